@@ -1,0 +1,137 @@
+"""Gradient checking: back-propagation against differences of the cost, parameter by parameter, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
+from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
+from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.network import Network, forward
+from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.penalties import L2, PENALTIES
+
+EPS = 1e-3
+"""The default step. The error of the formula falls with eps⁴, that of rounding grows with 1/eps."""
+
+TOLERANCE = 1e-7
+"""The largest relative error that passes."""
+
+DIFFERENCE = ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12))
+"""The central difference of fourth order, as (steps of eps, weight): its error is eps⁴/30 of the fifth
+derivative, where the one with two points has eps²/6 of the third."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the check of some parameters found.
+
+    `error` is the largest relative error and `at` the parameter it is at, as mathematics writes it; `skipped`
+    counts the parameters whose steps crossed a kink, where a difference says nothing about the derivative.
+    """
+
+    checked: int
+    skipped: int
+    error: float
+    at: str
+
+
+def check_gradient(
+    objective: Objective,
+    theta: Array,
+    x: Array,
+    y: Array,
+    indices: Iterable[int] | None = None,
+    eps: float = EPS,
+    gradient: Callable[[Array, Array, Array], Array] | None = None,
+) -> Result:
+    """Compare the gradient at theta, float64, with central differences, for the batch x (m, n_0), y (m, n_L).
+
+    `indices` names the parameters to check, all by default; `gradient(theta, x, y)` is back-propagation by
+    default. The relative error of a parameter is |difference - gradient| / max(|difference|, |gradient|, r),
+    where r is the `resolution`: below it the difference has no digits left to compare.
+    """
+    indices = range(theta.size) if indices is None else indices
+    gradient = gradient or objective.gradient
+    computed = gradient(theta, x, y)
+    smallest = resolution(objective.value(theta, x, y), eps)
+    checked, skipped, error, at = 0, 0, 0.0, -1
+    for index in indices:
+        difference = _difference(objective, theta, x, y, index, eps)
+        if difference is None:
+            skipped += 1
+            continue
+        checked += 1
+        scale = max(abs(difference), abs(float(computed[index])), smallest)
+        relative = abs(difference - float(computed[index])) / scale
+        if at < 0 or not relative <= error:  # a NaN is the worst error of all
+            error, at = relative, index
+    return Result(checked, skipped, error, objective.network.name_of(at) if checked else "")
+
+
+def resolution(cost: float, eps: float) -> float:
+    """Return the gradient that differences of `cost` with step eps still know to a relative 1e-7.
+
+    A float64 cost is right to a few units in the last place, its difference over eps to about 4 ulp(cost) / eps.
+    """
+    return 4 * float(np.spacing(max(abs(cost), 1.0))) / eps / TOLERANCE
+
+
+def _difference(objective: Objective, theta: Array, x: Array, y: Array, index: int, eps: float) -> float | None:
+    """Return the difference quotient in the direction of theta[index], or None if a step crosses a kink."""
+    home, total, sides = theta[index], 0.0, None
+    try:
+        for steps, weight in DIFFERENCE:
+            theta[index] = home + steps * eps
+            side = _sides_of_kinks(objective, theta, x)
+            if sides is not None and any(not np.array_equal(p, q) for p, q in zip(side, sides, strict=True)):
+                return None
+            sides = side
+            total += weight * objective.value(theta, x, y)
+    finally:
+        theta[index] = home
+    return total / eps
+
+
+def _sides_of_kinks(objective: Objective, theta: Array, x: Array) -> list[Array]:
+    """Return, for every kink of every layer and of the penalty, on which side of it each number lies."""
+    layers = objective.network.layers(theta)
+    z, _ = forward(layers, x) if any(layer.activation.kinks for layer in layers) else ([], [])
+    sides = [np.sign(z[l] - k) for l, layer in enumerate(layers, 1) for k in layer.activation.kinks]  # noqa: E741
+    if objective.strength:
+        weights = theta[: objective.network.n_weights]
+        sides += [np.sign(weights - k) for k in objective.penalty.kinks]
+    return sides
+
+
+def combinations() -> Iterator[tuple[tuple[str, str, str, str], Objective]]:
+    """Yield (hidden activation, output activation, cost, penalty) and a small objective, for all there are.
+
+    The networks are 4-5-4-3; a penalty called `none` has strength 0.
+    """
+    penalties = {"none": (L2(), 0.0), **{name: (penalty, 0.1) for name, penalty in PENALTIES.items()}}
+    for hidden in HIDDEN.values():
+        for cost, output in OUTPUT_PAIRS:
+            network = Network((4, 5, 4, 3), (hidden, hidden, ACTIVATIONS[output]))
+            for name, (penalty, strength) in penalties.items():
+                yield (hidden.name, output, cost, name), Objective(network, COSTS[cost], penalty, strength)
+
+
+def example_of(objective: Objective, m: int = 6) -> tuple[Array, Array, Array]:
+    """Return a theta, inputs x (m, n_0) and one-hot targets y (m, n_L), in float64 and always the same."""
+    rng = np.random.default_rng(0)
+    network = objective.network
+    theta = network.initialize(INITIALIZERS["scaled"], rng, "float64")
+    x = rng.random((m, network.sizes[0]))
+    y = np.eye(network.sizes[-1])[rng.integers(0, network.sizes[-1], m)]
+    return theta, x, y
+
+
+def worst_of(results: Sequence[Result]) -> Result:
+    """Return the counts of all results together, and the error of the worst."""
+    worst = max(results, key=lambda result: result.error)
+    return Result(sum(r.checked for r in results), sum(r.skipped for r in results), worst.error, worst.at)

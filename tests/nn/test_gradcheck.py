@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.costs import COSTS
+from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient, combinations, example_of
+from backprop_cli.nn.network import Network
+from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.penalties import PENALTIES
+
+COMBINATIONS = dict(combinations())
+
+
+def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", penalty="none"):
+    return COMBINATIONS[hidden, output, cost, penalty]
+
+
+@pytest.mark.parametrize("objective", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
+def test_backprop_agrees_with_central_differences(objective):
+    result = check_gradient(objective, *example_of(objective))
+    assert result.error < TOLERANCE, result
+    assert result.checked > 0.8 * objective.network.n_parameters
+
+
+@pytest.mark.parametrize("objective", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
+def test_gradient_check_rejects_a_gradient_wrong_by_a_thousandth(objective):
+    wrong = check_gradient(
+        objective, *example_of(objective), gradient=lambda theta, x, y: 1.001 * objective.gradient(theta, x, y)
+    )
+    assert wrong.error > 100 * TOLERANCE
+
+
+def test_gradient_check_finds_the_one_parameter_that_is_wrong():
+    objective = objective_of()
+
+    def gradient(theta, x, y):
+        g = objective.gradient(theta, x, y)
+        g[13] *= 1.001
+        return g
+
+    result = check_gradient(objective, *example_of(objective), gradient=gradient)
+    assert result.at == objective.network.name_of(13) == "W1[3,1]"
+    assert result.error == pytest.approx(0.001, rel=0.01)
+
+
+def test_gradient_check_rejects_a_gradient_that_is_not_a_number():
+    objective = objective_of()
+    result = check_gradient(objective, *example_of(objective), gradient=lambda theta, x, y: theta * np.nan)
+    assert not result.error <= TOLERANCE
+
+
+def test_gradient_check_skips_and_counts_a_parameter_whose_step_crosses_a_kink():
+    # one relu unit with z = w x = 0.0005 x: a step of 0.001 turns it off; its bias does the same
+    network = Network((1, 1), (ACTIVATIONS["relu"],))
+    objective = Objective(network, COSTS["quadratic"], PENALTIES["l2"])
+    x, y = np.ones((1, 1)), np.ones((1, 1))
+    near = check_gradient(objective, np.array([0.0005, 0.0]), x, y)
+    assert (near.checked, near.skipped) == (0, 2)
+    far = check_gradient(objective, np.array([0.5, 0.0]), x, y)
+    assert (far.checked, far.skipped) == (2, 0)
+    assert far.error < TOLERANCE
+
+
+def test_gradient_check_leaves_theta_as_it_was():
+    objective = objective_of("relu", "softmax", "cross_entropy", "l1")
+    theta, x, y = example_of(objective)
+    before = theta.copy()
+    check_gradient(objective, theta, x, y)
+    np.testing.assert_array_equal(theta, before)
+
+
+def test_gradient_check_can_be_asked_for_some_parameters():
+    objective = objective_of()
+    result = check_gradient(objective, *example_of(objective), indices=[3, 40])
+    assert (result.checked, result.skipped) == (2, 0)
+    assert result.at in {objective.network.name_of(3), objective.network.name_of(40)}
