@@ -1,0 +1,1 @@
+"""Update rules: pure functions of (theta, gradient, state)."""
