@@ -1,0 +1,142 @@
+"""How good a network is on a split: its outputs, and the mean cost and accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.data.dataset import Labels, Split
+from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.network import forward
+from backprop_cli.nn.objective import Objective
+from backprop_cli.training.recording import Recording
+
+CHUNK = 500
+"""Examples at a time: as many as the caches take gladly (500 x 784 float32 are 1.5 MB)."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean cost, without the penalty, and the share of examples whose largest output is the right one."""
+
+    cost: float
+    accuracy: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether the cost is a number."""
+        return bool(np.isfinite(self.cost))
+
+
+class Evaluator:
+    """Evaluates a network with whatever theta holds at the time, chunk by chunk, through buffers made once."""
+
+    def __init__(self, objective: Objective, theta: Array, scale: float) -> None:
+        self._objective, self._theta, self._scale = objective, theta, scale
+        self._chunks: dict[int, _Chunk] = {}
+        self._one_hot = np.eye(objective.network.sizes[-1], dtype=theta.dtype)
+
+    def score(self, split: Split) -> Score:
+        """Return the score on a split that is not empty."""
+        cost, right = 0.0, 0
+        for labels, chunk in self._run(split):
+            cost += float(np.sum(chunk.costs, dtype=np.float64))
+            right += int(np.count_nonzero(np.argmax(chunk.outputs, axis=-1) == labels))
+        return Score(cost / len(split), right / len(split))
+
+    def outputs(self, split: Split) -> tuple[Array, float]:
+        """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""
+        outputs, cost = [], 0.0
+        for _, chunk in self._run(split):
+            outputs.append(chunk.outputs.copy())
+            cost += float(np.sum(chunk.costs, dtype=np.float64))
+        return np.concatenate(outputs), cost / len(split)
+
+    def _run(self, split: Split) -> Iterator[tuple[Labels, _Chunk]]:
+        scale = np.asarray(self._scale, self._theta.dtype)
+        with np.errstate(all="ignore"):  # a network that has diverged is found out by its cost
+            for start in range(0, len(split), CHUNK):
+                part = split[start : start + CHUNK]
+                m = len(part)
+                if m not in self._chunks:
+                    self._chunks[m] = _Chunk(self._objective, self._theta, m)
+                chunk = self._chunks[m]
+                np.multiply(part.pixels, scale, out=chunk.x)
+                self._one_hot.take(part.labels, 0, chunk.y, "clip")
+                for call in chunk.calls:
+                    call()
+                yield part.labels, chunk
+
+
+class _Chunk:
+    """The recorded way from x (m, n_0) and y (m, n_L) to the outputs and the costs of m examples."""
+
+    def __init__(self, objective: Objective, theta: Array, m: int) -> None:
+        network, recording = objective.network, Recording()
+        self.x = np.zeros((m, network.sizes[0]), theta.dtype)
+        self.y = np.zeros((m, network.sizes[-1]), theta.dtype)
+        layers = network.layers(theta)
+        z, a = forward(layers, recording.watch(self.x))
+        costs = objective.cost.of_examples(layers[-1].activation, z[-1], a[-1], recording.watch(self.y))
+        self.outputs, self.costs = a[-1].view(np.ndarray), costs.view(np.ndarray)
+        self.calls = recording.calls
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What outputs are worth as predictions: confusion[t, p] counts examples of class t taken for class p."""
+
+    confusion: npt.NDArray[np.intp]
+
+    @property
+    def n(self) -> int:
+        """The number of examples."""
+        return int(self.confusion.sum())
+
+    @property
+    def right(self) -> int:
+        """The number of examples predicted rightly."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of examples predicted rightly."""
+        return self.right / self.n
+
+    @property
+    def precision(self) -> npt.NDArray[np.float64]:
+        """Of the examples taken for a class, the share that belongs to it; NaN if none was."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def recall(self) -> npt.NDArray[np.float64]:
+        """Of the examples of a class, the share taken for it; NaN if there are none."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain numbers; what is undefined is None."""
+        return {
+            "examples": self.n,
+            "right": self.right,
+            "accuracy": self.accuracy,
+            "precision": [None if np.isnan(p) else float(p) for p in self.precision],
+            "recall": [None if np.isnan(r) else float(r) for r in self.recall],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def judge(outputs: Array, labels: Labels) -> Judgement:
+    """Return the judgement of outputs (n, classes) whose largest is the prediction, given the labels (n,)."""
+    classes = outputs.shape[-1]
+    pairs = labels.astype(np.intp) * classes + np.argmax(outputs, axis=-1)
+    return Judgement(np.bincount(pairs, minlength=classes * classes).reshape(classes, classes))
+
+
+def _share(part: npt.NDArray[np.intp], whole: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    share = np.full(len(part), np.nan)
+    np.divide(part, whole, out=share, where=whole > 0)
+    return share

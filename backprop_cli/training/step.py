@@ -1,0 +1,86 @@
+"""One step of training on batches of one size: gather the examples, replay the recorded mathematics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.objective import Objective
+from backprop_cli.optim.optimizers import SGD, Optimizer, State
+from backprop_cli.training.recording import Recording
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what training does, as objects."""
+
+    objective: Objective
+    optimizer: Optimizer
+    data: Dataset
+    eta: float
+    batch_size: int
+    epochs: int
+    seed: int
+    dtype: str
+
+
+class Step:
+    """One step of the plan on m examples; it changes theta and the arrays of memory in place.
+
+    The buffers are made once, here. `y` (n, n_L) are the targets of all training examples, eta is an array of
+    no dimensions that is read anew at every step.
+    """
+
+    def __init__(self, plan: Plan, theta: Array, memory: State, y: Array, eta: Array, m: int) -> None:
+        self._all_pixels, self._all_y = plan.data.train.pixels, y
+        self._pixels = np.zeros((m, *self._all_pixels.shape[1:]), self._all_pixels.dtype)
+        self._y = np.zeros((m, *y.shape[1:]), y.dtype)
+
+        before = [array.copy() for array in (theta, *memory.values())]
+        recording = Recording()
+        watched = {name: recording.watch(array) for name, array in memory.items()}
+        x = recording.watch(self._pixels) * np.asarray(plan.data.scale, theta.dtype)
+        arrays = [recording.watch(array) for array in (theta, np.empty_like(theta), self._y, eta)]
+        if isinstance(plan.optimizer, SGD):
+            _plain_sgd(plan.objective, x, *arrays)
+        else:
+            _any_step(plan.objective, plan.optimizer, watched, x, *arrays)
+        for array, value in zip((theta, *memory.values()), before, strict=True):
+            array[...] = value  # recording made a step of its own
+        self._calls = recording.calls
+
+    def __call__(self, rows: npt.NDArray[np.intp]) -> None:
+        """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
+        self._all_pixels.take(rows, 0, self._pixels, "clip")
+        self._all_y.take(rows, 0, self._y, "clip")
+        for call in self._calls:
+            call()
+
+
+def _plain_sgd(objective: Objective, x: Array, theta: Array, grad: Array, y: Array, eta: Array) -> None:
+    """theta <- theta - eta dC/dtheta, with eta folded into the first delta: grad comes out as eta dC/dtheta.
+
+    That, and shrinking the weights instead of adding to the gradient, saves two passes over theta.
+    """
+    objective.backpropagate(theta, grad, x, y, weight=eta / len(x))
+    if objective.strength:
+        objective.penalty.shrink(theta[: objective.network.n_weights], eta * objective.strength)
+    theta -= grad
+
+
+def _any_step(
+    objective: Objective,
+    optimizer: Optimizer,
+    memory: State,
+    x: Array,
+    theta: Array,
+    grad: Array,
+    y: Array,
+    eta: Array,
+) -> None:
+    objective.gradient(theta, x, y, out=grad)
+    optimizer.step(theta, grad, memory, eta)

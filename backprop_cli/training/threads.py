@@ -1,0 +1,46 @@
+"""How many threads BLAS uses, and which BLAS it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+LARGE = 4_000_000
+"""Multiplications in a layer's product for a batch from which threads pay for waking them up."""
+
+
+def choose_threads(threads: int | str, sizes: tuple[int, ...], batch_size: int) -> int:
+    """Return the number of BLAS threads: as asked for, or for `auto` one if no layer is large, else every core."""
+    if isinstance(threads, int):
+        return threads
+    largest = max(batch_size * n_in * n_out for n_in, n_out in pairwise(sizes))
+    return 1 if largest < LARGE else cores()
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def limit_threads(threads: int) -> Iterator[None]:
+    """Let BLAS use so many threads within this context; NumPy may be loaded already."""
+    with threadpool_limits(limits=threads, user_api="blas"):
+        yield
+
+
+def blas_info() -> dict[str, str | int]:
+    """Return the name, version, kernel and present thread count of NumPy's BLAS, as far as it can be known."""
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            return {
+                "name": str(pool["internal_api"]),
+                "version": str(pool["version"]),
+                "kernel": str(pool.get("architecture", "unknown")),
+                "threads": int(pool["num_threads"]),
+            }
+    return {"name": "unknown"}

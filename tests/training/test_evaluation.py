@@ -1,0 +1,40 @@
+import numpy as np
+
+from backprop_cli.training.evaluation import CHUNK, Evaluator, judge
+from tests.training.helpers import dataset, plan, start
+
+
+def test_evaluation_in_chunks_is_evaluation_of_the_whole():
+    data = dataset(n=2 * CHUNK + 25)
+    p = plan(dtype="float64", data=data)
+    theta, split = start(p).theta, data.train
+    assert len(split) % CHUNK
+    assert len(split) > CHUNK
+    evaluator = Evaluator(p.objective, theta, data.scale)
+    outputs, cost = evaluator.outputs(split)
+    x, y = split.pixels * data.scale, split.one_hot(3, "float64")
+    np.testing.assert_allclose(cost, p.objective.value(theta, x, y), rtol=1e-12)
+    assert outputs.shape == (len(split), 3)
+    assert evaluator.score(split).accuracy == judge(outputs, split.labels).accuracy
+
+
+def test_an_evaluator_sees_the_theta_of_the_moment():
+    p = plan()
+    theta = start(p).theta
+    evaluator = Evaluator(p.objective, theta, p.data.scale)
+    before = evaluator.score(p.data.train)
+    theta *= 2
+    assert evaluator.score(p.data.train) != before
+    theta /= 2
+    assert evaluator.score(p.data.train) == before
+
+
+def test_a_judgement_by_hand():
+    labels = np.array([0, 0, 1, 1, 1, 2], np.uint8)
+    predictions = [0, 1, 1, 1, 0, 1]
+    judgement = judge(np.eye(3)[predictions], labels)
+    np.testing.assert_array_equal(judgement.confusion, [[1, 1, 0], [1, 2, 0], [0, 1, 0]])
+    assert (judgement.n, judgement.right, judgement.accuracy) == (6, 3, 0.5)
+    np.testing.assert_allclose(judgement.precision, [1 / 2, 2 / 4, np.nan])
+    np.testing.assert_allclose(judgement.recall, [1 / 2, 2 / 3, 0])
+    assert judgement.to_dict()["precision"] == [0.5, 0.5, None]
