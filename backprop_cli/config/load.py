@@ -1,0 +1,169 @@
+"""Load an experiment: a file, what it extends, the words of the command line, and every problem at once."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from backprop_cli.config.checks import amounts, problems_of
+from backprop_cli.config.messages import sentence
+from backprop_cli.config.reader import Document, Path, read_file, read_text
+from backprop_cli.config.schema import KEYS, SPELLINGS, Experiment
+from backprop_cli.errors import ConfigError
+
+MAX_EXTENDS = 10
+
+
+def load_experiment(path: FilePath, overrides: Sequence[str] = ()) -> Experiment:
+    """Return the experiment in a file, changed by `KEY=VALUE` words, with every default worked out.
+
+    Raises ConfigError with all the problems there are, each with its place.
+    """
+    document = _with_base(path, ())
+    for word in overrides:
+        _override(document, word)
+    return _validate(document, home=f"{path}:1:1")
+
+
+def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], origin: str) -> Experiment:
+    """Return the experiment in `values`, as `Experiment.to_dict` wrote them, changed by `KEY=VALUE` words.
+
+    Problems of the values themselves are located at `origin`.
+    """
+    document = Document(values=dict(values))
+    for word in overrides:
+        _override(document, word)
+    return _validate(document, home=origin)
+
+
+def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
+    """Read a file and, below it, what it extends."""
+    document = read_file(path)
+    _unify_spellings(document)
+    base = document.values.pop("extends", None)
+    if base is None:
+        return document
+    place = document.value_places[("extends",)]
+    if not isinstance(base, str):
+        raise ConfigError([f"{place}: extends must be the path of a file, not {base!r}"])
+    here = path.resolve()
+    if here in seen or len(seen) >= MAX_EXTENDS:
+        raise ConfigError([f"{place}: extends goes round in a circle, or through more than {MAX_EXTENDS} files"])
+    try:
+        under = _with_base(path.parent / base, (*seen, here))
+    except ConfigError as error:
+        raise ConfigError([f"{place}: extends a file with problems", *error.problems]) from None
+    for key, value in document.values.items():
+        _replace(under, key, value, document)
+    under.problems += document.problems
+    return under
+
+
+def _replace(document: Document, key: str, value: Any, source: Document) -> None:
+    """Put a key of `source` in place of the document's own, places included."""
+    document.values[key] = value
+    for mine, theirs in (
+        (document.key_places, source.key_places),
+        (document.value_places, source.value_places),
+    ):
+        for path in [path for path in mine if path[:1] == (key,)]:
+            del mine[path]
+        mine.update({path: place for path, place in theirs.items() if path[:1] == (key,)})
+
+
+def _unify_spellings(document: Document) -> None:
+    """Rename η and λ to eta and lambda."""
+    for symbol, key in SPELLINGS.items():
+        if symbol not in document.values:
+            continue
+        place = document.key_places.pop((symbol,))
+        if key in document.values:
+            document.problems.append(f"{place}: '{symbol}' and '{key}' are the same key; keep one of them")
+        document.values[key] = document.values.pop(symbol)
+        document.key_places[(key,)] = place
+        document.value_places[(key,)] = document.value_places.pop((symbol,), place)
+
+
+def _override(document: Document, word: str) -> None:
+    """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE` word."""
+    place = f"command line: {word}"
+    name, equals, text = word.partition("=")
+    keys = [SPELLINGS.get(key, key) for key in name.split(".")]
+    if not equals or not all(keys):
+        document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
+        return
+    if len(keys) > 2 or keys[0] == "extends":
+        document.problems.append(f"{place}: '{name}' cannot be set here")
+        return
+    value = read_text(text, name, place)
+    document.problems += value.problems
+    if len(keys) == 1:
+        value.value_places = {(keys[0], *path): place for path in value.value_places} | {(keys[0],): place}
+        value.key_places = {(keys[0],): place}
+        _replace(document, keys[0], value.values, value)
+        return
+    key, option = keys
+    default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
+    options = document.values.get(key, default)
+    options = {"name": options} if isinstance(options, str) else options
+    document.values[key] = {**(options if isinstance(options, dict) else {}), option: value.values}
+    document.key_places[(key, option)] = document.value_places[(key, option)] = place
+    document.value_places.setdefault((key,), place)
+
+
+def _validate(document: Document, home: str) -> Experiment:
+    problems = list(document.problems)
+    values, bad = dict(document.values), set()
+    try:
+        experiment = Experiment.model_validate(values)
+    except ValidationError as error:
+        for finding in error.errors(include_url=False):
+            problems.append(_locate(document, home, finding))
+            bad.add("lambda" if finding["loc"][0] == "lmbda" else finding["loc"][0])
+        try:  # the rules between the other keys are worth a look in the same go
+            experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
+        except ValidationError:
+            raise ConfigError(sorted(problems, key=_line_and_column)) from None
+    for path, message in problems_of(experiment):
+        if path[0] not in bad:
+            problems.append(f"{_place(document.value_places, path) or home}: {message}")
+    if problems:
+        raise ConfigError(sorted(problems, key=_line_and_column))
+    n_validation, n_train = amounts(experiment)
+    output = experiment.output or experiment.activation
+    return experiment.model_copy(update={"output": output, "validation": n_validation, "train_size": n_train})
+
+
+def _locate(document: Document, home: str, finding: Any) -> str:
+    """Return one of pydantic's findings as a located line."""
+    path: Path = tuple("lambda" if part == "lmbda" else part for part in finding["loc"])
+    if len(path) > 2 and isinstance(path[1], str):  # pydantic puts the name of the chosen options in between
+        path = (path[0], *path[2:])
+    unknown = finding["type"] == "extra_forbidden"
+    places = document.key_places if unknown else document.value_places
+    known = (*KEYS, "extends") if len(path) == 1 else _options_beside(path)
+    return f"{_place(places, path) or home}: {sentence(path, finding, known)}"
+
+
+def _options_beside(path: Path) -> list[str]:
+    """Return the options that any choice for the key path[0] has."""
+    choices = Experiment.model_json_schema()["properties"].get(str(path[0]), {}).get("anyOf", [])
+    return list(dict.fromkeys(name for choice in choices for name in choice.get("properties", {})))
+
+
+def _line_and_column(problem: str) -> tuple[int, int]:
+    """Return where a problem is in its file; those of the command line come last."""
+    match = re.match(r".*?:(\d+):(\d+): ", problem)
+    return (int(match[1]), int(match[2])) if match else (sys.maxsize, 0)
+
+
+def _place(places: Mapping[Path, str], path: Path) -> str | None:
+    """Return the place of path, or of the nearest thing around it."""
+    while path and path not in places:
+        path = path[:-1]
+    return places.get(path) if path else None

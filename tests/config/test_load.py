@@ -1,0 +1,202 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.errors import ConfigError
+from backprop_cli.optim.optimizers import Momentum
+from tests.conftest import ROOT
+
+REFERENCE = """\
+dataset: mnist
+layers: [784, 30, 10]
+activation: sigmoid
+cost: quadratic
+eta: 3.0
+batch_size: 10
+epochs: 30
+lambda: 0.0
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="c.yaml"):
+        path = Path(name)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def problems(path, *overrides):
+    with pytest.raises(ConfigError) as error:
+        load_experiment(path, overrides)
+    return error.value.problems
+
+
+def test_eight_lines_are_an_experiment(write):
+    e = load_experiment(write(REFERENCE))
+    assert (e.dataset, e.layers, e.activation, e.output) == ("mnist", (784, 30, 10), "sigmoid", "sigmoid")
+    assert (e.eta, e.batch_size, e.epochs, e.lmbda) == (3.0, 10, 30, 0.0)
+    assert (e.train_size, e.validation, e.initializer, e.dtype) == (50_000, 10_000, "scaled", "float32")
+
+
+def test_two_lines_are_an_experiment_too_and_its_defaults_are_the_textbooks(write):
+    assert load_experiment(write("dataset: mnist\nlayers: 784-30-10")) == load_experiment(write(REFERENCE))
+
+
+def test_greek_letters_are_keys(write):
+    e = load_experiment(write("dataset: mnist\nlayers: 784-30-10\nη: 0.5\nλ: 5.0"), ["λ=2"])
+    assert (e.eta, e.lmbda) == (0.5, 2)
+
+
+def test_precedence_is_defaults_extended_file_file_command_line(write):
+    write(REFERENCE + "seed: 1\n", "base.yaml")
+    e = load_experiment(write("extends: base.yaml\neta: 0.5\nepochs: 5\n"), ["epochs=7"])
+    assert (e.seed, e.eta, e.epochs) == (1, 0.5, 7)
+
+
+def test_extends_is_relative_to_the_file_that_says_it(write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    write(REFERENCE, "folder/base.yaml")
+    write("extends: base.yaml\neta: 1.0", "folder/c.yaml")
+    assert load_experiment(Path("folder/c.yaml")).eta == 1.0
+
+
+def test_a_word_and_a_mapping_name_the_same_optimizer(write):
+    word = load_experiment(write(REFERENCE + "optimizer: momentum"))
+    mapping = load_experiment(write(REFERENCE + "optimizer: {name: momentum, mu: 0.9}"))
+    assert word.optimizer == mapping.optimizer == Momentum(mu=0.9)
+
+
+def test_a_dotted_word_sets_one_option(write):
+    path = write(REFERENCE + "optimizer: momentum")
+    assert load_experiment(path, ["optimizer.mu=0.5"]).optimizer == Momentum(mu=0.5)
+    assert load_experiment(path, ["optimizer=momentum", "optimizer.mu=0.5"]).optimizer == Momentum(mu=0.5)
+
+
+def test_fractions_are_of_what_there_is(write):
+    e = load_experiment(write(REFERENCE), ["validation=0.1", "train_size=0.5"])
+    assert (e.validation, e.train_size) == (6_000, 27_000)
+
+
+def test_a_resolved_experiment_is_a_config_of_the_same_experiment(write):
+    e = load_experiment(write(REFERENCE + "optimizer: momentum\noutput: softmax\n"), ["cost=cross_entropy"])
+    assert load_experiment(write(yaml.safe_dump(e.to_dict()), "resolved.yaml")) == e
+    assert override_experiment(e.to_dict(), [], "x") == e
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("**/*.yaml")), ids=lambda path: path.name)
+def test_shipped_configs_load(path):
+    load_experiment(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("epoch: 3", "c.yaml:9:1: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("momentum: 3", "c.yaml:9:1: unknown key 'momentum'"),
+        ("seed: -1", "c.yaml:9:7: seed must be at least 0, not -1"),
+        ("seed: 1.5", "c.yaml:9:7: seed must be a whole number, not 1.5"),
+        ("seed: true", "c.yaml:9:7: seed must be a whole number, not true"),
+        ("seed: '3'", "c.yaml:9:7: seed must be a whole number, not '3'"),
+        ("seed:", "c.yaml:9:6: seed must be a whole number, not nothing"),
+        (
+            "dtype: float16",
+            "c.yaml:9:8: dtype: unknown name 'float16'; did you mean 'float64'? (known: float32, float64)",
+        ),
+        ("initializer: hee", "c.yaml:9:14: initializer: unknown name 'hee'; did you mean 'he'?"),
+        ("penalty: [l1]", "c.yaml:9:10: penalty: unknown name a list"),
+        (
+            "validation: -3",
+            "c.yaml:9:13: validation must be a number of examples, or a fraction between 0 and 1, not -3",
+        ),
+        ("validation: 1.5", "c.yaml:9:13: validation must be a number of examples"),
+        ("validation: 60000", "c.yaml:9:13: validation: 60,000 examples leave none of the 60,000"),
+        ("train_size: 0", "c.yaml:9:13: train_size: 0 leaves no examples to train on"),
+        (
+            "train_size: 50001",
+            "c.yaml:9:13: train_size: 50,001 examples, but mnist has 60,000, of which 10,000 are kept",
+        ),
+        ("train_size: 5", "c.yaml:6:13: batch_size: 10 is more than the 5 training examples; write at most 5"),
+        ("threads: 0", "c.yaml:9:10: threads must be 'auto' or a number of threads from 1 to 1024, not 0"),
+        ("optimizer: momentun", "c.yaml:9:12: optimizer: unknown name 'momentun'; did you mean 'momentum'?"),
+        ("optimizer: {name: adam2}", "c.yaml:9:12: optimizer: unknown name 'adam2'"),
+        ("optimizer: {mu: 0.5}", "c.yaml:9:12: optimizer lacks its 'name'"),
+        ("output: {a: 1}", "c.yaml:9:9: output: unknown name a mapping"),
+        ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping, not 3"),
+        ("optimizer: {name: momentum, mu: 1}", "c.yaml:9:33: optimizer.mu must be less than 1, not 1"),
+        ("optimizer: {name: momentum, nu: 1}", "c.yaml:9:29: unknown key 'nu'; known here: name, mu"),
+        ("output: softmax\nactivation: softmax", "c.yaml:10:1: key 'activation' stands twice; first at c.yaml:3:1"),
+    ],
+)
+def test_a_wrong_line_is_located_and_explained(write, line, problem):
+    found = problems(write(REFERENCE + line))
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("epochs=0", "epochs must be at least 1, not 0"),
+        ("epochs=yes", "epochs must be a whole number, not 'yes'"),
+        ("eta=-1", "eta must be greater than 0, not -1"),
+        ("eta=fast", "eta must be a number, not 'fast'"),
+        ("eta=1e999", "1e999 is not a finite number"),
+        ("epoch=3", "unknown key 'epoch'; did you mean 'epochs'?"),
+        ("activation=softmax", "activation: softmax works in the output layer only; write 'output: softmax'"),
+        ("layers=780-30-10", "layers: the first layer has 780 units, but mnist has 784 inputs; write 784"),
+        ("layers=784-30-9", "layers: the last layer has 9 units, but mnist has 10 classes; write 10"),
+        ("layers=784", "layers must be a list such as [784, 30, 10], or 784-30-10, not 784"),
+        ("layers=[784]", "layers must have at least 2 entries, not 1"),
+        ("layers=784-0-10", "layers[1] must be at least 1, not 0"),
+        ("layers=[784, many, 10]", "layers[1] must be a whole number, not 'many'"),
+        ("layers=784-3000000-10", "layers: 2,385,000,010 parameters need about"),
+        ("batch_size=50001", "batch_size: 50,001 is more than the 50,000 training examples; write at most 50000"),
+        ("optimizer.mu=0.5", "unknown key 'mu'"),
+        ("eta", "expected KEY=VALUE, such as eta=0.5"),
+        ("=3", "expected KEY=VALUE"),
+        ("extends=a.yaml", "'extends' cannot be set here"),
+    ],
+)
+def test_a_wrong_word_of_the_command_line_is_located_and_explained(write, word, problem):
+    found = problems(write(REFERENCE), word)
+    assert any(line.startswith(f"command line: {word}: {problem}") for line in found), found
+
+
+def test_cross_entropy_on_relu_outputs_is_explained_where_the_cost_stands(write):
+    found = problems(write(REFERENCE.replace("quadratic", "cross_entropy").replace("sigmoid", "relu")))
+    assert found == [
+        "c.yaml:4:7: cost: cross_entropy does not go with relu outputs; write 'output: sigmoid' or "
+        "'output: softmax', or 'cost: quadratic'"
+    ]
+
+
+def test_all_problems_come_at_once_whatever_their_kind(write):
+    found = problems(write(REFERENCE + "epoch: 3\n"), "layers=784-30-9", "seed=x", "batch_size=60000")
+    assert len(found) == 4
+
+
+def test_a_missing_key_is_located_at_the_top_of_the_file(write):
+    assert problems(write("layers: 784-30-10\n")) == ["c.yaml:1:1: key 'dataset' is missing"]
+    assert len(problems(write(""))) == 2
+
+
+def test_both_spellings_of_a_key_are_one_too_many(write):
+    assert problems(write(REFERENCE + "η: 1.0"))[0].startswith("c.yaml:9:1: 'η' and 'eta' are the same key")
+
+
+def test_problems_of_an_extended_file_are_located_in_it(write):
+    write(REFERENCE.replace("eta: 3.0", "eta: 3,0"), "base.yaml")
+    assert problems(write("extends: base.yaml\n")) == ["base.yaml:5:6: eta must be a number, not '3,0'"]
+
+
+def test_extends_must_lead_somewhere_and_not_round_in_a_circle(write):
+    assert "No such file" in problems(write("extends: none.yaml\n"))[1]
+    assert "circle" in "".join(problems(write("extends: c.yaml\n")))
+    assert problems(write("extends: 3\n")) == ["c.yaml:1:10: extends must be the path of a file, not 3"]

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from backprop_cli.config.schema import KEYS, json_schema, schema_text
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.optim.optimizers import OPTIMIZERS
+from tests.conftest import ROOT
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def validator():
+    Draft202012Validator.check_schema(json_schema())
+    return Draft202012Validator(json_schema())
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_configs_satisfy_the_schema_and_point_to_it(validator, path):
+    text = path.read_text(encoding="utf-8")
+    assert list(validator.iter_errors(yaml.safe_load(text))) == []
+    assert text.startswith("# yaml-language-server: $schema=backprop.schema.json\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch": 3},
+        {"eta": "fast"},
+        {"eta": 0},
+        {"layers": [784]},
+        {"layers": "784"},
+        {"activation": "sigmod"},
+        {"optimizer": {"name": "momentum", "mu": 2}},
+        {"optimizer": {"name": "sgd", "mu": 0.5}},
+        {"validation": 1.5},
+        {"threads": "many"},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_what_the_program_refuses(validator, change):
+    experiment = {"dataset": "mnist", "layers": "784-30-10"}
+    assert validator.is_valid(experiment)
+    assert not validator.is_valid({**experiment, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"η": 0.5},
+        {"λ": 1},
+        {"optimizer": "momentum"},
+        {"optimizer": {"name": "momentum", "mu": 0.5}},
+        {"validation": 0.1},
+    ],
+    ids=str,
+)
+def test_the_schema_accepts_what_the_program_accepts(validator, change):
+    assert validator.is_valid({"extends": "base.yaml", **change})
+
+
+def test_the_schema_knows_every_key_and_every_registered_name():
+    properties = json_schema()["properties"]
+    assert set(KEYS) <= set(properties)
+    assert properties["activation"]["enum"] == list(ACTIVATIONS)
+    assert properties["optimizer"]["anyOf"][0]["enum"] == list(OPTIMIZERS)
+    assert all("description" in properties[key] for key in KEYS)
+
+
+def test_the_schema_file_beside_the_configs_is_up_to_date():
+    path = ROOT / "configs" / "backprop.schema.json"
+    assert json.loads(path.read_text(encoding="utf-8")) == json_schema()
+    assert path.read_text(encoding="utf-8") == schema_text(), "run: backprop schema > configs/backprop.schema.json"
