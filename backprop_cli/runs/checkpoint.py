@@ -1,0 +1,158 @@
+"""Checkpoints: a plain .npz of W1, b1, …, WL, bL, the optimizer's arrays, and one JSON text, `meta`.
+
+Reading believes nothing unchecked: no pickle, no compression, sizes compared before anything is allocated,
+and a SHA-256 over the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from backprop_cli.errors import CheckpointError
+from backprop_cli.files import atomic_write
+from backprop_cli.nn.arrays import Array
+
+MEMORY = "optimizer."
+"""What the names of the optimizer's arrays start with in the file."""
+
+_NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|optimizer\.[a-z0-9_]{1,40})\.npy")
+_MAX_META = 1 << 20
+
+
+class Best(BaseModel):
+    """The best epoch so far, and its figures; those of validation are None without a validation split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    epoch: Annotated[int, Field(ge=1)]
+    train_cost: float
+    train_accuracy: float
+    val_cost: float | None
+    val_accuracy: float | None
+
+
+class Meta(BaseModel):
+    """What a checkpoint says of itself.
+
+    `epoch` counts finished epochs and `step` the batches done of the next one, which took `seconds`. The random
+    streams are functions of the experiment's seed and the epoch, so they have no state of their own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: Literal[1] = 1
+    experiment: dict[str, Any]
+    epoch: Annotated[int, Field(ge=0)]
+    step: Annotated[int, Field(ge=0)]
+    seconds: float
+    best: Best | None
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stood: `layers` are the (W (n_out, n_in), b (n_out,)) of each layer, `memory` the optimizer's."""
+
+    meta: Meta
+    layers: list[tuple[Array, Array]]
+    memory: dict[str, Array] = field(default_factory=dict)
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """Return the checkpoint as the bytes of an .npz file; equal checkpoints give equal bytes."""
+    arrays: dict[str, Array] = {}
+    for number, (W, b) in enumerate(checkpoint.layers, start=1):
+        arrays |= {f"W{number}": W, f"b{number}": b}
+    arrays |= {MEMORY + name: array for name, array in checkpoint.memory.items()}
+    meta = checkpoint.meta.model_dump(mode="json")
+    text = json.dumps({**meta, "sha256": _digest(meta, arrays)}, ensure_ascii=True, allow_nan=False)
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays, meta=np.array(text))
+    return file.getvalue()
+
+
+def write_checkpoint(path: Path, data: bytes) -> None:
+    """Write what `to_bytes` returned; a crash leaves the old file or the new one."""
+    atomic_write(path, data)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint. Raises CheckpointError for anything but a whole one of this program."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        return _parse(data)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _parse(data: bytes) -> Checkpoint:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            arrays = {info.filename: _read_array(file, info, len(data)) for info in file.infolist()}
+            whole = len(arrays) == len(file.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise CheckpointError(f"not a whole checkpoint ({error})") from error
+    text = arrays.pop("meta.npy", None)
+    if text is None or text.dtype.kind != "U" or not whole:
+        raise CheckpointError("not a checkpoint: no meta, or an entry twice")
+    try:
+        content = json.loads(str(text))
+        digest = content.pop("sha256")
+        meta = Meta.model_validate(content)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, ValidationError) as error:
+        raise CheckpointError("not a checkpoint of this version: its meta is not as expected") from error
+    named = {name.removesuffix(".npy"): array for name, array in arrays.items()}
+    if _digest(content, named) != digest:
+        raise CheckpointError("damaged: its SHA-256 is not that of its content")
+    memory = {n.removeprefix(MEMORY): a for n, a in named.items() if n.startswith(MEMORY)}
+    n_layers = sum(name.startswith("W") for name in named)
+    try:
+        layers = [(named[f"W{i}"], named[f"b{i}"]) for i in range(1, n_layers + 1)]
+    except KeyError as error:
+        raise CheckpointError(f"not a checkpoint: {error} is missing") from error
+    return Checkpoint(meta, layers, memory)
+
+
+def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo, file_size: int) -> Any:
+    """Return the array in an entry, after everything that its headers declare has been found plausible."""
+    name = info.filename
+    if name != "meta.npy" and not _NAME.fullmatch(name):
+        raise CheckpointError(f"not a checkpoint: it has an entry {name[:60]!r}")
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > file_size or info.flag_bits & 1:
+        raise CheckpointError(f"not a checkpoint: {name} is compressed, encrypted or larger than the file")
+    entry = io.BytesIO(file.read(info))
+    version = np.lib.format.read_magic(entry)
+    if version != (1, 0):
+        raise CheckpointError(f"not a checkpoint: {name} is of npy version {version}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(entry)
+    allowed = dtype.kind == "U" and shape == () if name == "meta.npy" else dtype in (np.float32, np.float64)
+    payload = entry.getbuffer()[entry.tell() :]
+    if not allowed or fortran or math.prod(shape) * dtype.itemsize != len(payload) or len(shape) > 2:
+        raise CheckpointError(f"not a checkpoint: {name} is no array of the expected type and size")
+    if name == "meta.npy" and len(payload) > _MAX_META:
+        raise CheckpointError("not a checkpoint: its meta is too long")
+    return np.frombuffer(payload, dtype).reshape(shape)
+
+
+def _digest(meta: dict[str, Any], arrays: dict[str, Array]) -> str:
+    """Return the SHA-256 of the content: the meta without itself, and every array with its name and shape."""
+    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"\0{name} {array.dtype.str} {array.shape}\0".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -1,0 +1,146 @@
+"""Claiming, finding and describing the folder of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backprop_cli.errors import RunError, UsageError
+from backprop_cli.files import atomic_write
+
+LAST = "@last"
+"""What stands for the run that was started last."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder and where things lie in it."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved experiment."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """A row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def record(self) -> Path:
+        """Status, versions, figures."""
+        return self.path / "run.json"
+
+    def checkpoint(self, which: str) -> Path:
+        """Return the path of the `best` or the `last` checkpoint."""
+        return self.path / "checkpoints" / f"{which}.npz"
+
+    def read_record(self) -> dict[str, Any]:
+        """Return what run.json says. Raises RunError if it is not there or not whole."""
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path}: not a run's folder (no run.json)") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{self.record}: cannot be read: {error}") from error
+        if not isinstance(record, dict):
+            raise RunError(f"{self.record}: not the record of a run")
+        return record
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Replace run.json."""
+        atomic_write(self.record, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def claim(runs: Path, stem: str, name: str | None = None, overwrite: bool = False) -> RunFolder:
+    """Make the folder of a new run: `name`, or the first free `stem-NNN`. It is this caller's alone.
+
+    Raises RunError if the name is taken, unless overwrite is true and a run is there to be removed.
+    """
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        folder = _claim_name(runs / check_name(name), overwrite) if name is not None else _claim_number(runs, stem)
+        (folder / "checkpoints").mkdir()
+    except OSError as error:
+        raise RunError(f"{error.filename or runs}: the run's folder cannot be made: {error.strerror}") from error
+    return RunFolder(folder)
+
+
+def _claim_name(folder: Path, overwrite: bool) -> Path:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not overwrite:
+            raise RunError(f"{folder} exists; give another --name, or --overwrite to replace that run") from None
+        if not (folder / "run.json").is_file():
+            raise RunError(f"{folder} is not a run's folder, so --overwrite leaves it alone") from None
+        shutil.rmtree(folder)
+        folder.mkdir()
+    return folder
+
+
+def _claim_number(runs: Path, stem: str) -> Path:
+    stem = re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "run"
+    pattern = re.compile(re.escape(stem) + r"-([0-9]{3,9})")
+    taken = [int(match[1]) for entry in runs.iterdir() if (match := pattern.fullmatch(entry.name))]
+    number = max(taken, default=0) + 1
+    while True:
+        folder = runs / f"{stem}-{number:03d}"
+        try:
+            folder.mkdir()
+        except FileExistsError:  # somebody else was quicker
+            number += 1
+        else:
+            return folder
+
+
+def check_name(name: str) -> str:
+    """Return a run's name if it may be one: a plain file name. Raises UsageError."""
+    if not re.fullmatch(r"[^\W_][\w.-]{0,99}", name) or ".." in name:
+        raise UsageError(
+            f"run name {name!r}: use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit"
+        )
+    return name
+
+
+def find_run(text: str, runs: Path) -> RunFolder:
+    """Return the run that a user means: a folder, a name or unique prefix under `runs`, or @last.
+
+    Raises UsageError if there is none, or more than one.
+    """
+    if text == LAST:
+        started = [f for f in _runs_in(runs) if f.config.exists()]
+        if not started:
+            raise UsageError(f"{LAST}: there is no run in {runs}")
+        return max(started, key=lambda f: f.config.stat().st_mtime_ns)
+    for path in (Path(text), runs / text):
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+    if Path(text).is_dir():
+        raise UsageError(f"{text}: not a run's folder (no run.json)")
+    candidates = [f for f in _runs_in(runs) if f.path.name.startswith(text)]
+    if len(candidates) > 1:
+        names = ", ".join(sorted(f.path.name for f in candidates)[:5])
+        raise UsageError(f"'{text}' could be {len(candidates)} runs: {names}{', …' if len(candidates) > 5 else ''}")
+    if not candidates:
+        raise UsageError(f"'{text}' is no checkpoint, no run's folder, and no run in {runs}")
+    return candidates[0]
+
+
+def find_checkpoint(text: str, runs: Path, which: str) -> Path:
+    """Return the checkpoint that a user means: a file, or the `best` or `last` one of a run (see `find_run`)."""
+    path = Path(text)
+    return path if path.is_file() else find_run(text, runs).checkpoint(which)
+
+
+def _runs_in(runs: Path) -> list[RunFolder]:
+    try:
+        return [RunFolder(entry) for entry in runs.iterdir() if (entry / "run.json").is_file()]
+    except OSError:
+        return []

@@ -1,0 +1,46 @@
+from backprop_cli.runs.metrics import append_row, cut_back, read_rows
+
+HEADER = "epoch,train_cost,train_accuracy,val_cost,val_accuracy,eta,seconds\n"
+
+
+def row(epoch):
+    return {
+        "epoch": epoch,
+        "train_cost": 1 / 3,
+        "train_accuracy": 0.5,
+        "val_cost": None,
+        "val_accuracy": None,
+        "eta": 3.0,
+        "seconds": 1e-3,
+    }
+
+
+def test_rows_are_lines_of_a_csv_file(tmp_path):
+    path = tmp_path / "metrics.csv"
+    append_row(path, row(1))
+    append_row(path, row(2))
+    assert path.read_text() == HEADER + "1,0.333333,0.5,,,3,0.001\n" + "2,0.333333,0.5,,,3,0.001\n"
+    assert read_rows(path)[1] == {**row(2), "train_cost": 0.333333}
+
+
+def test_cutting_back_keeps_the_rows_of_the_checkpoint_and_drops_a_torn_one(tmp_path):
+    path = tmp_path / "metrics.csv"
+    for epoch in (1, 2, 3):
+        append_row(path, row(epoch))
+    whole = path.read_text()
+    with path.open("a") as file:
+        file.write("4,0.33")
+    assert len(read_rows(path)) == 3
+    cut_back(path, 3)
+    assert path.read_text() == whole
+    cut_back(path, 1)
+    assert [r["epoch"] for r in read_rows(path)] == [1]
+    cut_back(path, 0)
+    assert path.read_text() == HEADER
+    append_row(path, row(1))
+    assert path.read_text().count("epoch") == 1
+
+
+def test_cutting_back_what_is_not_there_is_nothing(tmp_path):
+    cut_back(tmp_path / "metrics.csv", 3)
+    assert not (tmp_path / "metrics.csv").exists()
