@@ -1,0 +1,63 @@
+"""`backprop data`: fetch and verify data sets before they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from backprop_cli.cli.console import Command, Console, common_options, data_options
+
+if TYPE_CHECKING:
+    from backprop_cli.data.cache import Cache
+
+name_argument = click.argument("name", default="mnist")
+
+
+@click.group("data", short_help="Fetch data sets, verify them, say where they lie.")
+def command() -> None:
+    """Fetch data sets, verify them, say where they lie. NAME is mnist if not given."""
+
+
+@command.command("fetch", cls=Command)
+@name_argument
+@common_options
+@data_options
+def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
+    """Download NAME, unless a good copy is there already."""
+    _load(name, cache(), console, "ready")
+
+
+@command.command("verify", cls=Command)
+@name_argument
+@common_options
+@data_options
+def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
+    """Check every file of NAME against its published SHA-256; never downloads."""
+    from dataclasses import replace
+
+    _load(name, replace(cache(), offline=True), console, "verified")
+
+
+@command.command("path", cls=Command)
+@name_argument
+@common_options
+@data_options
+def path(name: str, console: Console, cache: Callable[[], Cache]) -> None:
+    """Print the folder in which the files of NAME belong."""
+    from backprop_cli.data.catalogue import find_source
+
+    folder = find_source(name).folder(cache())
+    console.result(str(folder), {"name": name, "path": str(folder)}, quiet=str(folder))
+
+
+def _load(name: str, cache: Cache, console: Console, word: str) -> None:
+    from backprop_cli.data.catalogue import find_source
+
+    source = find_source(name)
+    pool, test = source.load(cache)
+    folder = str(source.folder(cache))
+    text = f"{name} is {word}: {len(pool):,} training and {len(test):,} test examples, in {folder}"
+    data = {"name": name, "path": folder, "train": len(pool), "test": len(test), "sha256": dict(source.sha256)}
+    console.result(text, data, quiet=folder)

@@ -1,0 +1,121 @@
+"""`backprop gradcheck`: compare back-propagation with differences of the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backprop_cli.cli.console import Command, Console, common_options, data_options
+
+if TYPE_CHECKING:
+    from backprop_cli.data.cache import Cache
+    from backprop_cli.nn.gradcheck import Result
+
+SMALL = 5_000
+"""Parameters up to which all of them are checked unless --samples says otherwise."""
+
+
+@click.command("gradcheck", cls=Command, short_help="Compare back-propagation with central differences.")
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Check N parameters of each W and b.  [default: all of a small network, else 100]",
+)
+@click.option("--eps", type=click.FloatRange(1e-8, 0.1), help="The step of the differences.  [default: 0.001]")
+@click.option("--tol", type=click.FloatRange(0, 1), help="The largest relative error that passes.  [default: 1e-07]")
+@common_options
+@data_options
+def command(
+    config: Path | None,
+    overrides: tuple[str, ...],
+    samples: int | None,
+    eps: float | None,
+    tol: float | None,
+    console: Console,
+    cache: Callable[[], Cache],
+) -> None:
+    """Check gradients against central differences, in float64.
+
+    Without CONFIG: every combination of activations, cost and penalty, on small networks. With CONFIG: that
+    experiment, as it starts, on its first batch. Parameters whose step crosses a kink (of relu, say) are skipped
+    and counted. Exit code 4 if a relative error is above --tol.
+    """
+    from backprop_cli.cli.tables import table
+    from backprop_cli.errors import CheckFailed
+    from backprop_cli.nn.gradcheck import EPS, TOLERANCE
+
+    eps, tol = eps or EPS, TOLERANCE if tol is None else tol
+    header: tuple[str, ...] = ("parameters",)
+    if config is None:
+        header, rows = ("hidden", "output", "cost"), _combinations(eps)
+    else:
+        rows = _experiment(config, overrides, cache, samples, eps)
+    columns = (*header, "checked", "skipped", "largest error", "at", "")
+    lines = [
+        (*what, r.checked, r.skipped, f"{r.error:.1e}", r.at, "ok" if r.error <= tol else "WRONG") for what, r in rows
+    ]
+    failed = [line for line in lines if line[-1] != "ok"]
+    checked, worst = sum(r.checked for _, r in rows), max(r.error for _, r in rows)
+    text = table(columns, lines, left=len(header))
+    text += f"\n\n{checked:,} parameters checked, largest relative error {worst:.1e}, tolerance {tol:g}"
+    data = {
+        "ok": not failed,
+        "checked": checked,
+        "largest_error": worst,
+        "eps": eps,
+        "tolerance": tol,
+        "rows": [dict(zip((*columns[:-1], "verdict"), line, strict=True)) for line in lines],
+    }
+    console.result(text, data)
+    if failed:
+        raise CheckFailed(f"the gradient is wrong in {len(failed)} of {len(lines)} checks")
+    if not checked:
+        raise CheckFailed("every parameter was skipped: nothing was checked")
+
+
+Row = tuple[tuple[str, ...], "Result"]
+
+
+def _combinations(eps: float) -> list[Row]:
+    """Check all combinations; a row for each, its penalties taken together."""
+    from backprop_cli.nn.gradcheck import check_gradient, combinations, example_of, worst_of
+
+    rows: list[Row] = []
+    for what, group in groupby(combinations(), key=lambda item: item[0][:3]):
+        results = [check_gradient(objective, *example_of(objective), eps=eps) for _, objective in group]
+        rows.append((what, worst_of(results)))
+    return rows
+
+
+def _experiment(
+    config: Path, overrides: tuple[str, ...], cache: Callable[[], Cache], samples: int | None, eps: float
+) -> list[Row]:
+    """Check each W and b of an experiment as it starts."""
+    import numpy as np
+
+    from backprop_cli.config.load import load_experiment
+    from backprop_cli.experiment import build_objective, initial_theta, load_data
+    from backprop_cli.nn.gradcheck import check_gradient
+
+    experiment = load_experiment(config, overrides)
+    objective, data = build_objective(experiment), load_data(experiment, cache())
+    network = objective.network
+    theta = initial_theta(experiment, network, "float64")
+    batch = data.train[: experiment.batch_size]
+    x, y = batch.pixels * data.scale, batch.one_hot(data.classes, "float64")
+    if samples is None and network.n_parameters > SMALL:
+        samples = 100
+    rng: Any = np.random.default_rng(experiment.seed)
+    rows: list[Row] = []
+    for name, indices in network.arrays():
+        count = len(indices) if samples is None else min(samples, len(indices))
+        chosen = np.sort(rng.choice(indices, count, replace=False))
+        rows.append(((name,), check_gradient(objective, theta, x, y, chosen, eps)))
+    return rows

@@ -1,0 +1,46 @@
+"""`backprop init`: write a config to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from backprop_cli.cli.console import Command, Console, common_options
+
+SCHEMA = "backprop.schema.json"
+"""The schema that the first line of a config points to, in the config's folder."""
+
+
+def templates() -> dict[str, Path]:
+    """Return the shipped configs by name: beside the package in a checkout, inside it where it is installed."""
+    package = Path(__file__).parents[1]
+    folders = (package / "configs", package.parent / "configs")
+    return {path.stem: path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))}
+
+
+@click.command("init", cls=Command, short_help="Write a commented config to start from.")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option("--template", metavar="NAME", default="digits", show_default=True, help="Which shipped config to write.")
+@click.option("--list", "as_list", is_flag=True, help="List the shipped configs.")
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@common_options
+def command(path: Path | None, template: str, as_list: bool, force: bool, console: Console) -> None:
+    """Write a commented config to PATH (<template>.yaml by default), and beside it the schema for editors."""
+    from backprop_cli.config.schema import schema_text
+    from backprop_cli.errors import UsageError
+    from backprop_cli.files import atomic_write
+
+    shipped = templates()
+    if as_list:
+        console.result("\n".join(shipped), list(shipped), quiet="\n".join(shipped))
+        return
+    if template not in shipped:
+        raise UsageError(f"there is no template '{template}'; choose one of: {', '.join(shipped)}")
+    path = path or Path(f"{template}.yaml")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists; --force replaces it")
+    atomic_write(path, shipped[template].read_bytes())
+    atomic_write(path.with_name(SCHEMA), schema_text().encode())
+    text = f"wrote {path} and {path.with_name(SCHEMA)}\nnext  backprop train {path}"
+    console.result(text, {"config": str(path), "schema": str(path.with_name(SCHEMA))}, quiet=str(path))

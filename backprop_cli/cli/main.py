@@ -1,0 +1,59 @@
+"""The `backprop` command: finds the commands, and turns errors into lines and exit codes.
+
+Nothing here, and nothing at the top of a command's file, imports more than click: --help answers in a blink.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from backprop_cli import __version__
+from backprop_cli.cli.console import error_line
+from backprop_cli.errors import Exit
+
+COMMANDS = ("train", "resume", "eval", "gradcheck", "check", "init", "schema", "data")
+"""Every command, in the order of --help; each lives in the file cli/<name>_command.py."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in their own order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"backprop_cli.cli.{cmd_name}_command").command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="backprop")
+def cli() -> None:
+    """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
+
+    Start with: backprop train configs/digits.yaml
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(argv, prog_name="backprop", standalone_mode=False)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"\nTry '{context.command_path} --help'." if context else ""
+        error_line(error.format_message() + hint)
+        code = Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        error_line("interrupted")
+        code = Exit.SIGINT
+    sys.exit(code if isinstance(code, int) else Exit.DONE)

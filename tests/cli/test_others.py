@@ -1,0 +1,100 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from backprop_cli.cli.main import COMMANDS
+from backprop_cli.config.schema import json_schema
+from tests.conftest import ROOT
+
+
+def test_check_shows_the_whole_experiment_as_a_config(backprop, tiny):
+    done = backprop("check", tiny, "seed=4")
+    assert done.code == 0
+    values = yaml.safe_load(done.out)
+    assert (values["seed"], values["initializer"], values["validation"]) == (4, "scaled", 300)
+    assert "# parameters: 910 = 780 + 130" in done.out
+    assert json.loads(backprop("check", tiny, "--json").out)["parameters"] == 910
+
+
+def test_check_touches_no_data(backprop, tmp_path):
+    assert backprop("check", ROOT / "configs/mnist.yaml").code == 0
+
+
+def test_schema_is_the_schema(backprop):
+    assert json.loads(backprop("schema").out) == json_schema()
+    assert json.loads(backprop("schema", "-q").out) == json_schema()
+
+
+@pytest.mark.parametrize("template", [path.stem for path in (ROOT / "configs").glob("*.yaml")])
+def test_init_writes_each_shipped_config_and_the_schema_beside_it(backprop, tmp_path, template):
+    assert backprop("init", "--template", template).code == 0
+    assert (tmp_path / f"{template}.yaml").read_text() == (ROOT / "configs" / f"{template}.yaml").read_text()
+    assert json.loads((tmp_path / "backprop.schema.json").read_text()) == json_schema()
+    assert backprop("check", f"{template}.yaml").code == 0
+
+
+def test_init_does_not_replace_a_file_unless_told_to(backprop, tmp_path):
+    (tmp_path / "mine.yaml").write_text("precious")
+    done = backprop("init", "mine.yaml")
+    assert done.code == 2
+    assert "--force" in done.err
+    assert (tmp_path / "mine.yaml").read_text() == "precious"
+    assert backprop("init", "mine.yaml", "--force").code == 0
+    assert "digits, mnist" in backprop("init", "--template", "none").err
+    assert "mnist" in backprop("init", "--list").out
+
+
+def test_data_tells_verifies_and_fetches(backprop, serve, mnist_folder, tmp_path):
+    cache = tmp_path / "cache"
+    assert backprop("data", "path", "--data-dir", cache).out == f"{cache / 'mnist'}\n"
+    assert backprop("data", "verify", "--data-dir", cache).code == 5
+    assert backprop("data", "fetch", "--data-dir", cache, "--mirror", serve(mnist_folder).url).code == 0
+    done = backprop("data", "verify", "--data-dir", cache, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["train"] == 60_000
+    file = cache / "mnist" / "t10k-labels-idx1-ubyte"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x0a")
+    (cache / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
+    assert backprop("data", "verify", "--data-dir", cache).code == 5
+    assert backprop("data", "verify", "digits").code == 0
+    assert backprop("data", "fetch", "cifar").code == 2
+
+
+def test_help_is_there_for_every_command(backprop):
+    assert all(command in backprop("--help").out for command in COMMANDS)
+    for command in COMMANDS:
+        assert backprop(command, "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], *([command, "--help"] for command in COMMANDS), ["data", "fetch", "--help"]]
+)
+def test_help_loads_nothing_heavy(words):
+    code = (
+        "import sys\nfrom backprop_cli.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    print(sorted({'numpy', 'requests', 'pydantic', 'yaml', 'tqdm'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_wrong_command_is_one_line_and_exit_2(backprop):
+    done = backprop("trian")
+    assert done.code == 2
+    assert done.err.startswith("error: No such command 'trian'")
+
+
+def test_a_traceback_is_for_debug_only(backprop, tmp_path):
+    (tmp_path / "x.npz").write_bytes(b"hello")
+    assert "Traceback" not in backprop("eval", "x.npz").err
+    assert "Traceback" in backprop("eval", "x.npz", "--debug").err

@@ -1,0 +1,222 @@
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from backprop_cli.runs.checkpoint import read_checkpoint
+from tests.conftest import ROOT
+
+
+def numbers(path):
+    """The rows of a metrics file without their times."""
+    with path.open() as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def same_bits(one, other):
+    a, b = read_checkpoint(Path(one)), read_checkpoint(Path(other))
+    return all(
+        W.tobytes() == V.tobytes() and x.tobytes() == y.tobytes()
+        for (W, x), (V, y) in zip(a.layers, b.layers, strict=True)
+    ) and all(a.memory[name].tobytes() == b.memory[name].tobytes() for name in a.memory)
+
+
+def test_training_leaves_a_whole_run_behind(backprop, tiny, tmp_path):
+    done = backprop("train", tiny)
+    run = tmp_path / "runs" / "tiny-001"
+    assert done.code == 0
+    assert sorted(p.name for p in run.iterdir()) == ["checkpoints", "config.yaml", "metrics.csv", "run.json"]
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.npz", "last.npz"]
+    assert [row["epoch"] for row in numbers(run / "metrics.csv")] == ["1", "2", "3"]
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["argv"] is not None
+    assert record["parameters"] == 65 * 12 + 13 * 10
+    assert set(record["versions"]) == {"backprop", "numpy", "python"}
+    assert record["blas"]["threads"] == 1
+    assert set(record["data"]["sha256"]) == {"digits.npz"}
+    highest = max(float(row["val_accuracy"]) for row in numbers(run / "metrics.csv"))
+    assert record["best"]["val_accuracy"] == pytest.approx(highest, rel=1e-5)
+    assert record["final"]["epoch"] == record["epochs"] == 3
+    assert 0 < record["test"]["accuracy"] <= 1
+
+
+def test_elsewhere_than_on_a_terminal_an_epoch_is_a_plain_line(backprop, tiny):
+    done = backprop("train", tiny)
+    assert "\r" not in done.err
+    assert (
+        len(re.findall(r"^epoch [123]/3  train cost .* accuracy .*  validation cost .* accuracy ", done.err, re.M)) == 3
+    )
+    assert re.search(r"^best epoch  \d of 3: validation accuracy .*%, test accuracy .*%$", done.out, re.M)
+    assert "backprop eval runs/tiny-001" in done.out
+    assert "backprop resume runs/tiny-001 --epochs 6" in done.out
+
+
+def test_quiet_training_prints_the_folder_and_nothing_else(backprop, tiny):
+    done = backprop("train", tiny, "-q")
+    assert (done.out, done.err) == ("runs/tiny-001\n", "")
+
+
+def test_json_is_exactly_one_object(backprop, tiny, tmp_path):
+    done = backprop("train", tiny, "--json", "-q")
+    result = json.loads(done.out)
+    assert result["run"] == "runs/tiny-001"
+    assert result["status"] == "finished"
+    assert result["test"] == json.loads((tmp_path / "runs/tiny-001/run.json").read_text())["test"]
+
+
+def test_the_config_in_the_folder_repeats_the_run_to_the_bit(backprop, tiny, tmp_path):
+    backprop("train", tiny, "eta=0.7", "seed=5", "optimizer=momentum", "lambda=0.1")
+    assert yaml.safe_load((tmp_path / "runs/tiny-001/config.yaml").read_text())["eta"] == 0.7
+    backprop("train", "runs/tiny-001/config.yaml", "--name", "again")
+    assert same_bits("runs/tiny-001/checkpoints/last.npz", "runs/again/checkpoints/last.npz")
+    assert numbers(tmp_path / "runs/tiny-001/metrics.csv") == numbers(tmp_path / "runs/again/metrics.csv")
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+def test_five_epochs_resumed_to_ten_are_ten_epochs(backprop, tiny, tmp_path, optimizer):
+    words = (f"optimizer={optimizer}", "eta=0.1", "lambda=0.5")
+    backprop("train", tiny, "epochs=10", "--name", "whole", *words)
+    backprop("train", tiny, "epochs=5", "--name", "parts", *words)
+    done = backprop("resume", "parts", "--epochs", 10)
+    assert done.code == 0
+    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
+    assert same_bits("runs/whole/checkpoints/best.npz", "runs/parts/checkpoints/best.npz")
+    assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
+    whole, parts = (json.loads((tmp_path / "runs" / name / "run.json").read_text()) for name in ("whole", "parts"))
+    assert {**whole["final"], "seconds": 0} == {**parts["final"], "seconds": 0}
+    assert (whole["best"], whole["test"]) == (parts["best"], parts["test"])
+    assert "epochs: 10" in (tmp_path / "runs/parts/config.yaml").read_text()
+
+
+def test_resuming_a_finished_run_says_how_to_extend_it(backprop, tiny):
+    backprop("train", tiny)
+    done = backprop("resume", "@last")
+    assert done.code == 2
+    assert "--epochs 6" in done.err
+    assert backprop("resume", "@last", "--epochs", 2).code == 2
+
+
+def test_resume_warns_when_the_environment_changed(backprop, tiny, tmp_path):
+    backprop("train", tiny)
+    record = tmp_path / "runs/tiny-001/run.json"
+    record.write_text(record.read_text().replace('"threads": 1', '"threads": 7'))
+    done = backprop("resume", "@last", "--epochs", 4)
+    assert done.code == 0
+    assert "warning: blas changed since the run stopped" in done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_whole(backprop, tmp_path, number, code):
+    config = tmp_path / "long.yaml"
+    config.write_text("dataset: digits\nlayers: [64, 300, 10]\neta: 0.5\nepochs: 4\nbatch_size: 1\n")
+    backprop("train", config, "--name", "whole")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backprop_cli", "train", config, "--name", "parts"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 1/"):
+            break
+    time.sleep(0.01)  # into the second epoch
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert "stopped in epoch" in err
+    assert "backprop resume runs/parts" in err
+    assert "interrupted" in out
+    checkpoint = read_checkpoint(Path("runs/parts/checkpoints/last.npz"))
+    assert 1 <= checkpoint.meta.epoch < 4
+    done = backprop("resume", "parts")
+    assert done.code == 0
+    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
+    assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
+
+
+def test_a_crash_after_the_metrics_row_does_not_repeat_the_row(backprop, tiny, tmp_path):
+    backprop("train", tiny, "--name", "whole")
+    backprop("train", tiny, "epochs=2", "--name", "parts")
+    with (tmp_path / "runs/parts/metrics.csv").open("a") as file:
+        file.write("3,0.1,0.9,0.1,0.9,1,0.1\n4,0.")
+    backprop("resume", "parts", "--epochs", 3)
+    assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
+
+
+def test_divergence_ends_with_its_place_and_advice_and_keeps_the_last_good_checkpoint(backprop, tmp_path):
+    config = tmp_path / "wild.yaml"
+    config.write_text("dataset: digits\nlayers: 64-20-10\nactivation: relu\noutput: identity\neta: 0.45\nseed: 1\n")
+    done = backprop("train", config, "epochs=200", "eta=2", "initializer=normal")
+    assert done.code == 3
+    assert re.search(r"^error: training diverged in epoch \d+, step \d+ of 120", done.err, re.M)
+    assert "try eta=0.2" in done.err
+    record = json.loads((tmp_path / "runs/wild-001/run.json").read_text())
+    assert record["status"] == "diverged"
+    last = read_checkpoint(Path("runs/wild-001/checkpoints/last.npz"))
+    assert all(np.isfinite(W).all() and np.isfinite(b).all() for W, b in last.layers)
+
+
+def test_a_taken_name_is_refused_and_overwrite_replaces_it(backprop, tiny):
+    assert backprop("train", tiny, "--name", "mine").code == 0
+    again = backprop("train", tiny, "--name", "mine")
+    assert again.code == 1
+    assert "--overwrite" in again.err
+    assert backprop("train", tiny, "--name", "mine", "--overwrite").code == 0
+    assert backprop("train", tiny, "--name", "../mine").code == 2
+
+
+def test_a_dry_run_shows_the_experiment_and_writes_nothing(backprop, tiny, tmp_path):
+    done = backprop("train", tiny, "--dry-run", "eta=0.25")
+    assert done.code == 0
+    assert "eta: 0.25" in done.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_config_errors_come_all_at_once_with_exit_2(backprop, tiny, tmp_path):
+    done = backprop("train", tiny, "epoch=3", "eta=-1", "layers=64-12-9")
+    assert done.code == 2
+    assert done.err.startswith("error: the experiment has 3 problems\n")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_without_validation_takes_the_last_epoch_for_the_best(backprop, tiny, tmp_path):
+    done = backprop("train", tiny, "validation=0")
+    assert done.code == 0
+    assert "best epoch  3 of 3: the last one, as there is no validation split" in done.out
+    assert numbers(tmp_path / "runs/tiny-001/metrics.csv")[0]["val_accuracy"] == ""
+
+
+def test_runs_of_float64_are_float64_and_resume_so(backprop, tiny):
+    backprop("train", tiny, "dtype=float64", "epochs=2", "--name", "parts")
+    backprop("resume", "parts", "--epochs", 4)
+    backprop("train", tiny, "dtype=float64", "epochs=4", "--name", "whole")
+    assert read_checkpoint(Path("runs/parts/checkpoints/last.npz")).layers[0][0].dtype == np.float64
+    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
+
+
+def test_mnist_is_downloaded_on_first_use_and_never_again(backprop, serve, mnist_folder, tmp_path):
+    mirror = serve(mnist_folder)
+    words = ("train", ROOT / "configs/mnist.yaml", "epochs=1", "train_size=1000", "--data-dir", tmp_path / "cache")
+    assert backprop(*words, "--mirror", mirror.url).code == 0
+    assert len(mirror.requests) == 4
+    assert backprop(*words, "--offline").code == 0
+
+
+def test_data_that_is_not_to_be_had_is_exit_5_and_leaves_no_run(backprop, tmp_path):
+    done = backprop("train", ROOT / "configs/mnist.yaml", "--offline", "--data-dir", tmp_path / "cache")
+    assert done.code == 5
+    assert "configs/digits.yaml" in done.err
+    assert str(tmp_path / "cache" / "mnist") in done.err
+    assert not (tmp_path / "runs").exists()

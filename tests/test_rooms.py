@@ -1,0 +1,69 @@
+"""Which room may import which: the table of the design, read off the source."""
+
+import ast
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "backprop_cli"
+MAY_IMPORT = {
+    "errors": set(),
+    "files": set(),
+    "nn": {"errors"},
+    "optim": {"errors", "nn"},
+    "data": {"errors", "files"},
+    "config": {"errors", "nn", "optim", "data"},
+    "training": {"errors", "nn", "optim", "data"},
+    "runs": {"errors", "files", "nn"},
+    "experiment": {"errors", "nn", "optim", "data", "config", "training"},
+    "session": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment"},
+    "cli": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "session"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+PURE = {"nn": {"numpy"}, "optim": {"numpy", "annotated_types"}}
+STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "typing"}
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = room_of(path)
+    for module in imports(path):
+        top, *rest = module.split(".")
+        if top == "backprop_cli" and rest and rest[0] != room:
+            assert rest[0] in MAY_IMPORT[room], f"{room} imports {module}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in PURE], ids=lambda path: path.name)
+def test_the_mathematics_knows_no_files_clock_or_console(path):
+    for module in imports(path):
+        top = module.split(".")[0]
+        assert top in {"backprop_cli", *STDLIB_OF_PURE, *PURE[room_of(path)]}, f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_two_rooms(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_randomness_comes_from_generators_that_are_passed_in():
+    for path in FILES:
+        assert "np.random.seed" not in path.read_text(encoding="utf-8")
+        assert "np.random.RandomState" not in path.read_text(encoding="utf-8")
