@@ -95,7 +95,7 @@ class Experiment(BaseModel):
     lmbda: Annotated[float, Field(ge=0)] = Field(
         0.0, alias="lambda", description="Strength of the penalty on the weights; `λ` is the same key."
     )
-    penalty: Annotated[str, OneOf(PENALTIES)] = Field("l2", description="λ/2n Σw² (`l2`) or λ/n Σ|w| (`l1`).")
+    penalty: Annotated[str, OneOf(PENALTIES)] = Field("l2", description="λ/2n Σw² (`l2`) or λ/n Σ abs(w) (`l1`).")
     optimizer: Annotated[Optimizer, OptionsOf(OPTIMIZERS)] = Field(
         SGD(), description="The update rule: a name, or `{name: momentum, mu: 0.9}`."
     )

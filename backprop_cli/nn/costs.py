@@ -72,7 +72,7 @@ class CrossEntropy:
         return costs
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
-        """Return weight · (a - y): the slope of the output cancels (Nielsen, eq. 68 and problem 3.1)."""
+        """Return weight · (a - y) (BP1): the slope of the output cancels (Nielsen, eq. 68 and problem 3.1)."""
         delta: Array = weight * (a - y)
         return delta
 

@@ -1,0 +1,115 @@
+"""Fill in the generated parts of the documents: help texts, the table of keys, the names there are, the equations.
+
+    python scripts/generate_docs.py          write them
+    python scripts/generate_docs.py --check  say which are stale, and exit with 1 if any is
+
+A part stands between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.nn import costs, network
+from backprop_cli.nn.costs import OUTPUT_PAIRS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PART = re.compile(r"(<!-- generated: (\S+)((?: \S+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def help_text(command: str) -> str:
+    words = [sys.executable, "-m", "backprop_cli", *command.split(), "--help"]
+    text = subprocess.run(words, capture_output=True, text=True, check=True, env={"COLUMNS": "100"}).stdout
+    return f"```text\n{text.rstrip()}\n```\n"
+
+
+def key_table(_: str) -> str:
+    properties = Experiment.model_json_schema()["properties"]
+    rows = ["| key | value | default | |", "|---|---|---|---|"]
+    for name, field in Experiment.model_fields.items():
+        key = field.alias or name
+        rows.append(f"| `{key}` | {value_of(properties[key])} | {default_of(field)} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def value_of(schema: dict) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{name}`" for name in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema:
+        values = (value_of(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+        return " or ".join(dict.fromkeys(value for value in values if value))
+    if schema.get("exclusiveMaximum") == 1:
+        return "fraction"
+    words = {"integer": "whole number", "number": "number", "array": "list", "string": "`784-30-10`"}
+    return words.get(schema.get("type", ""), "")
+
+
+def default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "" if field.default is None else f"`{getattr(field.default, 'name', field.default)}`"
+
+
+def pair_table(_: str) -> str:
+    rows = ["| cost | output activations |", "|---|---|"]
+    for cost, pairs in groupby(OUTPUT_PAIRS, key=lambda pair: pair[0]):
+        rows.append(f"| `{cost}` | {', '.join(f'`{output}`' for _, output in pairs)} |")
+    return "\n".join(rows) + "\n"
+
+
+EQUATIONS: list[tuple[str, str, Callable]] = [
+    ("BP1", "delta^L = dC/da ⊙ f'(z^L)", costs.Quadratic.delta),
+    ("BP1", "delta^L = a - y, for the two pairs of which that is a theorem", costs.CrossEntropy.delta),
+    ("BP2", "delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)", network.backward),
+    ("BP3", "dC/db = sum of delta over the batch", network.backward),
+    ("BP4", "dC/dW = delta^T a_prev", network.backward),
+]
+
+
+def equation_table(_: str) -> str:
+    rows = ["| | equation | where |", "|---|---|---|"]
+    for name, formula, function in EQUATIONS:
+        source = Path(inspect.getsourcefile(function)).relative_to(ROOT)
+        rows.append(f"| {name} | `{formula}` | `{function.__qualname__}` in [{source}]({source}) |")
+    return "\n".join(rows) + "\n"
+
+
+PARTS: dict[str, Callable[[str], str]] = {
+    "help": help_text,
+    "keys": key_table,
+    "pairs": pair_table,
+    "equations": equation_table,
+}
+
+
+def filled(text: str) -> str:
+    return PART.sub(lambda part: f"{part[1]}{PARTS[part[2]](part[3])}{part[4]}", text)
+
+
+def main() -> int:
+    stale = []
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        if (new := filled(text)) != text:
+            stale.append(path)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'stale' if '--check' in sys.argv else 'written'}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
