@@ -72,7 +72,7 @@ def pair_table(_: str) -> str:
 EQUATIONS: list[tuple[str, str, Callable]] = [
     ("BP1", "delta^L = dC/da ⊙ f'(z^L)", costs.Quadratic.delta),
     ("BP1", "delta^L = a - y, for the two pairs of which that is a theorem", costs.CrossEntropy.delta),
-    ("BP2", "delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)", network.backward),
+    ("BP2", "delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)", network.deltas),
     ("BP3", "dC/db = sum of delta over the batch", network.backward),
     ("BP4", "dC/dW = delta^T a_prev", network.backward),
 ]

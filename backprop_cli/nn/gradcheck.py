@@ -101,7 +101,7 @@ def _sides_of_kinks(objective: Objective, theta: Array, x: Array) -> list[Array]
     """Return, for every kink of every layer and of the penalty, on which side of it each number lies."""
     layers = objective.network.layers(theta)
     z, _ = forward(layers, x) if any(layer.activation.kinks for layer in layers) else ([], [])
-    sides = [np.sign(z[l] - k) for l, layer in enumerate(layers, 1) for k in layer.activation.kinks]  # noqa: E741
+    sides = [np.sign(z[l] - k) for l, layer in enumerate(layers, 1) for k in layer.activation.kinks]
     if objective.strength:
         weights = theta[: objective.network.n_weights]
         sides += [np.sign(weights - k) for k in objective.penalty.kinks]

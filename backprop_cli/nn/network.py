@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -98,15 +99,26 @@ def forward(layers: list[Dense], x: Array) -> tuple[list[Array], list[Array]]:
     return z, a
 
 
-def backward(layers: list[Dense], grads: list[Dense], z: list[Array], a: list[Array], delta: Array) -> None:
-    """Carry delta = dC/dz of the output layer back through the network and write dC/dW, dC/db into grads.
+def deltas(layers: list[Dense], z: list[Array], a: list[Array], delta: Array) -> Iterator[tuple[int, Array]]:
+    """Yield (l, delta^l) with delta^l = dC/dz^l of shape (m, n_l), for l = L … 1, given that of the output layer.
 
-    z and a are what `forward` returned, delta is of shape (m, n_L). Source: Nielsen, chapter 2, equations
-    BP2 to BP4, with the examples of a batch as rows; BP1, the first delta, is the cost's.
+    z and a are what `forward` returned. A layer may be changed once its delta is there: the one below has been
+    worked out by then. Source: Nielsen, chapter 2, equation BP2, with the examples of a batch as rows.
+    """
+    for l in range(len(layers), 0, -1):
+        below = delta
+        if l > 1:  # BP2: delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)
+            below = layers[l - 2].activation.pull_back(z[l - 1], a[l - 1], delta @ layers[l - 1].W)
+        yield l, delta
+        delta = below
+
+
+def backward(layers: list[Dense], grads: list[Dense], z: list[Array], a: list[Array], delta: Array) -> None:
+    """Carry delta = dC/dz of the output layer (m, n_L) back through the network; write dC/dW and dC/db into grads.
+
+    Source: Nielsen, chapter 2, equations BP3 and BP4, over a batch.
     """
     ones = np.ones(delta.shape[-2], delta.dtype)
-    for l in range(len(layers), 0, -1):  # noqa: E741  (the l of every textbook)
-        np.matmul(delta.mT, a[l - 1], out=grads[l - 1].W)  # BP4: dC/dW = delta^T a
-        np.matmul(ones, delta, out=grads[l - 1].b)  # BP3: dC/db = sum of delta; faster than np.sum
-        if l > 1:  # BP2: delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)
-            delta = layers[l - 2].activation.pull_back(z[l - 1], a[l - 1], delta @ layers[l - 1].W)
+    for l, delta_l in deltas(layers, z, a, delta):
+        np.matmul(delta_l.mT, a[l - 1], out=grads[l - 1].W)  # BP4: dC/dW = delta^T a
+        np.matmul(ones, delta_l, out=grads[l - 1].b)  # BP3: dC/db = sum of delta over the batch

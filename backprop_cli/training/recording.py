@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backprop_cli.training.blas import product
+
 
 class Recording:
     """The calls made on the arrays that it watches, in order."""
@@ -45,11 +47,21 @@ class Recording:
         else:
             buffer = _plain(out[0])
             function(*inputs, **kwargs, out=buffer)
-        if kwargs or method != "__call__" or ufunc in _OUT_BY_NAME:
-            self.calls.append(partial(function, *inputs, **kwargs, out=buffer))
-        else:  # positional arguments are quicker
-            self.calls.append(partial(function, *inputs, buffer))
+        self.calls.append(
+            _as_product(ufunc, inputs, buffer)
+            or (
+                partial(function, *inputs, **kwargs, out=buffer)
+                if kwargs or method != "__call__" or ufunc in _OUT_BY_NAME
+                else partial(function, *inputs, buffer)  # positional arguments are quicker
+            )
+        )
         return self.watch(buffer)
+
+    def product(self, a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any], keep: Any = 1.0) -> None:
+        """Note out <- keep out - a b, in one pass over out (see `blas.product`)."""
+        call = product(_plain(a), _plain(b), _plain(out), alpha=-1.0, beta=_plain(keep))
+        assert call is not None, "the arrays of a step are such that BLAS takes them"
+        self.calls.append(call)
 
 
 class _Watched(np.ndarray[Any, np.dtype[Any]]):
@@ -72,6 +84,15 @@ class _Watched(np.ndarray[Any, np.dtype[Any]]):
         return super().__array_function__(function, types, args, kwargs)
 
 
+def _as_product(ufunc: np.ufunc, inputs: Sequence[Any], out: npt.NDArray[Any]) -> Callable[[], object] | None:
+    """Return the same by one call of BLAS, which is quicker: for a product, and for adding a row to every row."""
+    if ufunc is np.matmul:
+        return product(inputs[0], inputs[1], out)
+    if ufunc is np.add and out is inputs[0] and out.ndim == 2 and inputs[1].shape == (1, out.shape[1]):
+        return product(np.ones((len(out), 1), out.dtype), inputs[1], out, beta=1.0)
+    return None
+
+
 _OUT_BY_NAME = {np.maximum, np.minimum}
 """NumPy does not want these called with `out` by position (deprecated since 2.4)."""
 
@@ -86,7 +107,7 @@ def _plain(value: Any, like: Sequence[Any] = ()) -> Any:
     """
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray)
-    if isinstance(value, float | int):
+    if like and isinstance(value, float | int):
         dtype = next(v.dtype for v in like if isinstance(v, np.ndarray))
         return np.asarray(value, dtype) if dtype.kind == "f" else value
     return value

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.network import deltas, forward
 from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.penalties import L2
 from backprop_cli.optim.optimizers import SGD, Optimizer, State
 from backprop_cli.training.recording import Recording
 
@@ -42,13 +44,13 @@ class Step:
 
         before = [array.copy() for array in (theta, *memory.values())]
         recording = Recording()
-        watched = {name: recording.watch(array) for name, array in memory.items()}
         x = recording.watch(self._pixels) * np.asarray(plan.data.scale, theta.dtype)
-        arrays = [recording.watch(array) for array in (theta, np.empty_like(theta), self._y, eta)]
+        arrays = [recording.watch(array) for array in (theta, self._y, eta)]
         if isinstance(plan.optimizer, SGD):
-            _plain_sgd(plan.objective, x, *arrays)
+            _plain_sgd(plan.objective, recording, x, *arrays)
         else:
-            _any_step(plan.objective, plan.optimizer, watched, x, *arrays)
+            watched = {name: recording.watch(array) for name, array in memory.items()}
+            _any_step(plan.objective, plan.optimizer, watched, recording.watch(np.empty_like(theta)), x, *arrays)
         for array, value in zip((theta, *memory.values()), before, strict=True):
             array[...] = value  # recording made a step of its own
         self._calls = recording.calls
@@ -61,24 +63,33 @@ class Step:
             call()
 
 
-def _plain_sgd(objective: Objective, x: Array, theta: Array, grad: Array, y: Array, eta: Array) -> None:
-    """theta <- theta - eta dC/dtheta, with eta folded into the first delta: grad comes out as eta dC/dtheta.
+def _plain_sgd(objective: Objective, recording: Recording, x: Array, theta: Array, y: Array, eta: Array) -> None:
+    """W <- (1 - eta lambda/n) W - eta dC/dW and b <- b - eta dC/db, with no gradient ever written down.
 
-    That, and shrinking the weights instead of adding to the gradient, saves two passes over theta.
+    With eta folded into the first delta, dC/dW comes out as eta dC/dW, and the product that computes it takes it off W
+    as it goes: one pass over the weights in place of three or four.
     """
-    objective.backpropagate(theta, grad, x, y, weight=eta / len(x))
-    if objective.strength:
-        objective.penalty.shrink(theta[: objective.network.n_weights], eta * objective.strength)
-    theta -= grad
+    layers = objective.network.layers(theta)
+    z, a = forward(layers, x)
+    first = objective.cost.delta(layers[-1].activation, z[-1], a[-1], y, weight=eta / len(x))  # BP1
+    shrinks = isinstance(objective.penalty, L2)
+    keep = 1 - eta * objective.strength if objective.strength and shrinks else 1.0
+    ones = np.ones(len(x), theta.dtype)
+    for l, delta in deltas(layers, z, a, first):
+        W, b = layers[l - 1].W, layers[l - 1].b
+        if objective.strength and not shrinks:
+            objective.penalty.shrink(W, eta * objective.strength)
+        recording.product(delta.mT, a[l - 1], out=W, keep=keep)  # BP4
+        recording.product(ones, delta, out=b)  # BP3
 
 
 def _any_step(
     objective: Objective,
     optimizer: Optimizer,
     memory: State,
+    grad: Array,
     x: Array,
     theta: Array,
-    grad: Array,
     y: Array,
     eta: Array,
 ) -> None:

@@ -22,7 +22,7 @@ def by_hand(path, split):
     """The outputs of a checkpoint, with NumPy alone."""
     with np.load(path) as file:
         a = split.pixels / 16
-        for l in (1, 2):  # noqa: E741
+        for l in (1, 2):
             a = 1 / (1 + np.exp(-(a @ file[f"W{l}"].T + file[f"b{l}"])))
     return a
 
