@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -68,7 +69,7 @@ def command(
     data = {
         "ok": not failed,
         "checked": checked,
-        "largest_error": worst,
+        "largest_error": worst if worst < math.inf else None,
         "eps": eps,
         "tolerance": tol,
         "rows": [dict(zip((*columns[:-1], "verdict"), line, strict=True)) for line in lines],

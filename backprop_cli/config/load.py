@@ -58,22 +58,19 @@ def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
         under = _with_base(path.parent / base, (*seen, here))
     except ConfigError as error:
         raise ConfigError([f"{place}: extends a file with problems", *error.problems]) from None
-    for key, value in document.values.items():
-        _replace(under, key, value, document)
+    _put_over(under, document)
     under.problems += document.problems
     return under
 
 
-def _replace(document: Document, key: str, value: Any, source: Document) -> None:
-    """Put a key of `source` in place of the document's own, places included."""
-    document.values[key] = value
-    for mine, theirs in (
-        (document.key_places, source.key_places),
-        (document.value_places, source.value_places),
-    ):
-        for path in [path for path in mine if path[:1] == (key,)]:
-            del mine[path]
-        mine.update({path: place for path, place in theirs.items() if path[:1] == (key,)})
+def _put_over(under: Document, document: Document) -> None:
+    """Put the keys of a document in place of those of another, with all that is below them, places included."""
+    keys = document.values.keys()
+    under.values.update(document.values)
+    under.key_places = {path: place for path, place in under.key_places.items() if path[0] not in keys}
+    under.value_places = {path: place for path, place in under.value_places.items() if path and path[0] not in keys}
+    under.key_places.update(document.key_places)
+    under.value_places.update(document.value_places)
 
 
 def _unify_spellings(document: Document) -> None:
@@ -103,15 +100,20 @@ def _override(document: Document, word: str) -> None:
     value = read_text(text, name, place)
     document.problems += value.problems
     if len(keys) == 1:
-        value.value_places = {(keys[0], *path): place for path in value.value_places} | {(keys[0],): place}
-        value.key_places = {(keys[0],): place}
-        _replace(document, keys[0], value.values, value)
-        return
-    key, option = keys
-    default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
-    options = document.values.get(key, default)
+        below = {(keys[0], *path): place for path in value.value_places}
+        _put_over(document, Document({keys[0]: value.values}, {(keys[0],): place}, {(keys[0],): place, **below}))
+    else:
+        _set_option(document, keys[0], keys[1], value.values, place)
+
+
+def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
+    """Set one option of a key that may be a bare word, or nothing yet; another name drops the options of the old."""
+    field = Experiment.model_fields.get(key)
+    options = document.values.get(key, getattr(field.default, "name", None) if field else None)
     options = {"name": options} if isinstance(options, str) else options
-    document.values[key] = {**(options if isinstance(options, dict) else {}), option: value.values}
+    if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
+        options = {}
+    document.values[key] = {**options, option: value}
     document.key_places[(key, option)] = document.value_places[(key, option)] = place
     document.value_places.setdefault((key,), place)
 
@@ -124,7 +126,7 @@ def _validate(document: Document, home: str) -> Experiment:
     except ValidationError as error:
         for finding in error.errors(include_url=False):
             problems.append(_locate(document, home, finding))
-            bad.add("lambda" if finding["loc"][0] == "lmbda" else finding["loc"][0])
+            bad.add(finding["loc"][0])
         try:  # the rules between the other keys are worth a look in the same go
             experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
         except ValidationError:
@@ -141,19 +143,20 @@ def _validate(document: Document, home: str) -> Experiment:
 
 def _locate(document: Document, home: str, finding: Any) -> str:
     """Return one of pydantic's findings as a located line."""
-    path: Path = tuple("lambda" if part == "lmbda" else part for part in finding["loc"])
+    path: Path = finding["loc"]
+    chosen = ""
     if len(path) > 2 and isinstance(path[1], str):  # pydantic puts the name of the chosen options in between
-        path = (path[0], *path[2:])
+        chosen, path = path[1], (path[0], *path[2:])
     unknown = finding["type"] == "extra_forbidden"
     places = document.key_places if unknown else document.value_places
-    known = (*KEYS, "extends") if len(path) == 1 else _options_beside(path)
+    known = (*KEYS, "extends") if len(path) == 1 else _options_of(str(path[0]), chosen)
     return f"{_place(places, path) or home}: {sentence(path, finding, known)}"
 
 
-def _options_beside(path: Path) -> list[str]:
-    """Return the options that any choice for the key path[0] has."""
-    choices = Experiment.model_json_schema()["properties"].get(str(path[0]), {}).get("anyOf", [])
-    return list(dict.fromkeys(name for choice in choices for name in choice.get("properties", {})))
+def _options_of(key: str, name: str) -> list[str]:
+    """Return the options of the thing called `name` that may be chosen for a key."""
+    choices = Experiment.model_json_schema()["properties"].get(key, {}).get("anyOf", [])
+    return [option for choice in choices if choice.get("title") == name for option in choice.get("properties", {})]
 
 
 def _line_and_column(problem: str) -> tuple[int, int]:

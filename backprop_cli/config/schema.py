@@ -76,7 +76,7 @@ Layers = Annotated[
 class Experiment(BaseModel):
     """One experiment, as a config describes it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     dataset: Annotated[str, OneOf(DATASETS)] = Field(description="The data set.")
     layers: Layers = Field(

@@ -62,19 +62,26 @@ class CrossEntropy:
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cross-entropy of each example."""
-        costs: Array
-        if output.name == "softmax":
-            top = np.max(z, axis=-1, keepdims=True)
-            log_sum = top + np.log(np.sum(np.exp(z - top), axis=-1, keepdims=True))
-            costs = np.sum(y * (log_sum - z), axis=-1)
-        else:  # -ln σ(z) = ln(1 + e^-z) and -ln(1 - σ(z)) = ln(1 + e^z), both without overflow
-            costs = np.sum(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))), axis=-1)
-        return costs
+        return {"sigmoid": _of_sigmoid, "softmax": _of_softmax}[output.name](z, y)
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
         """Return weight · (a - y) (BP1): the slope of the output cancels (Nielsen, eq. 68 and problem 3.1)."""
         delta: Array = weight * (a - y)
         return delta
+
+
+def _of_sigmoid(z: Array, y: Array) -> Array:
+    """-ln σ(z) = ln(1 + e^-z) and -ln(1 - σ(z)) = ln(1 + e^z), together max(z, 0) - y z + ln(1 + e^-|z|)."""
+    costs: Array = np.sum(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))), axis=-1)
+    return costs
+
+
+def _of_softmax(z: Array, y: Array) -> Array:
+    """-ln a_j = ln Σ_k e^{z_k} - z_j, the largest z taken out of the sum."""
+    top = np.max(z, axis=-1, keepdims=True)
+    log_sum = top + np.log(np.sum(np.exp(z - top), axis=-1, keepdims=True))
+    costs: Array = np.sum(y * (log_sum - z), axis=-1)
+    return costs
 
 
 COSTS: dict[str, Cost] = {cost.name: cost for cost in (Quadratic(), CrossEntropy())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,8 +31,9 @@ derivative, where the one with two points has eps²/6 of the third."""
 class Result:
     """What the check of some parameters found.
 
-    `error` is the largest relative error and `at` the parameter it is at, as mathematics writes it; `skipped`
-    counts the parameters whose steps crossed a kink, where a difference says nothing about the derivative.
+    `error` is the largest relative error, inf where a gradient is not a number, and `at` the parameter it is at, as
+    mathematics writes it. `skipped` counts the parameters whose steps crossed a kink, where a difference says nothing
+    about the derivative.
     """
 
     checked: int
@@ -68,7 +70,9 @@ def check_gradient(
         checked += 1
         scale = max(abs(difference), abs(float(computed[index])), smallest)
         relative = abs(difference - float(computed[index])) / scale
-        if at < 0 or not relative <= error:  # a NaN is the worst error of all
+        if math.isnan(relative):
+            relative = math.inf
+        if at < 0 or relative > error:
             error, at = relative, index
     return Result(checked, skipped, error, objective.network.name_of(at) if checked else "")
 

@@ -18,7 +18,8 @@ from backprop_cli.nn.initializers import Initializer
 class Dense:
     """One layer, a = f(z) with z = x W^T + b.
 
-    W (n_out, n_in) and b (n_out,) are views of the network's theta, or of its gradient.
+    W (n_out, n_in) and b (n_out,) are views of the network's theta, or of its gradient. Stacks of K networks have a
+    leading axis: theta (K, n_parameters), W (K, n_out, n_in).
     """
 
     W: Array
@@ -55,9 +56,9 @@ class Network:
 
     def layers(self, theta: Array) -> list[Dense]:
         """Return layer 1 … L as views of theta (n_parameters,); nothing is copied."""
-        views = [theta[indices.start : indices.stop] for _, indices in self.arrays()]
+        views = [theta[..., indices.start : indices.stop] for _, indices in self.arrays()]
         return [
-            Dense(W.reshape(n_out, n_in), b, activation)
+            Dense(W.reshape(*W.shape[:-1], n_out, n_in), b, activation)
             for W, b, (n_in, n_out), activation in zip(
                 views[::2], views[1::2], pairwise(self.sizes), self.activations, strict=True
             )

@@ -11,7 +11,8 @@ arrays that note each call, with the buffers it read and wrote, and training rep
         call()                                           # the same again, and nothing else
 
 What a call allocated becomes its buffer for good: `z = x @ W.mT` writes the same z each time. Whatever
-is not a NumPy call on a watched array (an `if`, a Python number) is fixed at what it was when recorded.
+is not a NumPy call on a watched array (a Python number) is fixed at what it was when recorded; what would look at the
+numbers without such a call (an `if`, a copy, an item) is refused.
 """
 
 from __future__ import annotations
@@ -40,21 +41,23 @@ class Recording:
 
     def note(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], out: Any, kwargs: Any) -> Any:
         """Make the call, note it for replay, and return its result, watched."""
-        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if method not in ("__call__", "reduce"):
+            raise TypeError(f"numpy.{ufunc.__name__}.{method} cannot be recorded")
+        function: Any = ufunc if method == "__call__" else ufunc.reduce
+        kwargs = {name: _plain(value) for name, value in kwargs.items()}
+        in_place = out is not None and inputs[0] is out[0]
         inputs = [_plain(value, like=inputs) for value in inputs]
         if out is None:
             buffer = np.asarray(function(*inputs, **kwargs))
         else:
             buffer = _plain(out[0])
             function(*inputs, **kwargs, out=buffer)
-        self.calls.append(
-            _as_product(ufunc, inputs, buffer)
-            or (
-                partial(function, *inputs, **kwargs, out=buffer)
-                if kwargs or method != "__call__" or ufunc in _OUT_BY_NAME
-                else partial(function, *inputs, buffer)  # positional arguments are quicker
-            )
-        )
+        if call := _as_product(ufunc, inputs, buffer, in_place):
+            self.calls.append(call)
+        elif kwargs or method != "__call__" or ufunc in _OUT_BY_NAME:
+            self.calls.append(partial(function, *inputs, **kwargs, out=buffer))
+        else:  # positional arguments are quicker
+            self.calls.append(partial(function, *inputs, buffer))
         return self.watch(buffer)
 
     def product(self, a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any], keep: Any = 1.0) -> None:
@@ -71,7 +74,26 @@ class _Watched(np.ndarray[Any, np.dtype[Any]]):
 
     def __array_finalize__(self, source: object) -> None:
         if isinstance(source, _Watched):
+            if self.flags.owndata:
+                raise TypeError("a copy of a watched array cannot be recorded; write it with ufuncs")
             self.recording = source.recording
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        if not isinstance(part, np.ndarray) or not np.may_share_memory(_plain(part), _plain(self)):
+            raise TypeError("only slices of a watched array can be recorded")
+        return part
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        # `x[key] += y` ends by assigning the part, changed already, to its own place
+        part = super().__getitem__(key)
+        if not (isinstance(value, _Watched) and value.ctypes.data == part.ctypes.data and value.shape == part.shape):
+            self._refuse()
+
+    def _refuse(self, *_: Any) -> Any:
+        raise TypeError("this would read or write numbers behind the recording's back; write it with ufuncs")
+
+    __float__ = __int__ = __bool__ = __index__ = item = tolist = fill = _refuse  # type: ignore[assignment]
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] | None = None, **kwargs: Any
@@ -84,11 +106,13 @@ class _Watched(np.ndarray[Any, np.dtype[Any]]):
         return super().__array_function__(function, types, args, kwargs)
 
 
-def _as_product(ufunc: np.ufunc, inputs: Sequence[Any], out: npt.NDArray[Any]) -> Callable[[], object] | None:
-    """Return the same by one call of BLAS, which is quicker: for a product, and for adding a row to every row."""
+def _as_product(
+    ufunc: np.ufunc, inputs: Sequence[Any], out: npt.NDArray[Any], in_place: bool
+) -> Callable[[], object] | None:
+    """Return the same as one call of BLAS, if it is a product, or a row added in place to every row of a matrix."""
     if ufunc is np.matmul:
         return product(inputs[0], inputs[1], out)
-    if ufunc is np.add and out is inputs[0] and out.ndim == 2 and inputs[1].shape == (1, out.shape[1]):
+    if ufunc is np.add and in_place and out.ndim == 2 and np.shape(inputs[1]) == (1, out.shape[1]):
         return product(np.ones((len(out), 1), out.dtype), inputs[1], out, beta=1.0)
     return None
 
@@ -107,7 +131,7 @@ def _plain(value: Any, like: Sequence[Any] = ()) -> Any:
     """
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray)
-    if like and isinstance(value, float | int):
+    if type(value) in (float, int) and like:
         dtype = next(v.dtype for v in like if isinstance(v, np.ndarray))
         return np.asarray(value, dtype) if dtype.kind == "f" else value
     return value

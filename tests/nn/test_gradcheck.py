@@ -3,7 +3,7 @@ import pytest
 
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient, combinations, example_of
+from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient, combinations, example_of, worst_of
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.penalties import PENALTIES
@@ -43,10 +43,19 @@ def test_gradient_check_finds_the_one_parameter_that_is_wrong():
     assert result.error == pytest.approx(0.001, rel=0.01)
 
 
-def test_gradient_check_rejects_a_gradient_that_is_not_a_number():
+@pytest.mark.parametrize("place", [0, 13, -1, slice(None)], ids=str)
+def test_gradient_check_rejects_a_gradient_that_is_not_a_number(place):
     objective = objective_of()
-    result = check_gradient(objective, *example_of(objective), gradient=lambda theta, x, y: theta * np.nan)
-    assert not result.error <= TOLERANCE
+
+    def gradient(theta, x, y):
+        g = objective.gradient(theta, x, y)
+        g[place] = np.nan
+        return g
+
+    wrong = check_gradient(objective, *example_of(objective), gradient=gradient)
+    right = check_gradient(objective, *example_of(objective))
+    assert wrong.error == np.inf
+    assert worst_of([right, wrong, right]).error == np.inf
 
 
 def test_gradient_check_skips_and_counts_a_parameter_whose_step_crosses_a_kink():

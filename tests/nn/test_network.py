@@ -54,16 +54,15 @@ def test_backward_by_hand():
 
 
 def test_a_stack_of_networks_goes_through_the_same_formulas():
-    # W (K, n_out, n_in) and b (K, n_out): the formulas are on the last two axes
     rng, network = np.random.default_rng(0), Network((3, 4, 2), (SIGMOID, SIGMOID))
     thetas, x = rng.standard_normal((5, network.n_parameters)), rng.random((7, 3))
-    stacked = [
-        type(layers[0])(np.stack([layer.W for layer in layers]), np.stack([layer.b for layer in layers]), SIGMOID)
-        for layers in zip(*(network.layers(theta) for theta in thetas), strict=True)
-    ]
-    _, a = forward(stacked, x)
+    y, grads = rng.random((7, 2)), np.empty_like(thetas)
+    objective = Objective(network, COSTS["quadratic"], PENALTIES["l2"])
+    _, a = forward(network.layers(thetas), x)
+    objective.backpropagate(thetas, grads, x, y, weight=1 / 7)
     for k, theta in enumerate(thetas):
-        np.testing.assert_allclose(a[-1][k], forward(network.layers(theta), x)[1][-1], rtol=1e-14)
+        np.testing.assert_allclose(a[-1][k], forward(network.layers(theta), x)[1][-1], rtol=1e-13)
+        np.testing.assert_allclose(grads[k], objective.gradient(theta, x, y), rtol=1e-12)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda p: p.name)

@@ -3,7 +3,7 @@ import pytest
 
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.nn.penalties import PENALTIES
-from backprop_cli.optim.optimizers import Momentum
+from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.step import Step
 from tests.training.helpers import plan, start
 
@@ -41,14 +41,18 @@ def test_the_textbook_update_of_weights_and_biases_by_its_own_formula():
     np.testing.assert_allclose(one_step(p), expected, rtol=1e-14, atol=1e-15)
 
 
-def test_a_step_of_another_optimizer_is_that_optimizers_own():
-    p = plan(optimizer=Momentum(mu=0.5), strength=0.1, eta=0.5, dtype="float64")
-    position = start(p)
-    x, y = p.data.train.pixels[ROWS] * p.data.scale, p.data.train.one_hot(3, "float64")
-    step = Step(p, position.theta, position.memory, y, np.asarray(0.5), len(ROWS))
-    theta, v = start(p).theta, 0.0
-    for _ in range(3):
-        step(ROWS)
-        v = 0.5 * v - 0.5 * p.objective.gradient(theta, x, y[ROWS])
-        theta = theta + v
-    np.testing.assert_allclose(position.theta, theta, rtol=1e-12)
+@pytest.mark.parametrize("rule", OPTIMIZERS.values(), ids=lambda rule: rule.name)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_recorded_steps_are_the_steps_of_the_optimizer_itself(rule, penalty):
+    p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64")
+    recorded, plain = start(p), start(p)
+    y, eta = p.data.train.one_hot(3, "float64"), np.asarray(0.5)
+    step = Step(p, recorded.theta, recorded.memory, y, eta, len(ROWS))
+    for rows, rate in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
+        eta[...] = rate
+        step(rows)
+        g = p.objective.gradient(plain.theta, p.data.train.pixels[rows] * p.data.scale, y[rows])
+        p.optimizer.step(plain.theta, g, plain.memory, np.asarray(rate))
+    np.testing.assert_allclose(recorded.theta, plain.theta, rtol=1e-12)
+    for name, array in plain.memory.items():
+        np.testing.assert_allclose(recorded.memory[name], array, rtol=1e-10, atol=1e-14)
