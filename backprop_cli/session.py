@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import scipy
 import yaml
 
 from backprop_cli import __version__
 from backprop_cli.config.load import override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError
+from backprop_cli.errors import CheckpointError, ConfigError, DivergedError
 from backprop_cli.experiment import build_network, build_plan, initial_position, theta_of_layers
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs import metrics
-from backprop_cli.runs.checkpoint import Best, Checkpoint, Meta, read_checkpoint, to_bytes, write_checkpoint
+from backprop_cli.runs.checkpoint import Checkpoint, Figures, Meta, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
-from backprop_cli.training.evaluation import Evaluator
+from backprop_cli.training.evaluation import Evaluator, Score
 from backprop_cli.training.loop import EpochResult, Position, Progress, train
 from backprop_cli.training.step import Plan
 from backprop_cli.training.threads import blas_info
@@ -32,102 +33,130 @@ from backprop_cli.training.threads import blas_info
 
 def versions() -> dict[str, str]:
     """Return the versions that decide the bits of a run."""
-    return {"backprop": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {
+        "backprop": __version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "python": platform.python_version(),
+    }
 
 
 @dataclass
 class Session:
-    """One sitting of a run: `run()` trains from `position` on and keeps the folder up to date."""
+    """One sitting of a run: `run()` trains from `position` on and keeps the folder up to date.
+
+    `history` holds what run.json keeps of earlier sittings: when and how the run was started, the seconds it took.
+    """
 
     experiment: Experiment
     folder: RunFolder
     plan: Plan
     position: Position
-    best: Best | None
-    record: dict[str, Any]
+    history: dict[str, Any]
+    best: Figures | None = None
+    last: Figures | None = None
+    status: str = "running"
+    outcome: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, experiment: Experiment, folder: RunFolder, data: Dataset) -> Session:
-        """Return the first session of a run in a new folder, which then can be resumed from its beginning."""
+    def start(
+        cls, experiment: Experiment, data: Dataset, claim: Callable[[], RunFolder], argv: Sequence[str]
+    ) -> Session:
+        """Return the first session of a run; its folder is claimed once all that could fail before has not."""
         plan = build_plan(experiment, data)
-        record = {
-            "status": "running",
-            "argv": sys.argv[1:],
-            "started": _now(),
-            "seed": experiment.seed,
-            "parameters": plan.objective.network.n_parameters,
-            "data": {"name": data.name, "sha256": dict(data.sha256)},
-        }
-        session = cls(experiment, folder, plan, initial_position(experiment, plan), None, record)
-        session._begin()
-        session._save()
-        return session
+        position = initial_position(experiment, plan)
+        history = {"argv": list(argv), "started": _now(), "seconds": 0.0}
+        return cls(experiment, claim(), plan, position, history)
 
     @classmethod
-    def resume(cls, experiment: Experiment, folder: RunFolder, data: Dataset, checkpoint: Checkpoint) -> Session:
-        """Return a session that goes on from a checkpoint, under an experiment that may have more epochs."""
+    def resume(
+        cls, experiment: Experiment, data: Dataset, folder: RunFolder, checkpoint: Checkpoint, argv: Sequence[str]
+    ) -> Session:
+        """Return a session that goes on from a checkpoint, under an experiment that may have more epochs.
+
+        Raises CheckpointError if the checkpoint's arrays are not those of the experiment.
+        """
         plan = build_plan(experiment, data)
         theta = theta_of_layers(experiment, plan.objective.network, checkpoint.layers)
         memory = {name: array.copy() for name, array in checkpoint.memory.items()}
-        if {n: a.shape for n, a in memory.items()} != {n: a.shape for n, a in plan.optimizer.init(theta).items()}:
+        expected = plan.optimizer.init(theta)
+        if {n: (a.shape, a.dtype) for n, a in memory.items()} != {n: (a.shape, a.dtype) for n, a in expected.items()}:
             raise CheckpointError("its optimizer arrays are not those of the experiment")
-        meta = checkpoint.meta
+        meta, record = checkpoint.meta, folder.read_record()
+        history: dict[str, Any] = {key: record[key] for key in ("argv", "started", "seconds") if key in record}
+        history |= {"resumed": _now(), "resume_argv": list(argv)}
         position = Position(theta, memory, meta.epoch, meta.step, meta.seconds)
-        record = folder.read_record() | {"status": "running", "resumed": _now(), "resume_argv": sys.argv[1:]}
-        metrics.cut_back(folder.metrics, meta.epoch)
-        session = cls(experiment, folder, plan, position, meta.best, record)
-        session._begin()
-        return session
+        return cls(experiment, folder, plan, position, history, meta.best, meta.last)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress | EpochResult]:
-        """Train to the end, or until stop() is true; yield training's events when they are on disk.
+        """Train to the end, or until stop() is true; yield training's events once they are on disk.
 
-        Afterwards `record` says how it ended; run.json says the same.
+        Afterwards `status` says how it ended; run.json says the same.
         """
         started = time.perf_counter()
-        status = "failed"
         try:
+            self._begin()
             for event in train(self.plan, self.position, stop):
                 if isinstance(event, EpochResult):
                     self._keep(event)
                 yield event
-            status = "finished" if self.position.epoch >= self.plan.epochs else "interrupted"
-            if status == "interrupted":
+            if self.position.epoch < self.plan.epochs:
+                self.status = "interrupted"
                 self._save()
-            elif self.best is not None:
-                self.record["test"] = asdict(self._test())
+            else:
+                self.outcome = {"test": asdict(self._test())}
+                self.status = "finished"
         except DivergedError as error:
-            status = "diverged"
-            self.record["diverged"] = {"epoch": error.epoch, "step": error.step}
+            self.status = "diverged"
+            self.outcome = {"diverged": {"epoch": error.epoch, "step": error.step}}
             raise
         finally:
-            self._end(status, time.perf_counter() - started)
+            self.history["seconds"] = round(self.history.get("seconds", 0.0) + time.perf_counter() - started, 3)
+            if self.status != "running":
+                self.folder.write_record(self.record())
+            else:  # an error is on its way out, and is what the user should hear of
+                self.status = "failed"
+                with contextlib.suppress(OSError):
+                    self.folder.write_record(self.record())
+
+    def record(self) -> dict[str, Any]:
+        """Return what run.json says at this moment."""
+        data, network = self.plan.data, self.plan.objective.network
+        return {
+            "status": self.status,
+            **self.history,
+            **({} if self.status == "running" else {"ended": _now()}),
+            "epochs": self.position.epoch,
+            "seed": self.experiment.seed,
+            "parameters": network.n_parameters,
+            "best": self.best and self.best.model_dump(),
+            "final": self.last and self.last.model_dump(),
+            **self.outcome,
+            "data": {"name": data.name, "sha256": dict(data.sha256)},
+            **environment(),
+        }
 
     def _begin(self) -> None:
-        """Write down what is known before the first step."""
-        self.record |= {"versions": versions(), "blas": blas_info(), "platform": platform.platform()}
-        text = yaml.safe_dump(self.experiment.to_dict(), sort_keys=False, default_flow_style=None, allow_unicode=True)
+        """Bring the folder to the state of `position`, from which the run can be resumed."""
+        self.folder.write_record(self.record())
+        values = self.experiment.to_dict()
+        text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
         atomic_write(self.folder.config, text.encode())
-        self.folder.write_record(self.record)
+        self.folder.remove_leftovers()
+        metrics.cut_back(self.folder.metrics, self.position.epoch)
+        self._save()
 
     def _keep(self, event: EpochResult) -> None:
         """Put an epoch on disk: its row, its checkpoints; the last checkpoint is what makes it so."""
         row = row_of(event)
         metrics.append_row(self.folder.metrics, row)
-        self.record["final"] = row
-        improved = self._is_better(event)
-        if improved:
-            self.best = Best.model_validate({key: row[key] for key in Best.model_fields})
-            self.record["best"] = self.best.model_dump()
+        self.last = Figures.model_validate({key: row[key] for key in Figures.model_fields})
+        if improved := _is_better(self.last, self.best):
+            self.best = self.last
         self._save(best=improved)
 
-    def _is_better(self, event: EpochResult) -> bool:
-        """Whether this epoch has the highest validation accuracy; without validation, the last epoch is best."""
-        if self.best is None or event.validation is None or self.best.val_accuracy is None:
-            return True
-        return event.validation.accuracy > self.best.val_accuracy
-
     def _save(self, best: bool = False) -> None:
+        """Write the last checkpoint, and the best one if this is it."""
         position = self.position
         layers = self.plan.objective.network.layers(position.theta)
         meta = Meta(
@@ -136,25 +165,25 @@ class Session:
             step=position.step,
             seconds=position.seconds,
             best=self.best,
+            last=self.last,
             versions=versions(),
         )
         data = to_bytes(Checkpoint(meta, [(layer.W, layer.b) for layer in layers], position.memory))
-        if best:
-            write_checkpoint(self.folder.checkpoint("best"), data)
-        write_checkpoint(self.folder.checkpoint("last"), data)
+        for which in ("best", "last") if best else ("last",):
+            atomic_write(self.folder.checkpoint(which), data)
 
-    def _test(self) -> Any:
+    def _test(self) -> Score:
         """Evaluate the best checkpoint on the test split."""
         checkpoint = read_checkpoint(self.folder.checkpoint("best"))
         theta = theta_of_layers(self.experiment, self.plan.objective.network, checkpoint.layers)
-        data = self.plan.data
-        return Evaluator(self.plan.objective, theta, data.scale).score(data.test)
+        return Evaluator(self.plan.objective, theta, self.plan.data.scale).score(self.plan.data.test)
 
-    def _end(self, status: str, seconds: float) -> None:
-        before = self.record.get("seconds", 0.0)
-        self.record |= {"status": status, "ended": _now(), "seconds": round(before + seconds, 3)}
-        self.record["epochs"] = self.position.epoch
-        self.folder.write_record(self.record)
+
+def _is_better(figures: Figures, best: Figures | None) -> bool:
+    """Whether the validation accuracy is higher than the best one; without validation, the last epoch is best."""
+    if best is None or figures.val_accuracy is None or best.val_accuracy is None:
+        return True
+    return figures.val_accuracy > best.val_accuracy
 
 
 def row_of(event: EpochResult) -> metrics.Row:
@@ -171,6 +200,11 @@ def row_of(event: EpochResult) -> metrics.Row:
     }
 
 
+def environment() -> dict[str, Any]:
+    """Return what besides the experiment decides the bits of a run."""
+    return {"versions": versions(), "blas": blas_info(), "platform": platform.platform()}
+
+
 def experiment_of(checkpoint: Checkpoint, origin: str, epochs: int | None = None) -> Experiment:
     """Return the experiment inside a checkpoint, with another number of epochs if one is given."""
     overrides = [] if epochs is None else [f"epochs={epochs}"]
@@ -185,7 +219,7 @@ def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array
     experiment = experiment_of(checkpoint, origin)
     try:
         return experiment, theta_of_layers(experiment, build_network(experiment), checkpoint.layers)
-    except BackpropError as error:
+    except CheckpointError as error:
         raise CheckpointError(f"{origin}: {error}") from error
 
 

@@ -8,7 +8,8 @@
 set -euo pipefail
 
 config=${1:?usage: scripts/sweep.sh CONFIG [KEY=VALUE...]}; shift
-export config runs=${RUNS_DIR:-runs}/sweep-$(basename "$config" .yaml)
+name=sweep-$(basename "$config" .yaml)$(printf -- '-%s' "$@" | tr -c 'a-zA-Z0-9=.\n-' _)
+export config runs=${RUNS_DIR:-runs}/${name%-}
 
 train_one() { # [KEY=VALUE...] ETA LAMBDA
     local words=(eta="${*: -2:1}" lambda="${*: -1}" "${@:1:$#-2}")
@@ -25,7 +26,7 @@ export -f train_one
 
 for eta in ${ETAS:-0.03 0.1 0.3}; do
     for lambda in ${LAMBDAS:-0 1 5}; do echo "$eta $lambda"; done
-done | xargs -P "${JOBS:-$(getconf _NPROCESSORS_ONLN)}" -n 2 bash -c 'train_one "$@"' train_one "$@" || echo "some runs failed" >&2
+done | xargs -P "${JOBS:-$(getconf _NPROCESSORS_ONLN)}" -n 2 bash -c 'train_one "$@" >&2' train_one "$@" || failed=1
 
 echo "validation  epoch  run"
 for metrics in "$runs"/*/metrics.csv; do
@@ -33,3 +34,4 @@ for metrics in "$runs"/*/metrics.csv; do
         NR > 1 && $5 > best { best = $5; epoch = $1 }
         END { printf "%10.4f  %5d  %s\n", best, epoch, run }' "$metrics"
 done | sort -rn
+exit "${failed:-0}"

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 PURE = {"nn": {"numpy"}, "optim": {"numpy", "annotated_types"}}
-STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "typing"}
+STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}
 
 
 def room_of(path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ class Console:
 
 def error_line(message: str) -> None:
     """Print an error."""
-    click.echo(click.style("error:", fg="red", bold=True) + f" {message}", err=True)
+    word = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
+    click.echo(f"{word} {message}", err=True)
 
 
 class Command(click.Command):

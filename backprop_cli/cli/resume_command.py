@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,31 +33,28 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
     from backprop_cli.experiment import load_data
     from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.runs.folder import find_run
-    from backprop_cli.session import Session, experiment_of
+    from backprop_cli.session import Session, environment, experiment_of
 
     folder = find_run(run, runs_dir)
-    folder.read_record()
-    last = folder.checkpoint("last")
-    checkpoint = read_checkpoint(last)
-    experiment = experiment_of(checkpoint, str(last), epochs)
-    done = checkpoint.meta.epoch
-    if experiment.epochs < done:
-        raise UsageError(f"{folder.path} has {done} epochs already; --epochs must be more than that")
-    if experiment.epochs == done:
-        raise UsageError(f"{folder.path} has all its {done} epochs; to go on, say how many: --epochs {2 * done}")
-    data = load_data(experiment, cache())
-
-    def resumed() -> Session:
+    with folder.lock():
         before = folder.read_record()
-        session = Session.resume(experiment, folder, data, checkpoint)
-        for what in ("versions", "blas"):
-            if before.get(what) != session.record[what]:
-                console.warn(
-                    f"{what} changed since the run stopped, so its bits may differ: "
-                    f"{before.get(what)} before, {session.record[what]} now"
-                )
-        step = f", step {checkpoint.meta.step}" if checkpoint.meta.step else ""
-        console.say(f"resuming {folder.path} after epoch {done}{step}")
-        return session
+        last = folder.checkpoint("last")
+        checkpoint = read_checkpoint(last)
+        experiment = experiment_of(checkpoint, str(last), epochs)
+        done = checkpoint.meta.epoch
+        if experiment.epochs < done:
+            raise UsageError(f"{folder.path} has {done} epochs already; --epochs must be more than that")
+        if experiment.epochs == done:
+            raise UsageError(f"{folder.path} has all its {done} epochs; to go on, say how many: --epochs {2 * done}")
+        data = load_data(experiment, cache())
 
-    sit(resumed, experiment, console)
+        def resumed() -> Session:
+            session = Session.resume(experiment, data, folder, checkpoint, sys.argv[1:])
+            for what, now in environment().items():
+                if before.get(what) not in (None, now):
+                    console.warn(f"{what} changed, so the bits may differ: {before[what]} before, {now} now")
+            step = f", step {checkpoint.meta.step}" if checkpoint.meta.step else ""
+            console.say(f"resuming {folder.path} after epoch {done}{step}")
+            return session
+
+        sit(resumed, experiment, console)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from backprop_cli.cli.console import Command, Console, common_options, data_opti
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
+    from backprop_cli.runs.folder import RunFolder
 
 
 @click.command("train", cls=Command, short_help="Train the network that a config describes.")
@@ -52,6 +55,14 @@ def command(
         text, facts = describe_experiment(experiment)
         console.result(text, facts)
         return
-    folder = claim(runs_dir, config.stem, name, overwrite)
-    console.say(f"training {'-'.join(map(str, experiment.layers))} on {experiment.dataset}, in {folder.path}")
-    sit(lambda: Session.start(experiment, folder, data), experiment, console)
+
+    with ExitStack() as stack:
+
+        def claimed() -> RunFolder:
+            folder = claim(runs_dir, config.stem, name, overwrite)
+            stack.enter_context(folder.lock())
+            sizes = "-".join(map(str, experiment.layers))
+            console.say(f"training {sizes} on {experiment.dataset}, in {folder.path}")
+            return folder
+
+        sit(lambda: Session.start(experiment, data, claimed, sys.argv[1:]), experiment, console)

@@ -6,22 +6,26 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
+
 from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.catalogue import DATASETS
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import COSTS
+from backprop_cli.optim.optimizers import SGD
 
 Problem = tuple[Path, str]
 """Where it is, and the sentence."""
 
 COPIES_OF_THETA = 5
-"""Vectors as long as theta that training holds: theta, gradient, the way back, and a checkpoint being written."""
+"""Vectors as long as theta that any training holds: theta, the way back, and a checkpoint in the making (three)."""
 
 
 def problems_of(experiment: Experiment) -> list[Problem]:
     """Return everything that keeps this experiment from running, whatever the machine's data."""
-    return [*_layers(experiment), *_activations(experiment), *_sizes(experiment), *_memory(experiment)]
+    rules = (_layers, _activations, _rates, _sizes, _memory)
+    return [problem for rule in rules for problem in rule(experiment)]
 
 
 def _layers(e: Experiment) -> Iterator[Problem]:
@@ -58,6 +62,18 @@ def _activations(e: Experiment) -> Iterator[Problem]:
         )
 
 
+def _rates(e: Experiment) -> Iterator[Problem]:
+    """What is a number in the file may be nothing, or infinite, in the precision of training."""
+    for key, value in (("eta", e.eta), ("lambda", e.lmbda)):
+        limits = np.finfo(e.dtype)
+        if value and not limits.smallest_normal <= value <= limits.max:
+            yield (
+                (key,),
+                f"{key}: {value:g} is nothing, or infinite, in {e.dtype}; it must lie between "
+                f"{limits.smallest_normal:.0e} and {limits.max:.0e}",
+            )
+
+
 def _sizes(e: Experiment) -> Iterator[Problem]:
     pool = DATASETS[e.dataset].pool
     n_validation, n_train = amounts(e)
@@ -85,7 +101,8 @@ def _sizes(e: Experiment) -> Iterator[Problem]:
 def _memory(e: Experiment) -> Iterator[Problem]:
     parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.layers))
     item = 8 if e.dtype == "float64" else 4
-    needed = item * (COPIES_OF_THETA * parameters + 3 * e.batch_size * sum(e.layers))
+    copies = COPIES_OF_THETA + 4 * (not isinstance(e.optimizer, SGD))  # a gradient, temporaries, what is remembered
+    needed = item * (copies * parameters + 10 * max(e.batch_size, 500) * sum(e.layers))
     available = _physical_memory()
     if available and needed > available:
         widest = max(range(1, len(e.layers)), key=lambda i: e.layers[i])

@@ -20,18 +20,23 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backprop_cli.errors import CheckpointError
-from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
 
 MEMORY = "optimizer."
 """What the names of the optimizer's arrays start with in the file."""
 
 _NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|optimizer\.[a-z0-9_]{1,40})\.npy")
+_HEADER = re.compile(  # of an .npy file of version 1.0, exactly as NumPy writes it for the arrays of a checkpoint
+    rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype><f4|<f8|<U[0-9]{1,7})', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}, [0-9]{1,12})\), \} *\n",
+    re.DOTALL,
+)
 _MAX_META = 1 << 20
+_MAX_ENTRIES = 1000
 
 
-class Best(BaseModel):
-    """The best epoch so far, and its figures; those of validation are None without a validation split."""
+class Figures(BaseModel):
+    """An epoch and its figures; those of validation are None where there is no validation split."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -45,7 +50,8 @@ class Best(BaseModel):
 class Meta(BaseModel):
     """What a checkpoint says of itself.
 
-    `epoch` counts finished epochs and `step` the batches done of the next one, which took `seconds`. The random
+    `epoch` counts finished epochs and `step` the batches done of the next one, which took `seconds`; `best` and `last`
+    are the figures of the best and of the last finished epoch. The random
     streams are functions of the experiment's seed and the epoch, so they have no state of their own.
     """
 
@@ -56,7 +62,8 @@ class Meta(BaseModel):
     epoch: Annotated[int, Field(ge=0)]
     step: Annotated[int, Field(ge=0)]
     seconds: float
-    best: Best | None
+    best: Figures | None
+    last: Figures | None
     versions: dict[str, str]
 
 
@@ -82,11 +89,6 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     return file.getvalue()
 
 
-def write_checkpoint(path: Path, data: bytes) -> None:
-    """Write what `to_bytes` returned; a crash leaves the old file or the new one."""
-    atomic_write(path, data)
-
-
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read and verify a checkpoint. Raises CheckpointError for anything but a whole one of this program."""
     try:
@@ -102,8 +104,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _parse(data: bytes) -> Checkpoint:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
-            arrays = {info.filename: _read_array(file, info, len(data)) for info in file.infolist()}
-            whole = len(arrays) == len(file.infolist())
+            entries = file.infolist()
+            if sum(info.file_size for info in entries) > len(data) or len(entries) > _MAX_ENTRIES:
+                raise CheckpointError("not a checkpoint: its entries are larger than the file, or too many")
+            arrays = {info.filename: _read_array(file, info) for info in entries}
+            whole = len(arrays) == len(entries)
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise CheckpointError(f"not a whole checkpoint ({error})") from error
     text = arrays.pop("meta.npy", None)
@@ -127,21 +132,22 @@ def _parse(data: bytes) -> Checkpoint:
     return Checkpoint(meta, layers, memory)
 
 
-def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo, file_size: int) -> Any:
+def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
     """Return the array in an entry, after everything that its headers declare has been found plausible."""
     name = info.filename
     if name != "meta.npy" and not _NAME.fullmatch(name):
         raise CheckpointError(f"not a checkpoint: it has an entry {name[:60]!r}")
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size > file_size or info.flag_bits & 1:
-        raise CheckpointError(f"not a checkpoint: {name} is compressed, encrypted or larger than the file")
-    entry = io.BytesIO(file.read(info))
-    version = np.lib.format.read_magic(entry)
-    if version != (1, 0):
-        raise CheckpointError(f"not a checkpoint: {name} is of npy version {version}")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(entry)
-    allowed = dtype.kind == "U" and shape == () if name == "meta.npy" else dtype in (np.float32, np.float64)
-    payload = entry.getbuffer()[entry.tell() :]
-    if not allowed or fortran or math.prod(shape) * dtype.itemsize != len(payload) or len(shape) > 2:
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise CheckpointError(f"not a checkpoint: {name} is compressed or encrypted")
+    data = file.read(info)
+    header = _HEADER.match(data)
+    if header is None or int.from_bytes(header["length"], "little") != header.end() - 10:
+        raise CheckpointError(f"not a checkpoint: {name} is no array as this program writes it")
+    dtype = np.dtype(header["dtype"].decode())
+    shape = tuple(int(size) for size in re.findall(rb"[0-9]+", header["shape"]))
+    payload = memoryview(data)[header.end() :]
+    expected = dtype.kind == "U" and shape == () if name == "meta.npy" else dtype.kind == "f"
+    if not expected or math.prod(shape) * dtype.itemsize != len(payload):
         raise CheckpointError(f"not a checkpoint: {name} is no array of the expected type and size")
     if name == "meta.npy" and len(payload) > _MAX_META:
         raise CheckpointError("not a checkpoint: its meta is too long")

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError, UsageError
-from backprop_cli.files import atomic_write
+from backprop_cli.files import atomic_write, remove_leftovers
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LAST = "@last"
 """What stands for the run that was started last."""
@@ -57,6 +65,32 @@ class RunFolder:
         """Replace run.json."""
         atomic_write(self.record, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Own the run while in this context; the owner's death, of whatever kind, ends it too.
+
+        Raises RunError if another process owns it. Where folders cannot be locked (Windows, some network file
+        systems), nothing is.
+        """
+        handle = os.open(self.path, os.O_RDONLY) if fcntl else -1
+        try:
+            if fcntl:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise RunError(f"{self.path} is being trained by another process") from None
+                except OSError:  # no locks on this file system
+                    pass
+            yield
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed process may have left half written."""
+        for folder in (self.path, self.path / "checkpoints"):
+            remove_leftovers(folder)
+
 
 def claim(runs: Path, stem: str, name: str | None = None, overwrite: bool = False) -> RunFolder:
     """Make the folder of a new run: `name`, or the first free `stem-NNN`. It is this caller's alone.
@@ -78,11 +112,19 @@ def _claim_name(folder: Path, overwrite: bool) -> Path:
     except FileExistsError:
         if not overwrite:
             raise RunError(f"{folder} exists; give another --name, or --overwrite to replace that run") from None
-        if not (folder / "run.json").is_file():
+        if not _may_be_removed(folder):
             raise RunError(f"{folder} is not a run's folder, so --overwrite leaves it alone") from None
-        shutil.rmtree(folder)
+        with RunFolder(folder).lock():
+            shutil.rmtree(folder)
         folder.mkdir()
     return folder
+
+
+def _may_be_removed(folder: Path) -> bool:
+    """Whether a folder is a run's, or that of a run which did not get as far as its first file."""
+    if not folder.is_dir() or (folder / "run.json").is_file():
+        return folder.is_dir()
+    return all(path == folder / "checkpoints" for path in folder.rglob("*"))
 
 
 def _claim_number(runs: Path, stem: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from pathlib import Path
 
 from backprop_cli.files import atomic_write
@@ -26,14 +27,13 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def cut_back(path: Path, epoch: int) -> None:
-    """Keep the rows up to an epoch: what stands beyond it, or was torn, is of no checkpoint."""
+    """Keep the header and the rows up to an epoch: what stands beyond it, or was torn, belongs to no checkpoint."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return
-    header = ",".join(COLUMNS) + "\n"
-    rows = [line for line in lines[1:] if _is_row(line) and int(line.split(",")[0]) <= epoch]
-    kept = "".join([header, *rows])
+    header, rows = lines[:1], lines[1:]
+    kept = "".join([*header, *(row for row in rows if _is_whole(row, header[0]) and int(row.split(",")[0]) <= epoch)])
     if kept != "".join(lines):
         atomic_write(path, kept.encode())
 
@@ -45,8 +45,8 @@ def read_rows(path: Path) -> list[dict[str, float | None]]:
     return [{column: float(text) if text else None for column, text in row.items()} for row in csv.DictReader(whole)]
 
 
-def _is_row(line: str) -> bool:
-    return line.endswith("\n") and line.count(",") == len(COLUMNS) - 1 and line.split(",")[0].isdigit()
+def _is_whole(row: str, header: str) -> bool:
+    return re.match(r"[0-9]{1,9},.*\n", row) is not None and row.count(",") == header.count(",")
 
 
 def _text(value: int | float | None) -> str:

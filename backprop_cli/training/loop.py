@@ -68,7 +68,8 @@ def train(plan: Plan, position: Position, stop: Callable[[], bool] = lambda: Fal
     y = data.train.one_hot(data.classes, plan.dtype)
     eta = np.asarray(plan.eta, plan.dtype)
     sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
-    steps = {m: Step(plan, theta, position.memory, y, eta, m) for m in sizes}
+    with np.errstate(all="ignore"):  # recording makes a step on empty buffers
+        steps = {m: Step(plan, theta, position.memory, y, eta, m) for m in sizes}
     evaluator = Evaluator(plan.objective, theta, data.scale)
     while position.epoch < plan.epochs:
         epoch = position.epoch + 1

@@ -34,13 +34,17 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 
 def blas_info() -> dict[str, str | int]:
-    """Return the name, version, kernel and present thread count of NumPy's BLAS, as far as it can be known."""
-    for pool in threadpool_info():
-        if pool["user_api"] == "blas":
-            return {
-                "name": str(pool["internal_api"]),
-                "version": str(pool["version"]),
-                "kernel": str(pool.get("architecture", "unknown")),
-                "threads": int(pool["num_threads"]),
-            }
-    return {"name": "unknown"}
+    """Return name, version, kernel and present thread count of the BLAS that trains, as far as it can be known.
+
+    SciPy and NumPy may each bring a BLAS of their own; that of SciPy does the products of a step.
+    """
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools.sort(key=lambda pool: "scipy.libs" not in pool["filepath"])
+    if not pools:
+        return {"name": "unknown"}
+    return {
+        "name": str(pools[0]["internal_api"]),
+        "version": str(pools[0]["version"]),
+        "kernel": str(pools[0].get("architecture", "unknown")),
+        "threads": int(pools[0]["num_threads"]),
+    }

@@ -1,7 +1,9 @@
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 
 import pytest
 import yaml
@@ -98,3 +100,52 @@ def test_a_traceback_is_for_debug_only(backprop, tmp_path):
     (tmp_path / "x.npz").write_bytes(b"hello")
     assert "Traceback" not in backprop("eval", "x.npz").err
     assert "Traceback" in backprop("eval", "x.npz", "--debug").err
+
+
+def test_colour_is_for_terminals_that_want_it(tmp_path):
+    def error_of(**env):
+        main, other = pty.openpty()
+        command = [sys.executable, "-m", "backprop_cli", "check", "none.yaml"]
+        subprocess.run(command, stderr=other, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), **env})
+        os.close(other)
+        with os.fdopen(main, "rb") as terminal:
+            return terminal.read1()
+
+    assert error_of().startswith(b"\x1b[")
+    assert error_of(NO_COLOR="1").startswith(b"error:")
+
+
+def test_without_a_command_there_is_help(backprop):
+    for words in ((), ("data",)):
+        done = backprop(*words)
+        assert done.code == 2
+        assert done.err.startswith("Usage: ")
+
+
+def test_verbose_tells_more(backprop, tiny):
+    assert "BLAS" in backprop("train", tiny, "-v").err
+    assert "BLAS" not in backprop("train", tiny).err
+
+
+def test_a_bar_is_drawn_on_a_terminal(tiny):
+    main, other = pty.openpty()
+    termios.tcsetwinsize(other, (24, 100))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backprop_cli", "train", str(tiny)],
+        stderr=other,
+        stdout=subprocess.PIPE,
+        cwd=tiny.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    os.close(other)
+    shown = b""
+    with os.fdopen(main, "rb", buffering=0) as terminal:
+        try:
+            while part := terminal.read(1 << 16):
+                shown += part
+        except OSError:  # how a terminal ends on Linux
+            pass
+    process.communicate(timeout=10)
+    assert "epoch 3/3" in shown.decode()
+    assert "validation " in shown.decode()
+    assert b"epoch 1/3  train cost" not in shown

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_training_leaves_a_whole_run_behind(backprop, tiny, tmp_path):
     assert record["status"] == "finished"
     assert record["argv"] is not None
     assert record["parameters"] == 65 * 12 + 13 * 10
-    assert set(record["versions"]) == {"backprop", "numpy", "python"}
+    assert set(record["versions"]) == {"backprop", "numpy", "scipy", "python"}
     assert record["blas"]["threads"] == 1
     assert set(record["data"]["sha256"]) == {"digits.npz"}
     highest = max(float(row["val_accuracy"]) for row in numbers(run / "metrics.csv"))
@@ -112,16 +113,22 @@ def test_resume_warns_when_the_environment_changed(backprop, tiny, tmp_path):
     record.write_text(record.read_text().replace('"threads": 1', '"threads": 7'))
     done = backprop("resume", "@last", "--epochs", 4)
     assert done.code == 0
-    assert "warning: blas changed since the run stopped" in done.err
+    assert "warning: blas changed, so the bits may differ" in done.err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_whole(backprop, tmp_path, number, code):
-    config = tmp_path / "long.yaml"
-    config.write_text("dataset: digits\nlayers: [64, 300, 10]\neta: 0.5\nepochs: 4\nbatch_size: 1\n")
-    backprop("train", config, "--name", "whole")
+@pytest.fixture
+def long(tmp_path):
+    """A config whose epochs take long enough to be caught inside one."""
+    path = tmp_path / "long.yaml"
+    path.write_text("dataset: digits\nlayers: [64, 300, 10]\neta: 0.5\nepochs: 4\nbatch_size: 1\n")
+    return path
+
+
+@contextmanager
+def running(*words):
+    """A `backprop` process of its own that has finished its first epoch."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "backprop_cli", "train", config, "--name", "parts"],
+        [sys.executable, "-m", "backprop_cli", *map(str, words)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -129,21 +136,76 @@ def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("epoch 1/"):
+        if re.match(r"epoch +\d+/", line):
             break
-    time.sleep(0.01)  # into the second epoch
-    process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def record_of(name):
+    return json.loads(Path("runs", name, "run.json").read_text())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_whole(backprop, long, number, code):
+    backprop("train", long, "--name", "whole")
+    with running("train", long, "--name", "parts") as process:
+        time.sleep(0.01)  # into the second epoch
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
     assert process.returncode == code
     assert "stopped in epoch" in err
     assert "backprop resume runs/parts" in err
     assert "interrupted" in out
-    checkpoint = read_checkpoint(Path("runs/parts/checkpoints/last.npz"))
-    assert 1 <= checkpoint.meta.epoch < 4
-    done = backprop("resume", "parts")
-    assert done.code == 0
+    meta = read_checkpoint(Path("runs/parts/checkpoints/last.npz")).meta
+    assert 1 <= meta.epoch < 4
+    assert 0 < meta.step < 1197
+    assert record_of("parts")["status"] == "interrupted"
+    assert backprop("resume", "parts").code == 0
     assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
-    assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
+    assert numbers(Path("runs/whole/metrics.csv")) == numbers(Path("runs/parts/metrics.csv"))
+    for key in ("best", "final", "test", "epochs", "status"):
+        assert record_of("whole")[key] == record_of("parts")[key]
+
+
+def test_a_killed_run_goes_on_from_its_last_epoch_with_nothing_missing(backprop, long):
+    backprop("train", long, "--name", "whole")
+    with running("train", long, "--name", "parts") as process:
+        process.kill()
+    (Path("runs/parts/checkpoints") / ".last.npz.123.tmp").write_text("half a checkpoint")
+    assert record_of("parts")["status"] == "running"
+    assert backprop("resume", "parts").code == 0
+    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
+    assert numbers(Path("runs/whole/metrics.csv")) == numbers(Path("runs/parts/metrics.csv"))
+    assert record_of("whole")["best"] == record_of("parts")["best"]
+    assert sorted(os.listdir("runs/parts/checkpoints")) == ["best.npz", "last.npz"]
+
+
+def test_what_an_extended_run_says_of_itself_is_of_its_new_end(backprop, tiny):
+    backprop("train", tiny, "--name", "run")
+    before = record_of("run")
+    Path("runs/run/run.json").write_text(json.dumps({**before, "diverged": {"epoch": 1, "step": 1}}))
+    with running("resume", "run", "--epochs", 100_000) as process:
+        assert "test" not in record_of("run")
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=10)
+    after = record_of("run")
+    assert "test" not in after
+    assert "diverged" not in after
+    assert (after["status"], after["started"], after["argv"]) == ("interrupted", before["started"], before["argv"])
+    assert after["epochs"] > 3
+
+
+def test_a_run_has_one_owner(backprop, long):
+    with running("train", long, "--name", "run", "epochs=1000"):
+        for words in (("resume", "run"), ("train", long, "--name", "run", "--overwrite")):
+            done = backprop(*words)
+            assert done.code == 1
+            assert "runs/run is being trained by another process" in done.err
+    assert backprop("resume", "run", "--epochs", 3).code in (0, 2)  # its owner is dead
 
 
 def test_a_crash_after_the_metrics_row_does_not_repeat_the_row(backprop, tiny, tmp_path):
@@ -165,6 +227,10 @@ def test_divergence_ends_with_its_place_and_advice_and_keeps_the_last_good_check
     record = json.loads((tmp_path / "runs/wild-001/run.json").read_text())
     assert record["status"] == "diverged"
     last = read_checkpoint(Path("runs/wild-001/checkpoints/last.npz"))
+    assert "diverged" in done.out
+    again = backprop("train", config, "epochs=200", "eta=2", "initializer=normal", "--json", "-q")
+    assert again.code == 3
+    assert json.loads(again.out)["run"] == "runs/wild-002"
     assert all(np.isfinite(W).all() and np.isfinite(b).all() for W, b in last.layers)
 
 
@@ -175,6 +241,12 @@ def test_a_taken_name_is_refused_and_overwrite_replaces_it(backprop, tiny):
     assert "--overwrite" in again.err
     assert backprop("train", tiny, "--name", "mine", "--overwrite").code == 0
     assert backprop("train", tiny, "--name", "../mine").code == 2
+
+
+def test_overwrite_takes_the_folder_of_a_run_that_never_got_going(backprop, tiny):
+    Path("runs/mine/checkpoints").mkdir(parents=True)
+    assert backprop("train", tiny, "--name", "mine").code == 1
+    assert backprop("train", tiny, "--name", "mine", "--overwrite").code == 0
 
 
 def test_a_dry_run_shows_the_experiment_and_writes_nothing(backprop, tiny, tmp_path):

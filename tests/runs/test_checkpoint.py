@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from backprop_cli.errors import CheckpointError
-from backprop_cli.runs.checkpoint import Best, Checkpoint, Meta, read_checkpoint, to_bytes, write_checkpoint
+from backprop_cli.runs.checkpoint import Checkpoint, Figures, Meta, read_checkpoint, to_bytes
 
 META = Meta(
     experiment={"dataset": "digits", "layers": [3, 2], "λ": 0.5},
     epoch=3,
     step=2,
     seconds=0.5,
-    best=Best(epoch=2, train_cost=0.1, train_accuracy=0.9, val_cost=None, val_accuracy=None),
+    best=Figures(epoch=2, train_cost=0.1, train_accuracy=0.9, val_cost=None, val_accuracy=None),
+    last=None,
     versions={"numpy": "2"},
 )
 
@@ -28,7 +29,7 @@ def checkpoint():
 
 @pytest.fixture
 def path(tmp_path, checkpoint):
-    write_checkpoint(tmp_path / "c.npz", to_bytes(checkpoint))
+    (tmp_path / "c.npz").write_bytes(to_bytes(checkpoint))
     return tmp_path / "c.npz"
 
 
@@ -79,8 +80,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(path, checkpoint):
             back = read_checkpoint(path)
         except CheckpointError:
             continue
-        np.testing.assert_array_equal(back.layers[0][0], checkpoint.layers[0][0])
-        assert back.meta == checkpoint.meta
+        assert to_bytes(back) == to_bytes(checkpoint)
 
 
 def test_every_cut_is_noticed(path):
@@ -100,13 +100,14 @@ def test_every_cut_is_noticed(path):
         ({"meta.npy": npy("{}")}, "its meta is not as expected"),
         ({"meta.npy": npy("[" * 100_000)}, "its meta is not as expected"),
         ({"meta.npy": npy(np.array([1.0]))}, "no array of the expected type"),
-        ({"W1.npy": npy(np.array([{}]), allow_pickle=True)}, "no array of the expected type"),
-        ({"W1.npy": npy(np.zeros((2, 3), np.float16))}, "no array of the expected type"),
-        ({"W1.npy": npy(np.asfortranarray(np.ones((2, 3), np.float32)))}, "no array of the expected type"),
+        ({"W1.npy": npy(np.array([{}]), allow_pickle=True)}, "no array as this program writes it"),
+        ({"W1.npy": npy(np.zeros((2, 3), np.float16))}, "no array as this program writes it"),
+        ({"W1.npy": npy(np.asfortranarray(np.ones((2, 3), np.float32)))}, "no array as this program writes it"),
+        ({"W1.npy": b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((  \n"}, "no array as this program writes it"),
         ({"W1.npy": npy(np.zeros((2, 3), np.float32))[:-1]}, "no array of the expected type"),
         ({"evil.npy": npy(np.zeros(3))}, "it has an entry 'evil.npy'"),
         ({"../W1.npy": npy(np.zeros(3))}, "it has an entry"),
-        ({"W1.npy": pickle.dumps("hello")}, "not a whole checkpoint"),
+        ({"W1.npy": pickle.dumps("hello")}, "no array as this program writes it"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -127,7 +128,7 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(path):
 def test_a_zip_bomb_is_refused_from_its_headers(path):
     rewrite(path, {"W1.npy": npy(np.zeros(10_000_000, np.float32))}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 100_000
-    with pytest.raises(CheckpointError, match="compressed"):
+    with pytest.raises(CheckpointError, match="larger than the file"):
         read_checkpoint(path)
 
 
