@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,62 +40,77 @@ def command(
     """Evaluate a checkpoint: accuracy, cost, precision and recall of each class, and the confusion matrix.
 
     A checkpoint is a file, or a run by folder, name, beginning of its name, or @last. With several, each is
-    evaluated, and then the average of their outputs (model averaging).
+    evaluated, and then the average of their outputs (model averaging), which is what --min-accuracy judges.
     """
-    from backprop_cli.errors import CheckFailed, UsageError
+    from backprop_cli.errors import CheckFailed
     from backprop_cli.runs.folder import find_checkpoint
     from backprop_cli.training.evaluation import judge
 
     paths = [find_checkpoint(text, runs_dir, which) for text in checkpoints]
-    entries: list[dict[str, Any]] = []
-    texts: list[str] = []
-    outputs: list[Array] = []
-    examples: Split | None = None
-    for path in paths:
-        a, cost, facts, examples = _outputs(path, split, cache(), examples)
-        if outputs and a.shape != outputs[0].shape:
-            raise UsageError(f"{path} has other outputs or other examples than {paths[0]}; evaluate it alone")
-        outputs.append(a)
-        judgement = judge(a, examples.labels)
-        entries.append({"checkpoint": str(path), **facts, "cost": cost, **judgement.to_dict()})
-        texts.append(_text(f"{path}  (epoch {facts['epoch']})", split, judgement, cost))
-    data: dict[str, Any] = {"split": split, "results": entries}
-    judgements = entries
-    if len(outputs) > 1 and examples is not None:
-        average = judge(sum(outputs[1:], start=outputs[0]) / len(outputs), examples.labels)
-        data["average"] = average.to_dict()
-        judgements = [data["average"]]
-        texts.append(_text(f"the average of these {len(outputs)}", split, average, None))
-    console.result("\n\n".join(texts), data, quiet=f"{judgements[-1]['accuracy']:.4f}")
-    if min_accuracy is not None and (accuracy := judgements[-1]["accuracy"]) < min_accuracy:
+    members = _evaluate(paths, split, cache())
+    labels = members[0].examples.labels
+    judgements = [judge(member.outputs, labels) for member in members]
+    texts = [
+        _text(f"{member.path}  (epoch {member.epoch})", split, judgement, member.cost)
+        for member, judgement in zip(members, judgements, strict=True)
+    ]
+    data: dict[str, Any] = {
+        "split": split,
+        "results": [
+            {"checkpoint": str(member.path), "epoch": member.epoch, "cost": member.cost, **judgement.to_dict()}
+            for member, judgement in zip(members, judgements, strict=True)
+        ],
+    }
+    if len(members) > 1:
+        average = sum((member.outputs for member in members[1:]), start=members[0].outputs) / len(members)
+        judgements.append(judge(average, labels))
+        texts.append(_text(f"the average of these {len(members)}", split, judgements[-1], None))
+        data["average"] = judgements[-1].to_dict()
+    accuracy = judgements[-1].accuracy
+    console.result("\n\n".join(texts), data, quiet=f"{accuracy:.4f}")
+    if min_accuracy is not None and accuracy < min_accuracy:
         raise CheckFailed(f"the accuracy {accuracy:.4f} is below {min_accuracy:g}")
 
 
-def _outputs(
-    path: Path, split: str, cache: Cache, examples: Split | None
-) -> tuple[Array, float, dict[str, Any], Split]:
-    """Return a checkpoint's outputs on a split, the cost, the checkpoint's facts, and the examples."""
+@dataclass(frozen=True)
+class _Member:
+    """A checkpoint's outputs on the examples of a split, and their mean cost."""
+
+    path: Path
+    epoch: int
+    outputs: Array
+    cost: float
+    examples: Split
+
+
+def _evaluate(paths: list[Path], split: str, cache: Cache) -> list[_Member]:
+    """Evaluate checkpoints on the split that they must have in common."""
     import numpy as np
 
+    from backprop_cli.data.dataset import Dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import build_objective, load_data
     from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.session import load_network
-    from backprop_cli.training.evaluation import CHUNK, Evaluator
+    from backprop_cli.training.evaluation import Evaluator
     from backprop_cli.training.threads import choose_threads, limit_threads
 
-    checkpoint = read_checkpoint(path)
-    experiment, theta = load_network(checkpoint, str(path))
-    data = load_data(experiment, cache)
-    mine = data.split(split)
-    if not len(mine):
-        raise UsageError(f"{path}: its experiment has no validation split; use --split train or test")
-    if examples is not None and not np.array_equal(examples.labels, mine.labels):
-        raise UsageError(f"{path} has another {split} split than the checkpoints before it; evaluate it alone")
-    with limit_threads(choose_threads(experiment.threads, experiment.layers, CHUNK)):
-        a, cost = Evaluator(build_objective(experiment), theta, data.scale).outputs(mine)
-    facts = {"dataset": experiment.dataset, "layers": list(experiment.layers), "epoch": checkpoint.meta.epoch}
-    return a, cost, facts, mine
+    loaded: dict[tuple[object, ...], Dataset] = {}
+    members: list[_Member] = []
+    for path in paths:
+        checkpoint = read_checkpoint(path)
+        e, theta = load_network(checkpoint, str(path))
+        key = (e.dataset, e.validation, e.train_size)
+        data = loaded[key] = loaded.get(key) or load_data(e, cache)
+        examples = data.split(split)
+        if not len(examples):
+            raise UsageError(f"{path}: its experiment has no validation split; use --split train or test")
+        if members and not np.array_equal(members[0].examples.labels, examples.labels):
+            raise UsageError(f"{path} has another {split} split than {paths[0]}; evaluate it alone")
+        with limit_threads(choose_threads(e.threads, e.layers, e.batch_size)):
+            outputs, cost = Evaluator(build_objective(e), theta, data.scale).outputs(examples)
+        members.append(_Member(path, checkpoint.meta.epoch, outputs, cost, examples))
+    return members
 
 
 def _text(title: str, split: str, judgement: Judgement, cost: float | None) -> str:
