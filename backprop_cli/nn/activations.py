@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.arrays import Array, Mask
 
 
 class Activation(Protocol):
@@ -38,7 +38,7 @@ class Elementwise:
 
     name: str
     f: Callable[[Array], Array]
-    slope: Callable[[Array, Array], Array]  # (z, a) -> f'(z), from whichever of the two is cheaper
+    slope: Callable[[Array, Array], Array | Mask]  # (z, a) -> f'(z), from whichever of the two is cheaper
     kinks: tuple[float, ...] = ()
 
     def value(self, z: Array) -> Array:
@@ -89,8 +89,8 @@ def _relu(z: Array) -> Array:
     return np.maximum(z, 0)
 
 
-def _relu_slope(z: Array, a: Array) -> Array:
-    return np.sign(a)  # a >= 0, and the slope at 0 is taken as 0
+def _relu_slope(z: Array, a: Array) -> Mask:
+    return a > 0  # the slope at 0 is taken as 0
 
 
 LEAK = 0.01

@@ -74,11 +74,15 @@ def train(plan: Plan, position: Position, stop: Callable[[], bool] = lambda: Fal
     while position.epoch < plan.epochs:
         epoch = position.epoch + 1
         batches = batches_of_epoch(plan, epoch)
+        retreat = _Retreat(position)
         per_slice = -(-len(batches) // SLICES)
         while position.step < len(batches):
             slice_end = min(len(batches), (position.step // per_slice + 1) * per_slice)
             start = time.perf_counter()
-            _run(steps, batches[position.step : slice_end], position, stop, len(batches))
+            position.step += _run(steps, batches[position.step : slice_end], stop)
+            if not _finite(theta):
+                step = retreat.find_divergence(steps, batches)
+                raise DivergedError(epoch, step, len(batches))
             position.seconds += time.perf_counter() - start
             if stop():
                 return
@@ -103,24 +107,38 @@ def batches_of_epoch(plan: Plan, epoch: int) -> list[Rows]:
     return [order[i : i + m] for i in range(0, n, m)]
 
 
-def _run(
-    steps: dict[int, Step], batches: list[Rows], position: Position, stop: Callable[[], bool], n_batches: int
-) -> None:
-    """Make the steps of a slice, or as many as there are before stop(), and see that theta is still finite."""
-    arrays = (position.theta, *position.memory.values())
-    before = [array.copy() for array in arrays]
+def _run(steps: dict[int, Step], batches: list[Rows], stop: Callable[[], bool]) -> int:
+    """Make a step on each batch, or on as many as there are before stop(); return how many."""
     done = 0
-    with np.errstate(all="ignore"):  # overflow to inf is meant in a sigmoid; elsewhere it is found below
+    with np.errstate(all="ignore"):  # overflow to inf is meant in a sigmoid; elsewhere it is found afterwards
         for rows in batches:
             steps[len(rows)](rows)
             done += 1
             if stop():
                 break
-        if not np.isfinite(position.theta).all():  # go back, and find the step at which that happened
-            for array, value in zip(arrays, before, strict=True):
-                array[...] = value
-            for done, rows in enumerate(batches, start=1):
-                steps[len(rows)](rows)
-                if not np.isfinite(position.theta).all():
-                    raise DivergedError(position.epoch + 1, position.step + done, n_batches)
-    position.step += done
+    return done
+
+
+def _finite(theta: Array) -> bool:
+    """Whether every parameter is; their sum tells, unless it overflows by itself."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.sum(theta)) or np.isfinite(theta).all())
+
+
+class _Retreat:
+    """The position at which an epoch, or what is left of it, began; to go through it again, step by step."""
+
+    def __init__(self, position: Position) -> None:
+        self._step = position.step
+        self._arrays = (position.theta, *position.memory.values())
+        self._values = [array.copy() for array in self._arrays]
+
+    def find_divergence(self, steps: dict[int, Step], batches: list[Rows]) -> int:
+        """Return the step (from 1) after which theta is not finite, knowing that there is one."""
+        for array, value in zip(self._arrays, self._values, strict=True):
+            array[...] = value
+        step = self._step
+        while _finite(self._arrays[0]):
+            _run(steps, [batches[step]], stop=lambda: False)
+            step += 1
+        return step

@@ -47,6 +47,9 @@ class Recording:
         kwargs = {name: _plain(value) for name, value in kwargs.items()}
         in_place = out is not None and inputs[0] is out[0]
         inputs = [_plain(value, like=inputs) for value in inputs]
+        if ufunc in _SLOW_WITH_A_NUMBER:
+            shape = np.broadcast_shapes(*(np.shape(value) for value in inputs))
+            inputs = [value if np.ndim(value) else np.full(shape, value) for value in inputs]
         if out is None:
             buffer = np.asarray(function(*inputs, **kwargs))
         else:
@@ -119,6 +122,9 @@ def _as_product(
 
 _OUT_BY_NAME = {np.maximum, np.minimum}
 """NumPy does not want these called with `out` by position (deprecated since 2.4)."""
+
+_SLOW_WITH_A_NUMBER = {np.maximum, np.minimum}
+"""Comparing with an array full of the number takes a third of the time of comparing with the number."""
 
 _MADE_OF_UFUNCS = {np.sum, np.max, np.min}
 """What may be called on a watched array besides ufuncs: each of these is the reduction of one."""
