@@ -30,13 +30,18 @@ class UsageError(BackpropError):
     exit_code = Exit.USAGE
 
 
+MAX_PROBLEMS = 50
+"""How many problems of a config are printed; the exception has them all."""
+
+
 class ConfigError(UsageError):
     """An experiment that cannot be run; `problems` has one located line for each thing to mend."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join([f"the experiment has {count}", *problems]))
+        more = [f"… and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
+        super().__init__("\n".join([f"the experiment has {count}", *problems[:MAX_PROBLEMS], *more]))
 
 
 class DivergedError(BackpropError):

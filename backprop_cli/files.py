@@ -1,10 +1,13 @@
-"""Writing files so that a crash leaves the old one or the new one, never a part."""
+"""Writing files so that a crash leaves the old one or the new one, never a part; and what goes into them."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 from pathlib import Path
+from typing import Any
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -26,6 +29,19 @@ def atomic_write(path: Path, data: bytes) -> None:
             error.filename, error.filename2 = str(path), None  # not the temporary, of which nobody has heard
         raise
     sync_folder(path.parent)
+
+
+def to_json(data: Any, indent: int | None = None) -> str:
+    """Return data as JSON that every reader takes: numbers that are not finite become null."""
+    return json.dumps(_finite(data), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def remove_leftovers(folder: Path) -> None:

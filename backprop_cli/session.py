@@ -85,8 +85,13 @@ class Session:
         meta, record = checkpoint.meta, folder.read_record()
         history: dict[str, Any] = {key: record[key] for key in ("argv", "started", "seconds") if key in record}
         history |= {"resumed": _now(), "resume_argv": list(argv)}
+        if not isinstance(history.get("seconds"), int | float):
+            history["seconds"] = 0.0
         position = Position(theta, memory, meta.epoch, meta.step, meta.seconds)
-        return cls(experiment, folder, plan, position, history, meta.best, meta.last)
+        session = cls(experiment, folder, plan, position, history, meta.best, meta.last)
+        if not session._has_best():
+            session.best = None
+        return session
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress | EpochResult]:
         """Train to the end, or until stop() is true; yield training's events once they are on disk.
@@ -104,14 +109,14 @@ class Session:
                 self.status = "interrupted"
                 self._save()
             else:
-                self.outcome = {"test": asdict(self._test())}
+                self.outcome = {"test": asdict(self._test())} if self.best else {}
                 self.status = "finished"
         except DivergedError as error:
             self.status = "diverged"
             self.outcome = {"diverged": {"epoch": error.epoch, "step": error.step}}
             raise
         finally:
-            self.history["seconds"] = round(self.history.get("seconds", 0.0) + time.perf_counter() - started, 3)
+            self.history["seconds"] = round(self.history["seconds"] + time.perf_counter() - started, 3)
             if self.status != "running":
                 self.folder.write_record(self.record())
             else:  # an error is on its way out, and is what the user should hear of
@@ -171,6 +176,15 @@ class Session:
         data = to_bytes(Checkpoint(meta, [(layer.W, layer.b) for layer in layers], position.memory))
         for which in ("best", "last") if best else ("last",):
             atomic_write(self.folder.checkpoint(which), data)
+
+    def _has_best(self) -> bool:
+        """Whether the best checkpoint is there and is one of this network."""
+        try:
+            layers = read_checkpoint(self.folder.checkpoint("best")).layers
+            theta_of_layers(self.experiment, self.plan.objective.network, layers)
+        except CheckpointError:
+            return False
+        return True
 
     def _test(self) -> Score:
         """Evaluate the best checkpoint on the test split."""

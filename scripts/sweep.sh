@@ -30,6 +30,7 @@ done | xargs -P "${JOBS:-$(getconf _NPROCESSORS_ONLN)}" -n 2 bash -c 'train_one 
 
 echo "validation  epoch  run"
 for metrics in "$runs"/*/metrics.csv; do
+    [ -e "$metrics" ] || continue
     awk -F, -v run="$(basename "$(dirname "$metrics")")" '
         NR > 1 && $5 > best { best = $5; epoch = $1 }
         END { printf "%10.4f  %5d  %s\n", best, epoch, run }' "$metrics"

@@ -5,9 +5,10 @@ stdout carries results, stderr carries everything else.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import json
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backprop_cli.errors import BackpropError, Exit
+from backprop_cli.files import to_json
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
@@ -34,21 +36,25 @@ class Console:
 
     def result(self, text: str, data: Any, quiet: str = "") -> None:
         """Print the result: `data` with --json, `quiet` with --quiet, else `text`."""
-        if self.json:
-            click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
-        elif not self.quiet:
-            click.echo(text)
-        elif quiet:
-            click.echo(quiet)
+        words = to_json(data) if self.json else quiet if self.quiet else text
+        if not words:
+            return
+        try:
+            click.echo(words)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            raise BackpropError(f"the result cannot be written to stdout: {error.strerror}") from error
 
     def say(self, line: str) -> None:
         """Tell what is going on."""
         if not self.quiet:
-            click.echo(line, err=True)
+            to_stderr(line)
 
     def warn(self, line: str) -> None:
         """Tell what the user should know, also with --quiet."""
-        click.echo(f"warning: {line}", err=True)
+        to_stderr(f"warning: {line}")
 
     def detail(self, line: str) -> None:
         """Tell what is of interest with --verbose."""
@@ -59,7 +65,13 @@ class Console:
 def error_line(message: str) -> None:
     """Print an error."""
     word = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
-    click.echo(f"{word} {message}", err=True)
+    to_stderr(f"{word} {message}")
+
+
+def to_stderr(line: str) -> None:
+    """Print a line on stderr if there is one that takes it; losing it must not end what is going on."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
 
 
 class Command(click.Command):

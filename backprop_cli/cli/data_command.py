@@ -26,7 +26,12 @@ def command() -> None:
 @data_options
 def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
     """Download NAME, unless a good copy is there already."""
-    _load(name, cache(), console, "ready")
+    from dataclasses import replace
+
+    from backprop_cli.data.catalogue import find_source
+
+    find_source(name).load(cache())
+    _load(name, replace(cache(), offline=True), console, "ready")  # what is not on disk is not ready
 
 
 @command.command("verify", cls=Command)

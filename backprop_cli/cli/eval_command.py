@@ -68,7 +68,7 @@ def command(
         data["average"] = judgements[-1].to_dict()
     accuracy = judgements[-1].accuracy
     console.result("\n\n".join(texts), data, quiet=f"{accuracy:.4f}")
-    if min_accuracy is not None and accuracy < min_accuracy:
+    if min_accuracy is not None and not accuracy >= min_accuracy:  # NaN is no bar to pass
         raise CheckFailed(f"the accuracy {accuracy:.4f} is below {min_accuracy:g}")
 
 

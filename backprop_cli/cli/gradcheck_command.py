@@ -59,10 +59,8 @@ def command(
     else:
         rows = _experiment(config, overrides, cache, samples, eps)
     columns = (*header, "checked", "skipped", "largest error", "at", "")
-    lines = [
-        (*what, r.checked, r.skipped, f"{r.error:.1e}", r.at, "ok" if r.error <= tol else "WRONG") for what, r in rows
-    ]
-    failed = [line for line in lines if line[-1] != "ok"]
+    lines = [(*what, r.checked, r.skipped, f"{r.error:.1e}", r.at, _verdict(r, tol)) for what, r in rows]
+    failed = [line for line in lines if line[-1] == "WRONG"]
     checked, worst = sum(r.checked for _, r in rows), max(r.error for _, r in rows)
     text = table(columns, lines, left=len(header))
     text += f"\n\n{checked:,} parameters checked, largest relative error {worst:.1e}, tolerance {tol:g}"
@@ -79,6 +77,10 @@ def command(
         raise CheckFailed(f"the gradient is wrong in {len(failed)} of {len(lines)} checks")
     if not checked:
         raise CheckFailed("every parameter was skipped: nothing was checked")
+
+
+def _verdict(result: Result, tol: float) -> str:
+    return "all skipped" if not result.checked else "ok" if result.error <= tol else "WRONG"
 
 
 Row = tuple[tuple[str, ...], "Result"]

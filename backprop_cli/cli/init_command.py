@@ -38,9 +38,14 @@ def command(path: Path | None, template: str, as_list: bool, force: bool, consol
     if template not in shipped:
         raise UsageError(f"there is no template '{template}'; choose one of: {', '.join(shipped)}")
     path = path or Path(f"{template}.yaml")
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists; --force replaces it")
-    atomic_write(path, shipped[template].read_bytes())
-    atomic_write(path.with_name(SCHEMA), schema_text().encode())
-    text = f"wrote {path} and {path.with_name(SCHEMA)}\nnext  backprop train {path}"
-    console.result(text, {"config": str(path), "schema": str(path.with_name(SCHEMA))}, quiet=str(path))
+    schema = path.with_name(SCHEMA)
+    if path == schema:
+        raise UsageError(f"{SCHEMA} is the name of the schema that is written beside the config; choose another")
+    contents = {path: shipped[template].read_bytes(), schema: schema_text().encode()}
+    for file, content in contents.items():
+        if file.exists() and not force and file.read_bytes() != content:
+            raise UsageError(f"{file} exists and is another; --force replaces it")
+    for file, content in contents.items():
+        atomic_write(file, content)
+    text = f"wrote {path} and {schema}\nnext  backprop train {path}"
+    console.result(text, {"config": str(path), "schema": str(schema)}, quiet=str(path))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -46,6 +47,9 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be UTF-8, and terminals need not know η
+        utf8 = sys.stdout.encoding.lower() == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     try:
         code = cli.main(argv, prog_name="backprop", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -56,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         hint = f"\nTry '{context.command_path} --help'." if context else ""
         error_line(error.format_message() + hint)
         code = Exit.USAGE
+    except OSError as error:  # --help > /dev/full
+        error_line(str(error))
+        code = Exit.FAILED
     except (click.Abort, KeyboardInterrupt):
         error_line("interrupted")
         code = Exit.SIGINT

@@ -17,7 +17,7 @@ def show(events: Iterable[Progress | EpochResult], console: Console, epochs: int
     if console.quiet:
         for _ in events:
             pass
-    elif sys.stderr.isatty():
+    elif sys.stderr is not None and sys.stderr.isatty():
         _bar(events, epochs, done)
     else:
         _lines(events, console, epochs)
@@ -54,7 +54,7 @@ def _bar(events: Iterable[Progress | EpochResult], epochs: int, done: int) -> No
 
     from backprop_cli.training.loop import Progress
 
-    form = "{l_bar}{bar}| epoch {n:.0f}/{total} [{elapsed}<{remaining}]{postfix}"
+    form = "{l_bar}{bar}| epoch {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
     with tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True) as bar:
         for event in events:
             if isinstance(event, Progress):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from backprop_cli.cli.console import Command, Console, common_options, data_opti
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
+    from backprop_cli.runs.checkpoint import Checkpoint
+    from backprop_cli.runs.folder import RunFolder
     from backprop_cli.session import Session
 
 
@@ -44,8 +46,10 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
         done = checkpoint.meta.epoch
         if experiment.epochs < done:
             raise UsageError(f"{folder.path} has {done} epochs already; --epochs must be more than that")
-        if experiment.epochs == done:
+        if experiment.epochs == done and before.get("status") == "finished":
             raise UsageError(f"{folder.path} has all its {done} epochs; to go on, say how many: --epochs {2 * done}")
+        for line in _changes(folder, checkpoint):
+            console.warn(line)
         data = load_data(experiment, cache())
 
         def resumed() -> Session:
@@ -58,3 +62,25 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
             return session
 
         sit(resumed, experiment, console)
+
+
+def _changes(folder: RunFolder, checkpoint: Checkpoint) -> Iterator[str]:
+    """Yield a line for everything in the folder that is not as the run left it; the checkpoint is what counts."""
+    from backprop_cli.config.load import load_experiment
+    from backprop_cli.errors import CheckpointError, ConfigError
+    from backprop_cli.runs.checkpoint import read_checkpoint
+    from backprop_cli.runs.metrics import count_rows
+
+    try:
+        same = load_experiment(folder.config).to_dict() == checkpoint.meta.experiment
+    except ConfigError:
+        same = False
+    if not same:
+        yield f"{folder.config} is not what the run was started with; it goes on as it was, and the file is restored"
+    if (rows := count_rows(folder.metrics, checkpoint.meta.epoch)) < checkpoint.meta.epoch:
+        yield f"{folder.metrics} has {rows} whole rows of {checkpoint.meta.epoch}; the others are lost"
+    if checkpoint.meta.best:
+        try:
+            read_checkpoint(folder.checkpoint("best"))
+        except CheckpointError as error:
+            yield f"{error}; the best epoch will be the best of those to come"

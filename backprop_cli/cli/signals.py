@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -13,6 +14,9 @@ class StopOnSignal:
     """While entered, SIGINT and SIGTERM are only remembered: `requested()` turns true, `exit_code` says which."""
 
     exit_code: Exit | None = None
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
     def requested(self) -> bool:
         """Whether a signal has come."""
@@ -29,4 +33,6 @@ class StopOnSignal:
             signal.signal(number, handler)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self.exit_code is None:
+            self._say("stopping at the next batch, to save")
         self.exit_code = Exit.SIGINT if number == signal.SIGINT else Exit.SIGTERM

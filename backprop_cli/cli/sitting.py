@@ -20,7 +20,7 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
     """Make the session, train it to its end, a signal or divergence, and exit with what that means."""
     threads = choose_threads(experiment.threads, experiment.layers, experiment.batch_size)
     code = Exit.DONE
-    with limit_threads(threads), StopOnSignal() as signals:
+    with limit_threads(threads), StopOnSignal(console.say) as signals:
         console.detail(f"BLAS: {blas_info()}")
         session = make_session()
         try:

@@ -43,6 +43,7 @@ def command(
     from backprop_cli.cli.describe import describe_experiment
     from backprop_cli.cli.sitting import sit
     from backprop_cli.config.load import load_experiment
+    from backprop_cli.errors import UsageError
     from backprop_cli.experiment import load_data
     from backprop_cli.runs.folder import check_name, claim
     from backprop_cli.session import Session
@@ -50,6 +51,8 @@ def command(
     experiment = load_experiment(config, overrides)
     if name is not None:
         check_name(name)
+    elif overwrite:
+        raise UsageError("--overwrite needs the --name of the run to replace")
     data = load_data(experiment, cache())
     if dry_run:
         text, facts = describe_experiment(experiment)

@@ -65,12 +65,12 @@ def _activations(e: Experiment) -> Iterator[Problem]:
 def _rates(e: Experiment) -> Iterator[Problem]:
     """What is a number in the file may be nothing, or infinite, in the precision of training."""
     for key, value in (("eta", e.eta), ("lambda", e.lmbda)):
-        limits = np.finfo(e.dtype)
-        if value and not limits.smallest_normal <= value <= limits.max:
+        smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
+        if value and not smallest <= value <= largest:
             yield (
                 (key,),
                 f"{key}: {value:g} is nothing, or infinite, in {e.dtype}; it must lie between "
-                f"{limits.smallest_normal:.0e} and {limits.max:.0e}",
+                f"{smallest:.0e} and {largest:.0e}",
             )
 
 
@@ -102,7 +102,7 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.layers))
     item = 8 if e.dtype == "float64" else 4
     copies = COPIES_OF_THETA + 4 * (not isinstance(e.optimizer, SGD))  # a gradient, temporaries, what is remembered
-    needed = item * (copies * parameters + 10 * max(e.batch_size, 500) * sum(e.layers))
+    needed = item * (copies * parameters + 10 * (e.batch_size * sum(e.layers) + 1_000_000))
     available = _physical_memory()
     if available and needed > available:
         widest = max(range(1, len(e.layers)), key=lambda i: e.layers[i])

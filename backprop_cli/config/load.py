@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -108,8 +109,11 @@ def _override(document: Document, word: str) -> None:
 
 def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
     """Set one option of a key that may be a bare word, or nothing yet; another name drops the options of the old."""
-    field = Experiment.model_fields.get(key)
-    options = document.values.get(key, getattr(field.default, "name", None) if field else None)
+    default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
+    if default is None and key in KEYS:
+        document.problems.append(f"{place}: {key} has no options")
+        return
+    options = document.values.get(key, default)
     options = {"name": options} if isinstance(options, str) else options
     if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
         options = {}
@@ -126,7 +130,7 @@ def _validate(document: Document, home: str) -> Experiment:
     except ValidationError as error:
         for finding in error.errors(include_url=False):
             problems.append(_locate(document, home, finding))
-            bad.add(finding["loc"][0])
+            bad.add(finding["loc"][0] if finding["loc"] else "?")
         try:  # the rules between the other keys are worth a look in the same go
             experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
         except ValidationError:
@@ -143,7 +147,7 @@ def _validate(document: Document, home: str) -> Experiment:
 
 def _locate(document: Document, home: str, finding: Any) -> str:
     """Return one of pydantic's findings as a located line."""
-    path: Path = finding["loc"]
+    path: Path = finding["loc"] or ("?",)  # none where a key is no text at all
     chosen = ""
     if len(path) > 2 and isinstance(path[1], str):  # pydantic puts the name of the chosen options in between
         chosen, path = path[1], (path[0], *path[2:])
@@ -153,6 +157,7 @@ def _locate(document: Document, home: str, finding: Any) -> str:
     return f"{_place(places, path) or home}: {sentence(path, finding, known)}"
 
 
+@cache
 def _options_of(key: str, name: str) -> list[str]:
     """Return the options of the thing called `name` that may be chosen for a key."""
     choices = Experiment.model_json_schema()["properties"].get(key, {}).get("anyOf", [])

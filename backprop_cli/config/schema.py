@@ -16,6 +16,8 @@ from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
 
+MAX_LAYERS = 99
+
 SPELLINGS = {"η": "eta", "λ": "lambda"}
 """Other spellings of keys."""
 
@@ -24,6 +26,8 @@ def _sizes(value: Any) -> Any:
     """Read 784-30-10 as [784, 30, 10]."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})+", value):
         return tuple(int(size) for size in value.split("-"))
+    if isinstance(value, list) and len(value) > MAX_LAYERS + 1:
+        raise ValueError(f"must have at most {MAX_LAYERS + 1} entries, not {len(value)}")
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -61,11 +65,16 @@ Threads = Annotated[
 Layers = Annotated[
     tuple[Units, ...],
     BeforeValidator(_sizes),
-    Field(min_length=2, max_length=100),
+    Field(min_length=2),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 100},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 1},
+                    "minItems": 2,
+                    "maxItems": MAX_LAYERS + 1,
+                },
                 {"type": "string", "pattern": "^[0-9]+(-[0-9]+)+$"},
             ]
         }

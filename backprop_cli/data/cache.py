@@ -58,7 +58,7 @@ class Cache:
             if packed := self._read(place / file.name, file.size, file.sha256, bad):
                 return self._unpack(packed, file, folder)
         if self.offline:
-            raise DataError(self._advice(file, dataset, folder, ["the network is not to be used (--offline)"], bad))
+            raise DataError(self._advice(file, dataset, folder, ["the network was not asked"], bad))
         mirrors = ((self.mirror,) if self.mirror else ()) + mirrors
         return self._unpack(self._fetch(file, dataset, folder, mirrors, bad), file, folder)
 

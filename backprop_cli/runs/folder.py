@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError, UsageError
-from backprop_cli.files import atomic_write, remove_leftovers
+from backprop_cli.files import atomic_write, remove_leftovers, to_json
 
 try:
     import fcntl
@@ -63,7 +64,8 @@ class RunFolder:
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Replace run.json."""
-        atomic_write(self.record, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+        text = to_json(record, indent=2) + "\n"
+        atomic_write(self.record, text.encode(errors="backslashreplace"))  # a file name need not be UTF-8
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -164,6 +166,8 @@ def find_run(text: str, runs: Path) -> RunFolder:
     for path in (Path(text), runs / text):
         if (path / "run.json").is_file():
             return RunFolder(path)
+    if Path(text).is_file():
+        raise UsageError(f"{text} is a file; name the run's folder")
     if Path(text).is_dir():
         raise UsageError(f"{text}: not a run's folder (no run.json)")
     candidates = [f for f in _runs_in(runs) if f.path.name.startswith(text)]
@@ -182,7 +186,9 @@ def find_checkpoint(text: str, runs: Path, which: str) -> Path:
 
 
 def _runs_in(runs: Path) -> list[RunFolder]:
-    try:
-        return [RunFolder(entry) for entry in runs.iterdir() if (entry / "run.json").is_file()]
-    except OSError:
-        return []
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in runs.iterdir():
+            with contextlib.suppress(OSError):  # one that may not be read
+                found += [RunFolder(entry)] if (entry / "run.json").is_file() else []
+    return found

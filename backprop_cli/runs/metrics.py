@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from pathlib import Path
@@ -28,21 +27,28 @@ def append_row(path: Path, row: Row) -> None:
 
 def cut_back(path: Path, epoch: int) -> None:
     """Keep the header and the rows up to an epoch: what stands beyond it, or was torn, belongs to no checkpoint."""
+    lines = _lines(path)
+    if lines:
+        kept = _kept(lines, epoch)
+        if kept != lines:
+            atomic_write(path, "".join(kept).encode())
+
+
+def count_rows(path: Path, epoch: int) -> int:
+    """Return how many rows `cut_back` would keep."""
+    return max(0, len(_kept(_lines(path), epoch)) - 1)
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
-        return
-    header, rows = lines[:1], lines[1:]
-    kept = "".join([*header, *(row for row in rows if _is_whole(row, header[0]) and int(row.split(",")[0]) <= epoch)])
-    if kept != "".join(lines):
-        atomic_write(path, kept.encode())
+        return []
 
 
-def read_rows(path: Path) -> list[dict[str, float | None]]:
-    """Return the rows of a metrics file, as numbers; a torn line is left out."""
-    with path.open(encoding="utf-8", newline="") as file:
-        whole = [line for line in file if line.endswith("\n")]
-    return [{column: float(text) if text else None for column, text in row.items()} for row in csv.DictReader(whole)]
+def _kept(lines: list[str], epoch: int) -> list[str]:
+    header = lines[0] if lines and lines[0].startswith("epoch,") else ",".join(COLUMNS) + "\n"
+    return [header, *(row for row in lines if _is_whole(row, header) and int(row.split(",")[0]) <= epoch)]
 
 
 def _is_whole(row: str, header: str) -> bool:

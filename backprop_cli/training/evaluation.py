@@ -16,7 +16,7 @@ from backprop_cli.nn.objective import Objective
 from backprop_cli.training.recording import Recording
 
 CHUNK = 500
-"""Examples at a time: as many as the caches take gladly (500 x 784 float32 are 1.5 MB)."""
+"""Examples at a time, or fewer where layers are so wide that the signals of a chunk would pass a million numbers."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Evaluator:
     def __init__(self, objective: Objective, theta: Array, scale: float) -> None:
         self._objective, self._theta, self._scale = objective, theta, scale
         self._chunks: dict[int, _Chunk] = {}
+        self._rows = max(1, min(CHUNK, 1_000_000 // sum(objective.network.sizes)))
         self._one_hot = np.eye(objective.network.sizes[-1], dtype=theta.dtype)
 
     def score(self, split: Split) -> Score:
@@ -59,8 +60,8 @@ class Evaluator:
     def _run(self, split: Split) -> Iterator[tuple[Labels, _Chunk]]:
         scale = np.asarray(self._scale, self._theta.dtype)
         with np.errstate(all="ignore"):  # a network that has diverged is found out by its cost
-            for start in range(0, len(split), CHUNK):
-                part = split[start : start + CHUNK]
+            for start in range(0, len(split), self._rows):
+                part = split[start : start + self._rows]
                 m = len(part)
                 if m not in self._chunks:
                     self._chunks[m] = _Chunk(self._objective, self._theta, m)

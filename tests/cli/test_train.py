@@ -292,3 +292,64 @@ def test_data_that_is_not_to_be_had_is_exit_5_and_leaves_no_run(backprop, tmp_pa
     assert "configs/digits.yaml" in done.err
     assert str(tmp_path / "cache" / "mnist") in done.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_killed_before_its_final_test_is_finished_by_resume(backprop, tiny):
+    backprop("train", tiny, "--name", "run")
+    record = record_of("run")
+    Path("runs/run/run.json").write_text(json.dumps({**record, "status": "running", "test": None, "seconds": None}))
+    assert backprop("resume", "run").code == 0
+    assert (record_of("run")["status"], record_of("run")["test"]) == ("finished", record["test"])
+
+
+def test_resume_tells_what_was_changed_or_lost_in_the_folder(backprop, tiny):
+    backprop("train", tiny, "--name", "run")
+    Path("runs/run/config.yaml").write_text("eta: 0.7")
+    Path("runs/run/checkpoints/best.npz").unlink()
+    lines = Path("runs/run/metrics.csv").read_text().splitlines(keepends=True)
+    Path("runs/run/metrics.csv").write_text("".join([*lines[:2], lines[3]]))
+    done = backprop("resume", "run", "--epochs", 5)
+    assert done.code == 0
+    assert "config.yaml is not what the run was started with" in done.err
+    assert "metrics.csv has 2 whole rows of 3" in done.err
+    assert "best.npz: cannot be read" in done.err
+    assert record_of("run")["best"]["epoch"] in (4, 5)
+    assert record_of("run")["status"] == "finished"
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | head -1", ">&- 2>&-"])
+def test_losing_the_console_does_not_end_training(tiny, tmp_path, redirection):
+    command = f"{sys.executable} -m backprop_cli train {tiny} --name run {redirection}"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, timeout=30)
+    assert json.loads((tmp_path / "runs/run/run.json").read_text())["status"] == "finished"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_and_a_full_disk_is(backprop, tiny, tmp_path):
+    backprop("train", tiny, "--name", "run")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for redirection, code, message in (("| true", 0, ""), ("> /dev/full", 1, "cannot be written to stdout")):
+        command = f"set -o pipefail; {sys.executable} -m backprop_cli eval run {redirection}"
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert (done.returncode, message in done.stderr) == (code, True)
+
+
+def test_a_cost_that_is_not_finite_is_null_in_json(backprop, tiny, tmp_path):
+    words = ("layers=64-10", "output=identity", "activation=identity", "validation=0", "train_size=1", "batch_size=1")
+    done = backprop("train", tiny, *words, "epochs=12", "eta=3.119899647270598", "--json")
+    for text in (done.out, (tmp_path / "runs/tiny-001/run.json").read_text()):
+        json.loads(text, parse_constant=pytest.fail)
+
+
+def test_names_need_not_be_utf8(backprop, tiny, tmp_path):
+    config = os.fsencode(tmp_path) + b"/caf\xe9.yaml"
+    with open(config, "wb") as file:
+        file.write(tiny.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-m", "backprop_cli", "train", config, "-q"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert backprop("check", tiny, "\udcff=3").code == 2

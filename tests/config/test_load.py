@@ -5,7 +5,7 @@ import yaml
 
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.errors import ConfigError
-from backprop_cli.optim.optimizers import Momentum
+from backprop_cli.optim.optimizers import SGD, Momentum
 from tests.conftest import ROOT
 
 REFERENCE = """\
@@ -77,6 +77,12 @@ def test_a_dotted_word_sets_one_option(write):
     path = write(REFERENCE + "optimizer: momentum")
     assert load_experiment(path, ["optimizer.mu=0.5"]).optimizer == Momentum(mu=0.5)
     assert load_experiment(path, ["optimizer=momentum", "optimizer.mu=0.5"]).optimizer == Momentum(mu=0.5)
+
+
+def test_another_name_drops_the_options_of_the_old_one(write):
+    path = write(REFERENCE + "optimizer: {name: momentum, mu: 0.5}")
+    assert load_experiment(path, ["optimizer.name=sgd"]).optimizer == SGD()
+    assert load_experiment(path, ["optimizer.name=momentum"]).optimizer == Momentum(mu=0.5)
 
 
 def test_fractions_are_of_what_there_is(write):
@@ -159,6 +165,11 @@ def test_a_wrong_line_is_located_and_explained(write, line, problem):
         ("layers=784-3000000-10", "layers: 2,385,000,010 parameters need about"),
         ("batch_size=50001", "batch_size: 50,001 is more than the 50,000 training examples; write at most 50000"),
         ("optimizer.mu=0.5", "unknown key 'mu'"),
+        ("optimizer.name=nothing", "optimizer: unknown name 'nothing'"),
+        ("eta.x=1", "eta has no options"),
+        ("lmbda=3", "unknown key 'lmbda'; did you mean 'lambda'?"),
+        ("eta=1e300", "eta: 1e+300 is nothing, or infinite, in float32"),
+        ("eta=1e-50", "eta: 1e-50 is nothing, or infinite, in float32"),
         ("eta", "expected KEY=VALUE, such as eta=0.5"),
         ("=3", "expected KEY=VALUE"),
         ("extends=a.yaml", "'extends' cannot be set here"),

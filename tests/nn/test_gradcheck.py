@@ -83,3 +83,14 @@ def test_gradient_check_can_be_asked_for_some_parameters():
     result = check_gradient(objective, *example_of(objective), indices=[3, 40])
     assert (result.checked, result.skipped) == (2, 0)
     assert result.at in {objective.network.name_of(3), objective.network.name_of(40)}
+
+
+def test_gradient_check_takes_a_shorter_step_where_the_function_bends_too_much():
+    # inputs so large that a step of 0.001 in a weight moves z by a third
+    network = Network((2, 3, 1), (ACTIVATIONS["tanh"], ACTIVATIONS["tanh"]))
+    objective = Objective(network, COSTS["quadratic"], PENALTIES["l2"])
+    rng = np.random.default_rng(0)
+    theta, x, y = rng.standard_normal(network.n_parameters) / 300, 300 * rng.random((4, 2)), rng.random((4, 1))
+    assert check_gradient(objective, theta, x, y).error < TOLERANCE
+    wrong = check_gradient(objective, theta, x, y, gradient=lambda *args: 1.001 * objective.gradient(*args))
+    assert wrong.error > 100 * TOLERANCE
