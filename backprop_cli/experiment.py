@@ -21,6 +21,7 @@ from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.training.loop import Position
 from backprop_cli.training.step import Plan
 from backprop_cli.training.streams import stream
+from backprop_cli.training.threads import choose_workers
 
 
 def build_network(e: Experiment) -> Network:
@@ -38,7 +39,8 @@ def build_objective(e: Experiment) -> Objective:
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:
     """Return everything that training needs to know."""
-    return Plan(build_objective(e), e.optimizer, data, e.eta, e.batch_size, e.epochs, e.seed, e.dtype)
+    workers = choose_workers(e.threads)
+    return Plan(build_objective(e), e.optimizer, data, e.eta, e.batch_size, e.epochs, e.seed, e.dtype, workers)
 
 
 def load_data(e: Experiment, cache: Cache) -> Dataset:

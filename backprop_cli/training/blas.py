@@ -18,6 +18,31 @@ from scipy.linalg.blas import dgemm, sgemm
 GEMM = {np.dtype(np.float32): sgemm, np.dtype(np.float64): dgemm}
 
 
+SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
+"""Up to so many multiplications, and numbers in the result, OpenBLAS (for AVX-512) takes a kernel for small matrices,
+which does not copy the operands first."""
+
+
+def products(
+    a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any], threads: bool = False
+) -> list[Callable[[], object]]:
+    """Return calls that do out <- a b: one, or one for each block of rows where blocks are small in BLAS's sense.
+
+    The rows of a tall and thin product are worked out half again as fast that way. With `threads`, np.matmul makes the
+    calls, which lets other threads run meanwhile; SciPy's gemm does not. The list is empty where BLAS cannot do it in
+    place (see `product`).
+    """
+    rows = len(out)
+    if a.ndim == out.ndim == b.ndim == 2 and a.flags.c_contiguous:
+        small = min(SMALL_PRODUCT // b.size, SMALL_RESULT // out.shape[1])
+        rows = small if 8 <= small < rows else rows
+    blocks = [slice(start, start + rows) for start in range(0, len(out), rows)] if out.ndim == 2 else [slice(None)]
+    if threads:
+        return [partial(np.matmul, a[block], b, out[block]) for block in blocks]
+    calls = [product(a[block], b, out[block]) for block in blocks]
+    return [call for call in calls if call is not None]
+
+
 def product(
     a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any], alpha: float = 1.0, beta: Any = 0.0
 ) -> Callable[[], object] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +17,11 @@ from backprop_cli.nn.network import forward
 from backprop_cli.nn.objective import Objective
 from backprop_cli.training.recording import Recording
 
-CHUNK = 500
-"""Examples at a time, or fewer where layers are so wide that the signals of a chunk would pass a million numbers."""
+CHUNK = 1000
+"""Examples at a time: enough for the threads not to wait for each other between calls. Fewer where layers are so wide
+that the signals of a chunk would pass a million numbers."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,51 +38,63 @@ class Score:
 
 
 class Evaluator:
-    """Evaluates a network with whatever theta holds at the time, chunk by chunk, through buffers made once."""
+    """Evaluates a network with whatever theta holds at the time, chunk by chunk, through buffers made once.
 
-    def __init__(self, objective: Objective, theta: Array, scale: float) -> None:
-        self._objective, self._theta, self._scale = objective, theta, scale
-        self._chunks: dict[int, _Chunk] = {}
+    The chunks of a large split are shared among `workers` threads; their number does not change a bit of the result.
+    """
+
+    def __init__(self, objective: Objective, theta: Array, scale: float, workers: int = 1) -> None:
+        self._objective, self._theta = objective, theta
+        self._scale = np.asarray(scale, theta.dtype)
         self._rows = max(1, min(CHUNK, 1_000_000 // sum(objective.network.sizes)))
         self._one_hot = np.eye(objective.network.sizes[-1], dtype=theta.dtype)
+        self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]
 
     def score(self, split: Split) -> Score:
         """Return the score on a split that is not empty."""
-        cost, right = 0.0, 0
-        for labels, chunk in self._run(split):
-            cost += float(np.sum(chunk.costs, dtype=np.float64))
-            right += int(np.count_nonzero(np.argmax(chunk.outputs, axis=-1) == labels))
-        return Score(cost / len(split), right / len(split))
+        results = self._over(split, lambda chunk, labels: (chunk.cost(), chunk.right(labels)))
+        return Score(sum(cost for cost, _ in results) / len(split), sum(right for _, right in results) / len(split))
 
     def outputs(self, split: Split) -> tuple[Array, float]:
         """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""
-        outputs, cost = [], 0.0
-        for _, chunk in self._run(split):
-            outputs.append(chunk.outputs.copy())
-            cost += float(np.sum(chunk.costs, dtype=np.float64))
-        return np.concatenate(outputs), cost / len(split)
+        results = self._over(split, lambda chunk, _: (chunk.cost(), chunk.outputs.copy()))
+        return np.concatenate([outputs for _, outputs in results]), sum(cost for cost, _ in results) / len(split)
 
-    def _run(self, split: Split) -> Iterator[tuple[Labels, _Chunk]]:
-        scale = np.asarray(self._scale, self._theta.dtype)
+    def _over(self, split: Split, look: Callable[[_Chunk, Labels], T]) -> list[T]:
+        """Return look(chunk, labels) of each chunk of a split, in order."""
+        starts = range(0, len(split), self._rows)
+        share = max(4, -(-len(starts) // len(self._buffers)))  # fewer chunks are not worth another thread
+        parts = [starts[i : i + share] for i in range(0, len(starts), share)]
+        jobs = [
+            partial(self._run, split, part, look, buffers) for part, buffers in zip(parts, self._buffers, strict=False)
+        ]
+        if len(jobs) == 1:
+            return jobs[0]()
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            return [result for part in pool.map(lambda job: job(), jobs) for result in part]
+
+    def _run(
+        self, split: Split, starts: range, look: Callable[[_Chunk, Labels], T], buffers: dict[int, _Chunk]
+    ) -> list[T]:
+        results = []
         with np.errstate(all="ignore"):  # a network that has diverged is found out by its cost
-            for start in range(0, len(split), self._rows):
+            for start in starts:
                 part = split[start : start + self._rows]
                 m = len(part)
-                if m not in self._chunks:
-                    self._chunks[m] = _Chunk(self._objective, self._theta, m)
-                chunk = self._chunks[m]
-                np.multiply(part.pixels, scale, out=chunk.x)
+                chunk = buffers.get(m) or buffers.setdefault(m, _Chunk(self._objective, self._theta, m))
+                np.multiply(part.pixels, self._scale, out=chunk.x)
                 self._one_hot.take(part.labels, 0, chunk.y, "clip")
                 for call in chunk.calls:
                     call()
-                yield part.labels, chunk
+                results.append(look(chunk, part.labels))
+        return results
 
 
 class _Chunk:
     """The recorded way from x (m, n_0) and y (m, n_L) to the outputs and the costs of m examples."""
 
     def __init__(self, objective: Objective, theta: Array, m: int) -> None:
-        network, recording = objective.network, Recording()
+        network, recording = objective.network, Recording(threads=True)
         self.x = np.zeros((m, network.sizes[0]), theta.dtype)
         self.y = np.zeros((m, network.sizes[-1]), theta.dtype)
         layers = network.layers(theta)
@@ -85,6 +102,14 @@ class _Chunk:
         costs = objective.cost.of_examples(layers[-1].activation, z[-1], a[-1], recording.watch(self.y))
         self.outputs, self.costs = a[-1].view(np.ndarray), costs.view(np.ndarray)
         self.calls = recording.calls
+
+    def cost(self) -> float:
+        """Return the sum of the costs."""
+        return float(np.sum(self.costs, dtype=np.float64))
+
+    def right(self, labels: Labels) -> int:
+        """Return how many of the largest outputs are at the label."""
+        return int(np.count_nonzero(np.argmax(self.outputs, axis=-1) == labels))
 
 
 @dataclass(frozen=True)

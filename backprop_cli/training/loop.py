@@ -70,23 +70,25 @@ def train(plan: Plan, position: Position, stop: Callable[[], bool] = lambda: Fal
     sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
     with np.errstate(all="ignore"):  # recording makes a step on empty buffers
         steps = {m: Step(plan, theta, position.memory, y, eta, m) for m in sizes}
-    evaluator = Evaluator(plan.objective, theta, data.scale)
+    evaluator = Evaluator(plan.objective, theta, data.scale, plan.workers)
     while position.epoch < plan.epochs:
         epoch = position.epoch + 1
+        clock = time.perf_counter()
         batches = batches_of_epoch(plan, epoch)
         retreat = _Retreat(position)
         per_slice = -(-len(batches) // SLICES)
         while position.step < len(batches):
             slice_end = min(len(batches), (position.step // per_slice + 1) * per_slice)
-            start = time.perf_counter()
             position.step += _run(steps, batches[position.step : slice_end], stop)
             if not _finite(theta):
                 step = retreat.find_divergence(steps, batches)
                 raise DivergedError(epoch, step, len(batches))
-            position.seconds += time.perf_counter() - start
+            clock, before = time.perf_counter(), clock
+            position.seconds += clock - before
             if stop():
                 return
             yield Progress(epoch, position.step, len(batches))
+            clock = time.perf_counter()  # what the caller did meanwhile is not training
         result = EpochResult(
             epoch,
             train=evaluator.score(data.train),

@@ -24,13 +24,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.training.blas import product
+from backprop_cli.training.blas import product, products
 
 
 class Recording:
-    """The calls made on the arrays that it watches, in order."""
+    """The calls made on the arrays that it watches, in order.
 
-    def __init__(self) -> None:
+    With `threads`, they are such that several recordings can be replayed at once, each by a thread of its own.
+    """
+
+    def __init__(self, threads: bool = False) -> None:
+        self._threads = threads
         self.calls: list[Callable[[], object]] = []
 
     def watch(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -55,13 +59,24 @@ class Recording:
         else:
             buffer = _plain(out[0])
             function(*inputs, **kwargs, out=buffer)
-        if call := _as_product(ufunc, inputs, buffer, in_place):
-            self.calls.append(call)
+        if calls := self._by_blas(ufunc, inputs, buffer, in_place):
+            self.calls += calls
         elif kwargs or method != "__call__" or ufunc in _OUT_BY_NAME:
             self.calls.append(partial(function, *inputs, **kwargs, out=buffer))
         else:  # positional arguments are quicker
             self.calls.append(partial(function, *inputs, buffer))
         return self.watch(buffer)
+
+    def _by_blas(
+        self, ufunc: np.ufunc, inputs: Sequence[Any], out: npt.NDArray[Any], in_place: bool
+    ) -> list[Callable[[], object]]:
+        """Return the same as calls of BLAS, if it is a product, or a row added in place to every row of a matrix."""
+        if ufunc is np.matmul:
+            return products(inputs[0], inputs[1], out, self._threads)
+        if ufunc is np.add and in_place and out.ndim == 2 and np.shape(inputs[1]) == (1, out.shape[1]):
+            call = product(np.ones((len(out), 1), out.dtype), inputs[1], out, beta=1.0)
+            return [call] if call and not self._threads else []
+        return []
 
     def product(self, a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any], keep: Any = 1.0) -> None:
         """Note out <- keep out - a b, in one pass over out (see `blas.product`)."""
@@ -107,17 +122,6 @@ class _Watched(np.ndarray[Any, np.dtype[Any]]):
         if function not in _MADE_OF_UFUNCS:
             raise TypeError(f"numpy.{function.__name__} cannot be recorded; write it with ufuncs")
         return super().__array_function__(function, types, args, kwargs)
-
-
-def _as_product(
-    ufunc: np.ufunc, inputs: Sequence[Any], out: npt.NDArray[Any], in_place: bool
-) -> Callable[[], object] | None:
-    """Return the same as one call of BLAS, if it is a product, or a row added in place to every row of a matrix."""
-    if ufunc is np.matmul:
-        return product(inputs[0], inputs[1], out)
-    if ufunc is np.add and in_place and out.ndim == 2 and np.shape(inputs[1]) == (1, out.shape[1]):
-        return product(np.ones((len(out), 1), out.dtype), inputs[1], out, beta=1.0)
-    return None
 
 
 _OUT_BY_NAME = {np.maximum, np.minimum}

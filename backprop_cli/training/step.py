@@ -18,7 +18,10 @@ from backprop_cli.training.recording import Recording
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what training does, as objects."""
+    """Everything that decides what training does, as objects.
+
+    `workers` threads evaluate; unlike the rest, their number changes nothing but the time that takes.
+    """
 
     objective: Objective
     optimizer: Optimizer
@@ -28,6 +31,7 @@ class Plan:
     epochs: int
     seed: int
     dtype: str
+    workers: int = 1
 
 
 class Step:

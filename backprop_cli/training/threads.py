@@ -21,6 +21,11 @@ def choose_threads(threads: int | str, sizes: tuple[int, ...], batch_size: int) 
     return 1 if largest < LARGE else cores()
 
 
+def choose_workers(threads: int | str) -> int:
+    """Return the number of threads that evaluate: as asked for, or for `auto` every core."""
+    return threads if isinstance(threads, int) else cores()
+
+
 def cores() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,6 +18,14 @@ def test_evaluation_in_chunks_is_evaluation_of_the_whole():
     assert evaluator.score(split).accuracy == judge(outputs, split.labels).accuracy
 
 
+def test_the_number_of_workers_does_not_change_a_bit():
+    data = dataset(n=30 * CHUNK + 25)
+    p = plan("relu", "softmax", "cross_entropy", data=data)
+    theta = start(p).theta
+    scores = {Evaluator(p.objective, theta, data.scale, workers).score(data.train) for workers in (1, 2, 3, 7)}
+    assert len(scores) == 1
+
+
 def test_an_evaluator_sees_the_theta_of_the_moment():
     p = plan()
     theta = start(p).theta
