@@ -1,0 +1,1 @@
+"""How fast is it, next to its peers? `python -m benchmarks --help` tells how to find out."""

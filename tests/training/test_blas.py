@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from backprop_cli.training.blas import product, products
+
+
+def arrays(dtype="float32", m=50, k=300, n=7):
+    rng = np.random.default_rng(0)
+    return rng.random((m, k)).astype(dtype), rng.random((k, n)).astype(dtype), np.empty((m, n), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("m", [1, 50, 400])
+def test_products_are_matrix_products_in_one_block_or_many(dtype, threads, m):
+    a, b, out = arrays(dtype, m)
+    calls = products(a, b, out, threads)
+    for call in calls:
+        call()
+    np.testing.assert_allclose(out, a @ b, rtol=1e-5)
+    assert (len(calls) > 1) == (m == 400)
+
+
+def test_a_product_may_keep_a_share_of_what_was_there():
+    a, b, out = arrays()
+    out[...] = 1
+    product(a, b, out, alpha=-2.0, beta=0.5)()
+    np.testing.assert_allclose(out, 0.5 - 2 * (a @ b), rtol=1e-5)
+
+
+def test_what_blas_cannot_do_in_place_is_left_to_others():
+    a, b, out = arrays()
+    assert product(a, b, np.asfortranarray(out)) is None
+    assert product(a[:, ::2], b[::2], out) is None
+    assert product(a.astype("float64"), b, out) is None
+    assert product(a.astype("float16"), b.astype("float16"), out.astype("float16")) is None
