@@ -20,27 +20,37 @@ GEMM = {np.dtype(np.float32): sgemm, np.dtype(np.float64): dgemm}
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
 """Up to so many multiplications, and numbers in the result, OpenBLAS (for AVX-512) takes a kernel for small matrices,
-which does not copy the operands first."""
+which does not copy the operands first and is up to three times as fast."""
+
+FEWEST, LARGE_PRODUCT = 10, 32_000_000
+"""Blocks with fewer rows or columns, or of a product with more multiplications, gain nothing by being small."""
 
 
 def products(
     a: npt.NDArray[Any], b: npt.NDArray[Any], out: npt.NDArray[Any], threads: bool = False
 ) -> list[Callable[[], object]]:
-    """Return calls that do out <- a b: one, or one for each block of rows where blocks are small in BLAS's sense.
+    """Return calls that do out <- a b: one, or one for each of the blocks of out that are small in BLAS's sense.
 
-    The rows of a tall and thin product are worked out half again as fast that way. With `threads`, np.matmul makes the
-    calls, which lets other threads run meanwhile; SciPy's gemm does not. The list is empty where BLAS cannot do it in
-    place (see `product`).
+    With `threads`, np.matmul makes the calls, which lets other threads run meanwhile; SciPy's gemm does not. The list
+    is empty where BLAS cannot do it in place (see `product`).
     """
-    rows = len(out)
-    if a.ndim == out.ndim == b.ndim == 2 and a.flags.c_contiguous:
-        small = min(SMALL_PRODUCT // b.size, SMALL_RESULT // out.shape[1])
-        rows = small if 8 <= small < rows else rows
-    blocks = [slice(start, start + rows) for start in range(0, len(out), rows)] if out.ndim == 2 else [slice(None)]
-    if threads:
-        return [partial(np.matmul, a[block], b, out[block]) for block in blocks]
-    calls = [product(a[block], b, out[block]) for block in blocks]
+    if not a.ndim == b.ndim == out.ndim == 2:
+        call = product(a, b, out)
+        return [call] if call else []
+    (m, n), k = out.shape, a.shape[1]
+    if threads:  # blocks of rows
+        return [partial(np.matmul, a[rows], b, out[rows]) for rows in _blocks(m, n, k)]
+    columns = _blocks(n, m, k) if out.flags.f_contiguous and b.flags.f_contiguous else [slice(None)]
+    calls = [product(a, b[:, block], out[:, block]) for block in columns]
     return [call for call in calls if call is not None]
+
+
+def _blocks(length: int, other: int, k: int) -> list[slice]:
+    """Return the parts of an axis of the result, `other` being the length of its other axis."""
+    size = min(SMALL_RESULT // other, SMALL_PRODUCT // (other * k))
+    if not FEWEST <= size < length or length * other * k > LARGE_PRODUCT:
+        return [slice(None)]
+    return [slice(start, start + size) for start in range(0, length, size)]
 
 
 def product(
@@ -48,28 +58,24 @@ def product(
 ) -> Callable[[], object] | None:
     """Return a call that does out <- alpha a b + beta out, or None where BLAS cannot do it in place.
 
-    a (m, k), b (k, n) and out (m, n), or a (k,) and out (n,), are of one dtype; out is contiguous by rows, a and b by
-    rows or by columns.
+    a (m, k), b (k, n) and out (m, n), or a (k,) and out (n,), are of one dtype and contiguous by rows or by columns.
     beta may be an array of no dimensions, which is then read at every call.
     """
     gemm = GEMM.get(out.dtype)
     if a.ndim == out.ndim == 1:
         a, out = a[np.newaxis], out[np.newaxis]
-    in_place = out.flags.c_contiguous and a.dtype == b.dtype == out.dtype and a.ndim == b.ndim == out.ndim == 2
-    if gemm is None or not in_place:
+    if gemm is None or not a.dtype == b.dtype == out.dtype or not a.ndim == b.ndim == out.ndim == 2:
         return None
-    # BLAS counts by columns, so it is asked for out^T = b^T a^T: the transpose of rows is columns, uncopied
-    left, transpose_left = _by_columns(b)
-    right, transpose_right = _by_columns(a)
-    if left is None or right is None:
+    if out.flags.c_contiguous:  # BLAS counts by columns, so it is asked for out^T = b^T a^T
+        a, b, out = b.T, a.T, out.T
+    left, right = _by_columns(a), _by_columns(b)
+    if left is None or right is None or not out.flags.f_contiguous:
         return None
-    return partial(gemm, alpha, left, right, beta, out.T, transpose_left, transpose_right, 1)
+    return partial(gemm, alpha, left[0], right[0], beta, out, left[1], right[1], 1)
 
 
-def _by_columns(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, int]:
-    """Return the transpose of array as columns in memory, and whether BLAS must transpose that once more."""
-    if array.flags.c_contiguous:
-        return array.T, 0
+def _by_columns(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int] | None:
+    """Return an array as it lies in memory by columns, and whether that is its transpose."""
     if array.flags.f_contiguous:
-        return array, 1
-    return None, 0
+        return array, 0
+    return (array.T, 1) if array.flags.c_contiguous else None

@@ -52,9 +52,12 @@ class Recording:
         in_place = out is not None and inputs[0] is out[0]
         inputs = [_plain(value, like=inputs) for value in inputs]
         if ufunc in _SLOW_WITH_A_NUMBER:
-            shape = np.broadcast_shapes(*(np.shape(value) for value in inputs))
-            inputs = [value if np.ndim(value) else np.full(shape, value) for value in inputs]
-        if out is None:
+            like = next(value for value in inputs if np.ndim(value))
+            inputs = [value if np.ndim(value) else np.full_like(like, value) for value in inputs]
+        if out is None and ufunc is np.matmul and not self._threads:
+            # by columns, which is the order in which BLAS is quickest; what is made of it then has that order too
+            buffer = np.asfortranarray(function(*inputs))
+        elif out is None:
             buffer = np.asarray(function(*inputs, **kwargs))
         else:
             buffer = _plain(out[0])

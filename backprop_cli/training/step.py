@@ -42,14 +42,14 @@ class Step:
     """
 
     def __init__(self, plan: Plan, theta: Array, memory: State, y: Array, eta: Array, m: int) -> None:
-        self._all_pixels, self._all_y = plan.data.train.pixels, y
+        self._all_pixels, self._all_y_t = plan.data.train.pixels, np.ascontiguousarray(y.T)
         self._pixels = np.zeros((m, *self._all_pixels.shape[1:]), self._all_pixels.dtype)
-        self._y = np.zeros((m, *y.shape[1:]), y.dtype)
+        self._y_t = np.zeros((y.shape[1], m), y.dtype)  # transposed: the order of the outputs in memory
 
         before = [array.copy() for array in (theta, *memory.values())]
         recording = Recording()
         x = recording.watch(self._pixels) * np.asarray(plan.data.scale, theta.dtype)
-        arrays = [recording.watch(array) for array in (theta, self._y, eta)]
+        arrays = [recording.watch(array) for array in (theta, self._y_t.T, eta)]
         if isinstance(plan.optimizer, SGD):
             _plain_sgd(plan.objective, recording, x, *arrays)
         else:
@@ -62,7 +62,7 @@ class Step:
     def __call__(self, rows: npt.NDArray[np.intp]) -> None:
         """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
         self._all_pixels.take(rows, 0, self._pixels, "clip")
-        self._all_y.take(rows, 0, self._y, "clip")
+        self._all_y_t.take(rows, 1, self._y_t, "clip")
         for call in self._calls:
             call()
 
