@@ -78,10 +78,9 @@ def whole_table(rounds: int) -> dict[str, Any]:
         modules = tuple(m for m in ("torch", "jax", "sklearn.neural_network") if installed(m.split(".")[0]))
         runs = whole.in_turn(whole.shell_commands(Path(folder), modules), max(rounds, 5))
         memory = whole.reference_memory(Path(folder))
-    lines = ["| command | s | MB |", "|---|---|---|"]
+    lines = ["| command | s |", "|---|---|"]
     seconds = {name: median(run.seconds for run in several) for name, several in runs.items()}
-    for name, several in runs.items():
-        lines.append(f"| `{name}` | {seconds[name]:.3f} | {median(run.megabytes for run in several):.0f} |")
+    lines += [f"| `{name}` | {value:.3f} |" for name, value in seconds.items()]
     click.echo("\n### Whole commands\n\n" + "\n".join(lines))
     first = whole.first_batch(rounds)
     click_import = seconds["import click"]

@@ -6,7 +6,7 @@ from backprop_cli.training.blas import product, products
 
 def arrays(dtype="float32", m=50, k=300, n=7):
     rng = np.random.default_rng(0)
-    return rng.random((m, k)).astype(dtype), rng.random((k, n)).astype(dtype), np.empty((m, n), dtype)
+    return rng.random((m, k)).astype(dtype), rng.random((k, n)).astype(dtype), np.zeros((m, n), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
