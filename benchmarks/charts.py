@@ -10,6 +10,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.growth import Point
 
@@ -21,6 +22,9 @@ NAMES = {
     "per_example": "textbook loop",
 }
 COLOURS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")  # told apart by the colour-blind, too
+
+
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
 def draw_ratios(workloads: dict[str, dict[str, Any]], path: Path) -> None:
@@ -43,7 +47,8 @@ def draw_ratios(workloads: dict[str, dict[str, Any]], path: Path) -> None:
     axis.axvline(1, color="black", linewidth=0.8)
     axis.set_yticks(ticks, labels, fontsize=8)
     axis.set_xscale("log")
-    axis.set_xlim(0.7, axis.get_xlim()[1] * 1.6)
+    axis.set_xlim(0.5, axis.get_xlim()[1] * 1.6)
+    axis.xaxis.set_major_formatter(PLAIN)
     axis.set_xlabel("training time of an epoch, in times ours")
     axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
@@ -59,6 +64,9 @@ def draw_growth(points: dict[str, list[Point]], path: Path) -> None:
         axis.loglog(x, [scale * p.flops for p in series], "--", color="0.4", label="the arithmetic, scaled to the last")
         axis.set_xlabel({"batch": "batch size", "width": "hidden units", "depth": "hidden layers"}[name])
         axis.spines[["top", "right"]].set_visible(False)
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_major_formatter(PLAIN)
+            side.set_minor_formatter(PLAIN if side is axis.yaxis else NullFormatter())
     axes[0].set_ylabel("µs per example")
     axes[0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
