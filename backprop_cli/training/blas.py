@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,11 @@ which does not copy the operands first and is up to three times as fast."""
 
 FEWEST, LARGE_PRODUCT = 10, 32_000_000
 """Blocks with fewer rows or columns, or of a product with more multiplications, gain nothing by being small."""
+
+
+def order_of(m: int, n: int) -> Literal["C", "F"]:
+    """Return the order in memory that a result (m, n) is quickest in: by rows if it is small, by columns if large."""
+    return "C" if m * n <= SMALL_RESULT else "F"
 
 
 def products(

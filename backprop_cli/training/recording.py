@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.training.blas import product, products
+from backprop_cli.training.blas import order_of, product, products
 
 
 class Recording:
@@ -54,11 +54,10 @@ class Recording:
         if ufunc in _SLOW_WITH_A_NUMBER:
             like = next(value for value in inputs if np.ndim(value))
             inputs = [value if np.ndim(value) else np.full_like(like, value) for value in inputs]
-        if out is None and ufunc is np.matmul and not self._threads:
-            # by columns, which is the order in which BLAS is quickest; what is made of it then has that order too
-            buffer = np.asfortranarray(function(*inputs))
-        elif out is None:
+        if out is None:
             buffer = np.asarray(function(*inputs, **kwargs))
+            if ufunc is np.matmul and buffer.ndim == 2 and not self._threads:  # what is made of it has its order, too
+                buffer = np.asarray(buffer, order=order_of(*buffer.shape))
         else:
             buffer = _plain(out[0])
             function(*inputs, **kwargs, out=buffer)

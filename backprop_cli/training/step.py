@@ -13,6 +13,7 @@ from backprop_cli.nn.network import deltas, forward
 from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.penalties import L2
 from backprop_cli.optim.optimizers import SGD, Optimizer, State
+from backprop_cli.training.blas import order_of
 from backprop_cli.training.recording import Recording
 
 
@@ -42,14 +43,16 @@ class Step:
     """
 
     def __init__(self, plan: Plan, theta: Array, memory: State, y: Array, eta: Array, m: int) -> None:
-        self._all_pixels, self._all_y_t = plan.data.train.pixels, np.ascontiguousarray(y.T)
+        self._all_pixels = plan.data.train.pixels
         self._pixels = np.zeros((m, *self._all_pixels.shape[1:]), self._all_pixels.dtype)
-        self._y_t = np.zeros((y.shape[1], m), y.dtype)  # transposed: the order of the outputs in memory
+        batch_y = np.zeros((m, y.shape[1]), y.dtype, order=order_of(m, y.shape[1]))  # as the outputs lie in memory
+        by_rows = batch_y.flags.c_contiguous
+        self._all_y, self._y, self._y_axis = (y, batch_y, 0) if by_rows else (np.ascontiguousarray(y.T), batch_y.T, 1)
 
         before = [array.copy() for array in (theta, *memory.values())]
         recording = Recording()
         x = recording.watch(self._pixels) * np.asarray(plan.data.scale, theta.dtype)
-        arrays = [recording.watch(array) for array in (theta, self._y_t.T, eta)]
+        arrays = [recording.watch(array) for array in (theta, batch_y, eta)]
         if isinstance(plan.optimizer, SGD):
             _plain_sgd(plan.objective, recording, x, *arrays)
         else:
@@ -62,7 +65,7 @@ class Step:
     def __call__(self, rows: npt.NDArray[np.intp]) -> None:
         """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
         self._all_pixels.take(rows, 0, self._pixels, "clip")
-        self._all_y_t.take(rows, 1, self._y_t, "clip")
+        self._all_y.take(rows, self._y_axis, self._y, "clip")
         for call in self._calls:
             call()
 

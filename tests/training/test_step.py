@@ -5,7 +5,7 @@ from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.step import Step
-from tests.training.helpers import plan, start
+from tests.training.helpers import dataset, plan, start
 
 ROWS = np.array([3, 30, 8, 1])
 
@@ -29,6 +29,18 @@ def test_a_recorded_step_goes_down_the_gradient(hidden, cost, output, penalty):
     theta = start(p).theta
     expected = theta - 0.5 * p.objective.gradient(theta, x, y)
     np.testing.assert_allclose(one_step(p), expected, rtol=1e-13, atol=1e-15)
+
+
+def test_a_batch_so_large_that_signals_lie_by_columns_makes_the_same_step():
+    p = plan("relu", "softmax", "cross_entropy", strength=0.02, eta=0.5, dtype="float64", data=dataset(n=700))
+    rows = np.arange(1, 651, dtype=np.intp)
+    position = start(p)
+    y = p.data.train.one_hot(3, "float64")
+    step = Step(p, position.theta, position.memory, y, np.asarray(0.5), len(rows))
+    step(rows)
+    theta = start(p).theta
+    expected = theta - 0.5 * p.objective.gradient(theta, p.data.train.pixels[rows] * p.data.scale, y[rows])
+    np.testing.assert_allclose(position.theta, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_the_textbook_update_of_weights_and_biases_by_its_own_formula():
