@@ -1,12 +1,8 @@
-import csv
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +10,8 @@ import pytest
 import yaml
 
 from backprop_cli.runs.checkpoint import read_checkpoint
+from tests.cli.helpers import numbers, same_bits
 from tests.conftest import ROOT
-
-
-def numbers(path):
-    """The rows of a metrics file without their times."""
-    with path.open() as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
-
-
-def same_bits(one, other):
-    a, b = read_checkpoint(Path(one)), read_checkpoint(Path(other))
-    return all(
-        W.tobytes() == V.tobytes() and x.tobytes() == y.tobytes()
-        for (W, x), (V, y) in zip(a.layers, b.layers, strict=True)
-    ) and all(a.memory[name].tobytes() == b.memory[name].tobytes() for name in a.memory)
 
 
 def test_training_leaves_a_whole_run_behind(backprop, tiny, tmp_path):
@@ -81,140 +64,6 @@ def test_the_config_in_the_folder_repeats_the_run_to_the_bit(backprop, tiny, tmp
     backprop("train", "runs/tiny-001/config.yaml", "--name", "again")
     assert same_bits("runs/tiny-001/checkpoints/last.npz", "runs/again/checkpoints/last.npz")
     assert numbers(tmp_path / "runs/tiny-001/metrics.csv") == numbers(tmp_path / "runs/again/metrics.csv")
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
-def test_five_epochs_resumed_to_ten_are_ten_epochs(backprop, tiny, tmp_path, optimizer):
-    words = (f"optimizer={optimizer}", "eta=0.1", "lambda=0.5")
-    backprop("train", tiny, "epochs=10", "--name", "whole", *words)
-    backprop("train", tiny, "epochs=5", "--name", "parts", *words)
-    done = backprop("resume", "parts", "--epochs", 10)
-    assert done.code == 0
-    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
-    assert same_bits("runs/whole/checkpoints/best.npz", "runs/parts/checkpoints/best.npz")
-    assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
-    whole, parts = (json.loads((tmp_path / "runs" / name / "run.json").read_text()) for name in ("whole", "parts"))
-    assert {**whole["final"], "seconds": 0} == {**parts["final"], "seconds": 0}
-    assert (whole["best"], whole["test"]) == (parts["best"], parts["test"])
-    assert "epochs: 10" in (tmp_path / "runs/parts/config.yaml").read_text()
-
-
-def test_resuming_a_finished_run_says_how_to_extend_it(backprop, tiny):
-    backprop("train", tiny)
-    done = backprop("resume", "@last")
-    assert done.code == 2
-    assert "--epochs 6" in done.err
-    assert backprop("resume", "@last", "--epochs", 2).code == 2
-
-
-def test_resume_warns_when_the_environment_changed(backprop, tiny, tmp_path):
-    backprop("train", tiny)
-    record = tmp_path / "runs/tiny-001/run.json"
-    record.write_text(record.read_text().replace('"threads": 1', '"threads": 7'))
-    done = backprop("resume", "@last", "--epochs", 4)
-    assert done.code == 0
-    assert "warning: blas changed, so the bits may differ" in done.err
-
-
-@pytest.fixture
-def long(tmp_path):
-    """A config whose epochs take long enough to be caught inside one."""
-    path = tmp_path / "long.yaml"
-    path.write_text("dataset: digits\nlayers: [64, 300, 10]\neta: 0.5\nepochs: 4\nbatch_size: 1\n")
-    return path
-
-
-@contextmanager
-def running(*words):
-    """A `backprop` process of its own that has finished its first epoch."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "backprop_cli", *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if re.match(r"epoch +\d+/", line):
-            break
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=10)
-
-
-def record_of(name):
-    return json.loads(Path("runs", name, "run.json").read_text())
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_whole(backprop, long, number, code):
-    backprop("train", long, "--name", "whole")
-    with running("train", long, "--name", "parts") as process:
-        time.sleep(0.01)  # into the second epoch
-        process.send_signal(number)
-        out, err = process.communicate(timeout=10)
-    assert process.returncode == code
-    assert "stopped in epoch" in err
-    assert "backprop resume runs/parts" in err
-    assert "interrupted" in out
-    meta = read_checkpoint(Path("runs/parts/checkpoints/last.npz")).meta
-    assert 1 <= meta.epoch < 4
-    assert 0 < meta.step < 1197
-    assert record_of("parts")["status"] == "interrupted"
-    assert backprop("resume", "parts").code == 0
-    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
-    assert numbers(Path("runs/whole/metrics.csv")) == numbers(Path("runs/parts/metrics.csv"))
-    for key in ("best", "final", "test", "epochs", "status"):
-        assert record_of("whole")[key] == record_of("parts")[key]
-
-
-def test_a_killed_run_goes_on_from_its_last_epoch_with_nothing_missing(backprop, long):
-    backprop("train", long, "--name", "whole")
-    with running("train", long, "--name", "parts") as process:
-        process.kill()
-    (Path("runs/parts/checkpoints") / ".last.npz.123.tmp").write_text("half a checkpoint")
-    assert record_of("parts")["status"] == "running"
-    assert backprop("resume", "parts").code == 0
-    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
-    assert numbers(Path("runs/whole/metrics.csv")) == numbers(Path("runs/parts/metrics.csv"))
-    assert record_of("whole")["best"] == record_of("parts")["best"]
-    assert sorted(os.listdir("runs/parts/checkpoints")) == ["best.npz", "last.npz"]
-
-
-def test_what_an_extended_run_says_of_itself_is_of_its_new_end(backprop, tiny):
-    backprop("train", tiny, "--name", "run")
-    before = record_of("run")
-    Path("runs/run/run.json").write_text(json.dumps({**before, "diverged": {"epoch": 1, "step": 1}}))
-    with running("resume", "run", "--epochs", 100_000) as process:
-        assert "test" not in record_of("run")
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=10)
-    after = record_of("run")
-    assert "test" not in after
-    assert "diverged" not in after
-    assert (after["status"], after["started"], after["argv"]) == ("interrupted", before["started"], before["argv"])
-    assert after["epochs"] > 3
-
-
-def test_a_run_has_one_owner(backprop, long):
-    with running("train", long, "--name", "run", "epochs=1000"):
-        for words in (("resume", "run"), ("train", long, "--name", "run", "--overwrite")):
-            done = backprop(*words)
-            assert done.code == 1
-            assert "runs/run is being trained by another process" in done.err
-    assert backprop("resume", "run", "--epochs", 3).code in (0, 2)  # its owner is dead
-
-
-def test_a_crash_after_the_metrics_row_does_not_repeat_the_row(backprop, tiny, tmp_path):
-    backprop("train", tiny, "--name", "whole")
-    backprop("train", tiny, "epochs=2", "--name", "parts")
-    with (tmp_path / "runs/parts/metrics.csv").open("a") as file:
-        file.write("3,0.1,0.9,0.1,0.9,1,0.1\n4,0.")
-    backprop("resume", "parts", "--epochs", 3)
-    assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
 
 
 def test_divergence_ends_with_its_place_and_advice_and_keeps_the_last_good_checkpoint(backprop, tmp_path):
@@ -270,14 +119,6 @@ def test_a_run_without_validation_takes_the_last_epoch_for_the_best(backprop, ti
     assert numbers(tmp_path / "runs/tiny-001/metrics.csv")[0]["val_accuracy"] == ""
 
 
-def test_runs_of_float64_are_float64_and_resume_so(backprop, tiny):
-    backprop("train", tiny, "dtype=float64", "epochs=2", "--name", "parts")
-    backprop("resume", "parts", "--epochs", 4)
-    backprop("train", tiny, "dtype=float64", "epochs=4", "--name", "whole")
-    assert read_checkpoint(Path("runs/parts/checkpoints/last.npz")).layers[0][0].dtype == np.float64
-    assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
-
-
 def test_mnist_is_downloaded_on_first_use_and_never_again(backprop, serve, mnist_folder, tmp_path):
     mirror = serve(mnist_folder)
     words = ("train", ROOT / "configs/mnist.yaml", "epochs=1", "train_size=1000", "--data-dir", tmp_path / "cache")
@@ -292,29 +133,6 @@ def test_data_that_is_not_to_be_had_is_exit_5_and_leaves_no_run(backprop, tmp_pa
     assert "configs/digits.yaml" in done.err
     assert str(tmp_path / "cache" / "mnist") in done.err
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_run_killed_before_its_final_test_is_finished_by_resume(backprop, tiny):
-    backprop("train", tiny, "--name", "run")
-    record = record_of("run")
-    Path("runs/run/run.json").write_text(json.dumps({**record, "status": "running", "test": None, "seconds": None}))
-    assert backprop("resume", "run").code == 0
-    assert (record_of("run")["status"], record_of("run")["test"]) == ("finished", record["test"])
-
-
-def test_resume_tells_what_was_changed_or_lost_in_the_folder(backprop, tiny):
-    backprop("train", tiny, "--name", "run")
-    Path("runs/run/config.yaml").write_text("eta: 0.7")
-    Path("runs/run/checkpoints/best.npz").unlink()
-    lines = Path("runs/run/metrics.csv").read_text().splitlines(keepends=True)
-    Path("runs/run/metrics.csv").write_text("".join([*lines[:2], lines[3]]))
-    done = backprop("resume", "run", "--epochs", 5)
-    assert done.code == 0
-    assert "config.yaml is not what the run was started with" in done.err
-    assert "metrics.csv has 2 whole rows of 3" in done.err
-    assert "best.npz: cannot be read" in done.err
-    assert record_of("run")["best"]["epoch"] in (4, 5)
-    assert record_of("run")["status"] == "finished"
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | head -1", ">&- 2>&-"])
