@@ -52,6 +52,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    # `requests` is put on the server below, where mypy does not know it
     def log_message(self, format: str, *args: object) -> None:
         self.server.requests.append(args[0])  # type: ignore[attr-defined]
 

@@ -19,7 +19,7 @@ from backprop_cli.files import atomic_write, remove_leftovers, to_json
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # the name stands for a module elsewhere
 
 LAST = "@last"
 """What stands for the run that was started last."""

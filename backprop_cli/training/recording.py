@@ -113,6 +113,7 @@ class _Watched(np.ndarray[Any, np.dtype[Any]]):
     def _refuse(self, *_: Any) -> Any:
         raise TypeError("this would read or write numbers behind the recording's back; write it with ufuncs")
 
+    # the signatures differ from ndarray's, since none of them is ever to return
     __float__ = __int__ = __bool__ = __index__ = item = tolist = fill = _refuse  # type: ignore[assignment]
 
     def __array_ufunc__(

@@ -31,7 +31,7 @@ def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
             steps.append(a)
         delta = (a - y) * a * (1 - a)
         nabla = [(delta @ steps[-2].T, delta)]
-        for l in range(2, len(w.layers)):  # noqa: E741
+        for l in range(2, len(w.layers)):
             a = steps[-l]
             delta = (weights[1 - l].T @ delta) * a * (1 - a)
             nabla.insert(0, (delta @ steps[-l - 1].T, delta))

@@ -66,6 +66,7 @@ def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_
     meta = read_checkpoint(Path("runs/parts/checkpoints/last.npz")).meta
     assert 1 <= meta.epoch < 4
     assert 0 < meta.step < 1197
+    assert meta.seconds > 0  # the time of the part, which the row of the epoch will have in it
     assert record_of("parts")["status"] == "interrupted"
     assert backprop("resume", "parts").code == 0
     assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")

@@ -79,6 +79,12 @@ def test_a_rotten_file_is_noticed_and_replaced(mirror, folder, name):
     assert path.read_bytes() == good
 
 
+def test_offline_never_touches_the_network(mirror, folder):
+    with pytest.raises(DataError, match="the network was not asked"):
+        Cache(folder, mirror=mirror.url, offline=True).obtain(FILE, "set", (mirror.url,))
+    assert mirror.requests == []
+
+
 def test_a_rotten_file_is_reported_where_there_is_no_network(folder):
     (folder / "set").mkdir(parents=True)
     (folder / "set" / "file.gz").write_bytes(PACKED[:-1])
