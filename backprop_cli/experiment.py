@@ -13,41 +13,64 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import CheckpointError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.penalties import PENALTIES
-from backprop_cli.training.loop import Position
-from backprop_cli.training.step import Plan
+from backprop_cli.training.plan import Plan, Position, initial_memory
 from backprop_cli.training.streams import stream
 from backprop_cli.training.threads import choose_workers
 
 
 def build_network(e: Experiment) -> Network:
     """Return the network of an experiment."""
-    output = ACTIVATIONS[e.output or e.activation]
-    hidden = ACTIVATIONS[e.activation]
-    return Network(e.layers, (*[hidden] * (len(e.layers) - 2), output))
+    return Network(e.sizes, tuple(ACTIVATIONS[name] for name in e.activations))
 
 
 def build_objective(e: Experiment) -> Objective:
     """Return what an experiment minimizes; its λ is divided by the number of training examples."""
-    assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
-    return Objective(build_network(e), COSTS[e.cost], PENALTIES[e.penalty], e.lmbda / e.train_size)
+    penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
+    return Objective(build_network(e), e.cost, penalties)
 
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:
     """Return everything that training needs to know."""
-    workers = choose_workers(e.threads)
-    return Plan(build_objective(e), e.optimizer, data, e.eta, e.batch_size, e.epochs, e.seed, e.dtype, workers)
+    return Plan(
+        build_objective(e),
+        e.optimizer,
+        data,
+        e.eta,
+        batch_size(e),
+        e.epochs,
+        e.seed,
+        e.dtype,
+        schedule=e.schedule,
+        warmup=e.warmup,
+        dropout=e.dropouts if any(e.dropouts) else (),
+        max_norm=e.max_norm,
+        augment=e.augment,
+        average=e.average,
+        early_stopping=e.early_stopping,
+        diagnostics=e.diagnostics,
+        workers=choose_workers(e.threads),
+    )
+
+
+def n_train(e: Experiment) -> int:
+    """Return the number of training examples."""
+    assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
+    return e.train_size
+
+
+def batch_size(e: Experiment) -> int:
+    """Return the number of examples in a batch."""
+    return e.batch_size if isinstance(e.batch_size, int) else n_train(e)
 
 
 def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not to be had."""
     assert isinstance(e.validation, int)
-    assert isinstance(e.train_size, int)
-    return load_dataset(e.dataset, e.validation, e.train_size, cache)
+    return load_dataset(e.dataset, e.task, e.validation, n_train(e), cache)
 
 
 def initial_theta(e: Experiment, network: Network, dtype: str | None = None) -> Array:
@@ -58,7 +81,7 @@ def initial_theta(e: Experiment, network: Network, dtype: str | None = None) -> 
 def initial_position(e: Experiment, plan: Plan) -> Position:
     """Return where training starts: new parameters, no memory, epoch 0."""
     theta = initial_theta(e, plan.objective.network)
-    return Position(theta, plan.optimizer.init(theta))
+    return Position(theta, initial_memory(plan, theta))
 
 
 def theta_of_layers(e: Experiment, network: Network, layers: Sequence[tuple[Array, Array]]) -> Array:
@@ -67,7 +90,7 @@ def theta_of_layers(e: Experiment, network: Network, layers: Sequence[tuple[Arra
     own = network.layers(theta)
     shapes = [(W.shape, b.shape) for W, b in layers]
     if shapes != [(layer.W.shape, layer.b.shape) for layer in own]:
-        raise CheckpointError(f"its arrays are not those of a network {'-'.join(map(str, e.layers))}")
+        raise CheckpointError(f"its arrays are not those of a network {'-'.join(map(str, e.sizes))}")
     for layer, (W, b) in zip(own, layers, strict=True):
         layer.W[...], layer.b[...] = W, b
     return theta

@@ -22,12 +22,14 @@ from backprop_cli.errors import CheckpointError, ConfigError, DivergedError
 from backprop_cli.experiment import build_network, build_plan, initial_position, theta_of_layers
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.network import Network
 from backprop_cli.runs import metrics
 from backprop_cli.runs.checkpoint import Checkpoint, Figures, Meta, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
+from backprop_cli.training.diagnostics import diagnostics_of
 from backprop_cli.training.evaluation import Evaluator, Score
-from backprop_cli.training.loop import EpochResult, Position, Progress, train
-from backprop_cli.training.step import Plan
+from backprop_cli.training.loop import EpochResult, Event, train
+from backprop_cli.training.plan import AVERAGE, Plan, Position, initial_memory
 from backprop_cli.training.threads import blas_info
 
 
@@ -79,21 +81,31 @@ class Session:
         plan = build_plan(experiment, data)
         theta = theta_of_layers(experiment, plan.objective.network, checkpoint.layers)
         memory = {name: array.copy() for name, array in checkpoint.memory.items()}
-        expected = plan.optimizer.init(theta)
+        expected = initial_memory(plan, theta)
         if {n: (a.shape, a.dtype) for n, a in memory.items()} != {n: (a.shape, a.dtype) for n, a in expected.items()}:
-            raise CheckpointError("its optimizer arrays are not those of the experiment")
+            raise CheckpointError("its arrays are not those of the experiment")
         meta, record = checkpoint.meta, folder.read_record()
         history: dict[str, Any] = {key: record[key] for key in ("argv", "started", "seconds") if key in record}
         history |= {"resumed": _now(), "resume_argv": list(argv)}
         if not isinstance(history.get("seconds"), int | float):
             history["seconds"] = 0.0
-        position = Position(theta, memory, meta.epoch, meta.step, meta.seconds)
+        position = Position(
+            theta,
+            memory,
+            meta.epoch,
+            meta.step,
+            meta.seconds,
+            best=_value_of(plan, meta.best),
+            halvings=meta.halvings,
+            halved_at=meta.halved_at,
+            stopped=meta.stopped,
+        )
         session = cls(experiment, folder, plan, position, history, meta.best, meta.last)
         if not session._has_best():
-            session.best = None
+            session.best = position.best = None
         return session
 
-    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Progress | EpochResult]:
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train to the end, or until stop() is true; yield training's events once they are on disk.
 
         Afterwards `status` says how it ended; run.json says the same.
@@ -105,12 +117,14 @@ class Session:
                 if isinstance(event, EpochResult):
                     self._keep(event)
                 yield event
-            if self.position.epoch < self.plan.epochs:
+            if self.position.epoch < self.plan.epochs and not self.position.stopped:
                 self.status = "interrupted"
                 self._save()
             else:
-                self.outcome = {"test": asdict(self._test())} if self.best else {}
-                self.status = "finished"
+                self.outcome = {"test": self._test().figures()} if self.best else {}
+                self.status = "stopped_early" if self.position.stopped else "finished"
+                if self.position.stopped:
+                    self.outcome["reason"] = self.position.stopped
         except DivergedError as error:
             self.status = "diverged"
             self.outcome = {"diverged": {"epoch": error.epoch, "step": error.step}}
@@ -134,8 +148,8 @@ class Session:
             "epochs": self.position.epoch,
             "seed": self.experiment.seed,
             "parameters": network.n_parameters,
-            "best": self.best and self.best.model_dump(),
-            "final": self.last and self.last.model_dump(),
+            "best": self.best,
+            "final": self.last,
             **self.outcome,
             "data": {"name": data.name, "sha256": dict(data.sha256)},
             **environment(),
@@ -148,17 +162,17 @@ class Session:
         text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
         atomic_write(self.folder.config, text.encode())
         self.folder.remove_leftovers()
-        metrics.cut_back(self.folder.metrics, self.position.epoch)
+        metrics.cut_back(self.folder.metrics, self.position.epoch, columns_of(self.plan))
         self._save()
 
     def _keep(self, event: EpochResult) -> None:
         """Put an epoch on disk: its row, its checkpoints; the last checkpoint is what makes it so."""
-        row = row_of(event)
+        row = row_of(event, columns_of(self.plan))
         metrics.append_row(self.folder.metrics, row)
-        self.last = Figures.model_validate({key: row[key] for key in Figures.model_fields})
-        if improved := _is_better(self.last, self.best):
+        self.last = {key: value for key, value in row.items() if key.startswith(("epoch", "train_", "val_"))}
+        if event.is_best:
             self.best = self.last
-        self._save(best=improved)
+        self._save(best=event.is_best)
 
     def _save(self, best: bool = False) -> None:
         """Write the last checkpoint, and the best one if this is it."""
@@ -171,6 +185,9 @@ class Session:
             seconds=position.seconds,
             best=self.best,
             last=self.last,
+            halvings=position.halvings,
+            halved_at=position.halved_at,
+            stopped=position.stopped,
             versions=versions(),
         )
         data = to_bytes(Checkpoint(meta, [(layer.W, layer.b) for layer in layers], position.memory))
@@ -189,29 +206,51 @@ class Session:
     def _test(self) -> Score:
         """Evaluate the best checkpoint on the test split."""
         checkpoint = read_checkpoint(self.folder.checkpoint("best"))
-        theta = theta_of_layers(self.experiment, self.plan.objective.network, checkpoint.layers)
-        return Evaluator(self.plan.objective, theta, self.plan.data.scale).score(self.plan.data.test)
+        theta = judged_theta(self.experiment, self.plan.objective.network, checkpoint)
+        data = self.plan.data
+        return Evaluator(self.plan.objective, theta, data.scale, data.task, self.plan.workers).score(data.test)
 
 
-def _is_better(figures: Figures, best: Figures | None) -> bool:
-    """Whether the validation accuracy is higher than the best one; without validation, the last epoch is best."""
-    if best is None or figures.val_accuracy is None or best.val_accuracy is None:
-        return True
-    return figures.val_accuracy > best.val_accuracy
+def _value_of(plan: Plan, best: Figures | None) -> tuple[int, float] | None:
+    """Return (epoch, value) of the best epoch, as `Position.best` has it; without validation any value will do."""
+    if best is None:
+        return None
+    validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}
+    value = validation.get(plan.monitor)
+    epoch = best["epoch"]
+    assert isinstance(epoch, int)
+    return epoch, 0.0 if value is None else Score(**{"cost": 0.0, plan.monitor: value}).goodness(plan.monitor)
 
 
-def row_of(event: EpochResult) -> metrics.Row:
+def columns_of(plan: Plan) -> tuple[str, ...]:
+    """Return the columns of metrics.csv."""
+    names = ("cost", *plan.data.task.names)
+    return (
+        "epoch",
+        *(f"{split}_{name}" for split in ("train", "val") for name in names),
+        "eta",
+        "seconds",
+        *(("mistakes",) if plan.counts_mistakes else ()),
+        *(
+            f"{name}_{number}"
+            for number, f in enumerate(plan.objective.network.activations, start=1)
+            for name in (diagnostics_of(f.name) if plan.diagnostics else ())
+        ),
+    )
+
+
+def row_of(event: EpochResult, columns: Sequence[str]) -> metrics.Row:
     """Return the row of metrics.csv for an epoch."""
-    validation = event.validation
-    return {
+    scores = {"train": event.train, "val": event.validation}
+    values = {
         "epoch": event.epoch,
-        "train_cost": event.train.cost,
-        "train_accuracy": event.train.accuracy,
-        "val_cost": validation.cost if validation else None,
-        "val_accuracy": validation.accuracy if validation else None,
+        **{f"{name}_{key}": value for name, score in scores.items() if score for key, value in score.figures().items()},
         "eta": event.eta,
         "seconds": event.seconds,
+        "mistakes": event.mistakes,
+        **{f"{name}_{l}": value for l, layer in enumerate(event.layers, 1) for name, value in asdict(layer).items()},
     }
+    return {column: values.get(column) for column in columns}
 
 
 def environment() -> dict[str, Any]:
@@ -229,12 +268,26 @@ def experiment_of(checkpoint: Checkpoint, origin: str, epochs: int | None = None
 
 
 def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array]:
-    """Return the experiment inside a checkpoint and its theta."""
+    """Return the experiment inside a checkpoint and the theta to be evaluated."""
     experiment = experiment_of(checkpoint, origin)
     try:
-        return experiment, theta_of_layers(experiment, build_network(experiment), checkpoint.layers)
+        return experiment, judged_theta(experiment, build_network(experiment), checkpoint)
     except CheckpointError as error:
         raise CheckpointError(f"{origin}: {error}") from error
+
+
+def judged_theta(experiment: Experiment, network: Network, checkpoint: Checkpoint) -> Array:
+    """Return what of a checkpoint is to be evaluated: the average of theta over the steps, or else theta.
+
+    Raises CheckpointError if its arrays are not those of the network.
+    """
+    theta = theta_of_layers(experiment, network, checkpoint.layers)
+    average = checkpoint.memory.get(AVERAGE)
+    if average is None:
+        return theta
+    if average.shape != theta.shape:
+        raise CheckpointError(f"its {AVERAGE} is not that of the network")
+    return average.astype(theta.dtype)
 
 
 def _now() -> str:

@@ -19,9 +19,11 @@ import sys, time
 from pathlib import Path
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.catalogue import load_dataset
+from backprop_cli.data.mnist import Mnist
+from backprop_cli.data.tasks import Classification
 start = time.perf_counter()
-data = load_dataset("mnist", 10_000, 50_000, Cache(Path(sys.argv[1]), offline=True))
-batch = data.train.pixels[:10] * data.scale
+data = load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(Path(sys.argv[1]), offline=True))
+batch = data.train.inputs[:10] * data.scale
 print(time.perf_counter() - start)
 """
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-PURE = {"nn": {"numpy"}, "optim": {"numpy", "annotated_types"}}
+PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}
 
 

@@ -51,18 +51,23 @@ def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @data_options
 def path(name: str, console: Console, cache: Callable[[], Cache]) -> None:
     """Print the folder in which the files of NAME belong."""
-    from backprop_cli.data.catalogue import find_source
+    from backprop_cli.data.catalogue import find_source, folder_of
+    from backprop_cli.errors import UsageError
 
-    folder = find_source(name).folder(cache())
+    folder = folder_of(find_source(name), cache())
+    if folder is None:
+        raise UsageError(f"{name} has no files: it is made on the spot")
     console.result(str(folder), {"name": name, "path": str(folder)}, quiet=str(folder))
 
 
 def _load(name: str, cache: Cache, console: Console, word: str) -> None:
-    from backprop_cli.data.catalogue import find_source
+    from backprop_cli.data.catalogue import find_source, folder_of
 
     source = find_source(name)
     pool, test = source.load(cache)
-    folder = str(source.folder(cache))
-    text = f"{name} is {word}: {len(pool):,} training and {len(test):,} test examples, in {folder}"
-    data = {"name": name, "path": folder, "train": len(pool), "test": len(test), "sha256": dict(source.sha256)}
-    console.result(text, data, quiet=folder)
+    folder = folder_of(source, cache)
+    place = f"in {folder}" if folder else "made on the spot"
+    text = f"{name} is {word}: {len(pool):,} training and {len(test):,} test examples, {place}"
+    path = folder and str(folder)
+    data = {"name": name, "path": path, "train": len(pool), "test": len(test), "sha256": dict(source.sha256)}
+    console.result(text, data, quiet=path or name)

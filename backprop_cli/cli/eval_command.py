@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from backprop_cli.cli.console import Command, Console, common_options, data_opti
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
     from backprop_cli.data.dataset import Split
+    from backprop_cli.data.tasks import Task
     from backprop_cli.nn.arrays import Array
-    from backprop_cli.training.evaluation import Judgement
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")
@@ -42,34 +42,32 @@ def command(
     A checkpoint is a file, or a run by folder, name, beginning of its name, or @last. With several, each is
     evaluated, and then the average of their outputs (model averaging), which is what --min-accuracy judges.
     """
-    from backprop_cli.errors import CheckFailed
+    from backprop_cli.errors import CheckFailed, UsageError
     from backprop_cli.runs.folder import find_checkpoint
-    from backprop_cli.training.evaluation import judge
 
     paths = [find_checkpoint(text, runs_dir, which) for text in checkpoints]
     members = _evaluate(paths, split, cache())
-    labels = members[0].examples.labels
-    judgements = [judge(member.outputs, labels) for member in members]
-    texts = [
-        _text(f"{member.path}  (epoch {member.epoch})", split, judgement, member.cost)
-        for member, judgement in zip(members, judgements, strict=True)
-    ]
+    if min_accuracy is not None and not members[0].task.classes:
+        raise UsageError(f"--min-accuracy: {paths[0]} predicts values, which have no accuracy")
+    texts = [_text(f"{member.path}  (epoch {member.epoch})", split, member) for member in members]
     data: dict[str, Any] = {
         "split": split,
         "results": [
-            {"checkpoint": str(member.path), "epoch": member.epoch, "cost": member.cost, **judgement.to_dict()}
-            for member, judgement in zip(members, judgements, strict=True)
+            {"checkpoint": str(member.path), "epoch": member.epoch, "cost": member.cost, **_figures(member)}
+            for member in members
         ],
     }
+    judged = members[0]
     if len(members) > 1:
         average = sum((member.outputs for member in members[1:]), start=members[0].outputs) / len(members)
-        judgements.append(judge(average, labels))
-        texts.append(_text(f"the average of these {len(members)}", split, judgements[-1], None))
-        data["average"] = judgements[-1].to_dict()
-    accuracy = judgements[-1].accuracy
-    console.result("\n\n".join(texts), data, quiet=f"{accuracy:.4f}")
-    if min_accuracy is not None and not accuracy >= min_accuracy:  # NaN is no bar to pass
-        raise CheckFailed(f"the accuracy {accuracy:.4f} is below {min_accuracy:g}")
+        judged = replace(members[0], outputs=average, cost=None)
+        texts.append(_text(f"the average of these {len(members)}", split, judged))
+        data["average"] = _figures(judged)
+    figures = _figures(judged)
+    result = figures["accuracy"] if "accuracy" in figures else figures["rmse"]
+    console.result("\n\n".join(texts), data, quiet=f"{result:.4f}")
+    if min_accuracy is not None and not result >= min_accuracy:  # NaN is no bar to pass
+        raise CheckFailed(f"the accuracy {result:.4f} is below {min_accuracy:g}")
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,9 @@ class _Member:
     path: Path
     epoch: int
     outputs: Array
-    cost: float
+    cost: float | None
     examples: Split
+    task: Task
 
 
 def _evaluate(paths: list[Path], split: str, cache: Cache) -> list[_Member]:
@@ -89,7 +88,7 @@ def _evaluate(paths: list[Path], split: str, cache: Cache) -> list[_Member]:
 
     from backprop_cli.data.dataset import Dataset
     from backprop_cli.errors import UsageError
-    from backprop_cli.experiment import build_objective, load_data
+    from backprop_cli.experiment import batch_size, build_objective, load_data
     from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.session import load_network
     from backprop_cli.training.evaluation import Evaluator
@@ -100,36 +99,56 @@ def _evaluate(paths: list[Path], split: str, cache: Cache) -> list[_Member]:
     for path in paths:
         checkpoint = read_checkpoint(path)
         e, theta = load_network(checkpoint, str(path))
-        key = (e.dataset, e.validation, e.train_size)
+        key = (e.dataset, e.validation, e.train_size, e.targets)
         data = loaded[key] = loaded.get(key) or load_data(e, cache)
         examples = data.split(split)
         if not len(examples):
             raise UsageError(f"{path}: its experiment has no validation split; use --split train or test")
-        if members and not np.array_equal(members[0].examples.labels, examples.labels):
+        if members and not np.array_equal(members[0].examples.targets, examples.targets):
             raise UsageError(f"{path} has another {split} split than {paths[0]}; evaluate it alone")
-        with limit_threads(choose_threads(e.threads, e.layers, e.batch_size)):
-            outputs, cost = Evaluator(build_objective(e), theta, data.scale).outputs(examples)
-        members.append(_Member(path, checkpoint.meta.epoch, outputs, cost, examples))
+        if members and members[0].task != data.task:
+            raise UsageError(f"{path} encodes its targets in another way than {paths[0]}; evaluate it alone")
+        with limit_threads(choose_threads(e.threads, e.sizes, batch_size(e))):
+            outputs, cost = Evaluator(build_objective(e), theta, data.scale, data.task).outputs(examples)
+        members.append(_Member(path, checkpoint.meta.epoch, outputs, cost, examples, data.task))
     return members
 
 
-def _text(title: str, split: str, judgement: Judgement, cost: float | None) -> str:
+def _figures(member: _Member) -> dict[str, Any]:
+    """Return how good the outputs are: a judgement of classes, or the errors of values."""
+    from backprop_cli.data.tasks import Classification
+    from backprop_cli.training.evaluation import judge
+
+    task, targets = member.task, member.examples.targets
+    if isinstance(task, Classification):
+        return judge(task.predict(member.outputs), targets, task.classes).to_dict()
+    return {"examples": len(targets), **task.figures(task.measure(member.outputs, targets), targets)}
+
+
+def _text(title: str, split: str, member: _Member) -> str:
     from backprop_cli.cli.tables import table
 
-    classes = range(len(judgement.confusion))
+    figures = _figures(member)
+    cost = "" if member.cost is None else f", cost {member.cost:.6g}"
+    if "accuracy" not in figures:
+        explained = f", r2 {figures['r2']:.4f}" if "r2" in figures else ""
+        return f"{title}\n{split} rmse {figures['rmse']:.4g}{explained} ({figures['examples']:,} examples){cost}"
+    confusion = figures["confusion"]
     per_class = [
-        (c, f"{judgement.precision[c]:.4f}", f"{judgement.recall[c]:.4f}", int(judgement.confusion[c].sum()))
-        for c in classes
+        (c, *("nan" if share is None else f"{share:.4f}" for share in shares), sum(confusion[c]))
+        for c, shares in enumerate(zip(figures["precision"], figures["recall"], strict=True))
     ]
-    confusion = [(c, *(int(count) or "." for count in judgement.confusion[c])) for c in classes]
     lines = [
         title,
-        f"{split} accuracy {judgement.accuracy:.2%} ({judgement.right:,} of {judgement.n:,})"
-        + ("" if cost is None else f", cost {cost:.6g}"),
+        f"{split} accuracy {figures['accuracy']:.2%} ({figures['right']:,} of {figures['examples']:,}){cost}",
         "",
         table(("class", "precision", "recall", "examples"), per_class, left=0),
         "",
         "confusion: a row for each true class, a column for each predicted one",
-        table(("", *map(str, classes)), confusion, left=0),
+        table(
+            ("", *map(str, range(len(confusion)))),
+            [(c, *(count or "." for count in row)) for c, row in enumerate(confusion)],
+            left=0,
+        ),
     ]
     return "\n".join(lines)

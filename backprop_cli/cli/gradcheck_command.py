@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +43,10 @@ def command(
 ) -> None:
     """Check gradients against central differences, in float64.
 
-    Without CONFIG: every combination of activations, cost and penalty, on small networks. With CONFIG: that
-    experiment, as it starts, on its first batch. Parameters whose step crosses a kink (of relu, say) are skipped
-    and counted. Exit code 4 if a relative error is above --tol.
+    Without CONFIG: every activation with every cost and output, and penalties, dropout (its mask frozen), label
+    smoothing and class weights, on small networks. With CONFIG: that experiment, as it starts, on its first batch,
+    without dropout. Parameters whose step crosses a kink (of relu, say) are skipped and counted. Exit code 4 if a
+    relative error is above --tol.
     """
     from backprop_cli.cli.tables import table
     from backprop_cli.errors import CheckFailed
@@ -55,7 +55,7 @@ def command(
     eps, tol = eps or EPS, TOLERANCE if tol is None else tol
     header: tuple[str, ...] = ("parameters",)
     if config is None:
-        header, rows = ("hidden", "output", "cost"), _combinations(eps)
+        header, rows = ("hidden units, or what is added", "cost"), _combinations(eps)
     else:
         rows = _experiment(config, overrides, cache, samples, eps)
     columns = (*header, "checked", "skipped", "largest error", "at", "")
@@ -87,14 +87,14 @@ Row = tuple[tuple[str, ...], "Result"]
 
 
 def _combinations(eps: float) -> list[Row]:
-    """Check all combinations; a row for each, its penalties taken together."""
+    """Check all combinations; a row for each hidden activation, or addition, and cost, its outputs taken together."""
     from backprop_cli.nn.gradcheck import check_gradient, combinations, example_of, worst_of
 
-    rows: list[Row] = []
-    for what, group in groupby(combinations(), key=lambda item: item[0][:3]):
-        results = [check_gradient(objective, *example_of(objective), eps=eps) for _, objective in group]
-        rows.append((what, worst_of(results)))
-    return rows
+    by_row: dict[tuple[str, ...], list[Result]] = {}
+    for (hidden, _, cost, extra), objective in combinations():
+        row = (extra or hidden, cost)
+        by_row.setdefault(row, []).append(check_gradient(objective, *example_of(objective), eps=eps))
+    return [(row, worst_of(results)) for row, results in by_row.items()]
 
 
 def _experiment(
@@ -104,15 +104,15 @@ def _experiment(
     import numpy as np
 
     from backprop_cli.config.load import load_experiment
-    from backprop_cli.experiment import build_objective, initial_theta, load_data
+    from backprop_cli.experiment import batch_size, build_objective, initial_theta, load_data
     from backprop_cli.nn.gradcheck import check_gradient
 
     experiment = load_experiment(config, overrides)
     objective, data = build_objective(experiment), load_data(experiment, cache())
     network = objective.network
     theta = initial_theta(experiment, network, "float64")
-    batch = data.train[: experiment.batch_size]
-    x, y = batch.pixels * data.scale, batch.one_hot(data.classes, "float64")
+    batch = data.train[: min(batch_size(experiment), 100)]
+    x, y = batch.inputs * np.float64(data.scale), data.task.encode(batch.targets, "float64")
     if samples is None and network.n_parameters > SMALL:
         samples = 100
     rng: Any = np.random.default_rng(experiment.seed)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from backprop_cli.cli.console import Console
 
 if TYPE_CHECKING:
-    from backprop_cli.training.loop import EpochResult, Progress
+    from backprop_cli.training.evaluation import Score
+    from backprop_cli.training.loop import EpochResult, Event
 
 
-def show(events: Iterable[Progress | EpochResult], console: Console, epochs: int, done: int) -> None:
+def show(events: Iterable[Event], console: Console, epochs: int, done: int) -> None:
     """Go through the events and show them; `done` epochs of `epochs` were there before."""
     if console.quiet:
         for _ in events:
@@ -25,10 +26,24 @@ def show(events: Iterable[Progress | EpochResult], console: Console, epochs: int
 
 def describe(event: EpochResult, epochs: int) -> str:
     """Return an epoch's figures as a line."""
-    figures = f"train cost {event.train.cost:.4f} accuracy {event.train.accuracy:.2%}"
+    figures = f"train {in_words(event.train)}"
     if event.validation:
-        figures += f"  validation cost {event.validation.cost:.4f} accuracy {event.validation.accuracy:.2%}"
+        figures += f"  validation {in_words(event.validation)}"
+    if event.mistakes is not None:
+        figures += f"  mistakes {event.mistakes}"
     return f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}  {figures}  {duration(event.seconds)}"
+
+
+def in_words(score: Score) -> str:
+    """Return a score as `cost 0.1234 accuracy 95.20%`, or what it has in place of accuracy."""
+    words = [f"cost {score.cost:.4f}"]
+    if score.accuracy is not None:
+        words.append(f"accuracy {score.accuracy:.2%}")
+    if score.rmse is not None:
+        words.append(f"rmse {score.rmse:.4f}")
+    if score.r2 is not None:
+        words.append(f"r2 {score.r2:.4f}")
+    return " ".join(words)
 
 
 def duration(seconds: float) -> str:
@@ -41,7 +56,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _lines(events: Iterable[Progress | EpochResult], console: Console, epochs: int) -> None:
+def _lines(events: Iterable[Event], console: Console, epochs: int) -> None:
     from backprop_cli.training.loop import EpochResult
 
     for event in events:
@@ -49,18 +64,18 @@ def _lines(events: Iterable[Progress | EpochResult], console: Console, epochs: i
             console.say(describe(event, epochs))
 
 
-def _bar(events: Iterable[Progress | EpochResult], epochs: int, done: int) -> None:
+def _bar(events: Iterable[Event], epochs: int, done: int) -> None:
     from tqdm import tqdm
 
-    from backprop_cli.training.loop import Progress
+    from backprop_cli.training.loop import EpochResult, Progress
 
     form = "{l_bar}{bar}| epoch {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
     with tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True) as bar:
         for event in events:
             if isinstance(event, Progress):
                 bar.update(event.epoch - 1 + event.step / event.steps - bar.n)
-            else:
+            elif isinstance(event, EpochResult):
                 bar.n = event.epoch
                 score = event.validation or event.train
                 name = "validation" if event.validation else "train"
-                bar.set_postfix_str(f"{name} {score.accuracy:.2%}")
+                bar.set_postfix_str(f"{name} {in_words(score).split(' ', 2)[2]}")

@@ -48,6 +48,11 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
             raise UsageError(f"{folder.path} has {done} epochs already; --epochs must be more than that")
         if experiment.epochs == done and before.get("status") == "finished":
             raise UsageError(f"{folder.path} has all its {done} epochs; to go on, say how many: --epochs {2 * done}")
+        if checkpoint.meta.stopped:
+            raise UsageError(
+                f"{folder.path} stopped after epoch {done}: {checkpoint.meta.stopped}; to go on for longer, train "
+                "anew with another early_stopping or schedule"
+            )
         for line in _changes(folder, checkpoint):
             console.warn(line)
         data = load_data(experiment, cache())
@@ -77,7 +82,7 @@ def _changes(folder: RunFolder, checkpoint: Checkpoint) -> Iterator[str]:
         same = False
     if not same:
         yield f"{folder.config} is not what the run was started with; it goes on as it was, and the file is restored"
-    if (rows := count_rows(folder.metrics, checkpoint.meta.epoch)) < checkpoint.meta.epoch:
+    if (rows := count_rows(folder.metrics, checkpoint.meta.epoch, ("epoch",))) < checkpoint.meta.epoch:
         yield f"{folder.metrics} has {rows} whole rows of {checkpoint.meta.epoch}; the others are lost"
     if checkpoint.meta.best:
         try:

@@ -12,13 +12,14 @@ from backprop_cli.cli.progress import duration, show
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError, Exit
+from backprop_cli.experiment import batch_size
 from backprop_cli.session import Session
 from backprop_cli.training.threads import blas_info, choose_threads, limit_threads
 
 
 def sit(make_session: Callable[[], Session], experiment: Experiment, console: Console) -> None:
     """Make the session, train it to its end, a signal or divergence, and exit with what that means."""
-    threads = choose_threads(experiment.threads, experiment.layers, experiment.batch_size)
+    threads = choose_threads(experiment.threads, experiment.sizes, batch_size(experiment))
     code = Exit.DONE
     with limit_threads(threads), StopOnSignal(console.say) as signals:
         console.detail(f"BLAS: {blas_info()}")
@@ -40,7 +41,7 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
 def result(session: Session) -> dict[str, Any]:
     """Return what --json prints: the folder, and the figures of its run.json."""
     record = session.record()
-    keys = ("status", "epochs", "seconds", "parameters", "best", "final", "test", "diverged")
+    keys = ("status", "epochs", "seconds", "parameters", "best", "final", "test", "diverged", "reason")
     return {"run": str(session.folder.path), **{key: record.get(key) for key in keys}}
 
 
@@ -50,16 +51,27 @@ def summary(session: Session) -> str:
     lines = []
     if best:
         figures = "the last one, as there is no validation split"
-        if best.val_accuracy is not None:
-            figures = f"validation accuracy {best.val_accuracy:.2%}"
+        validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}
+        if validation.get("cost") is not None:
+            figures = f"validation {_main_figure(validation)}"
         if test := session.outcome.get("test"):
-            figures += f", test accuracy {test['accuracy']:.2%}"
-        lines.append(f"best epoch  {best.epoch} of {epochs}: {figures}")
+            figures += f", test {_main_figure(test)}"
+        lines.append(f"best epoch  {best['epoch']} of {epochs}: {figures}")
+    if session.position.stopped:
+        lines.append(f"stopped     after epoch {epochs}: {session.position.stopped}")
     lines.append(f"run         {path}  ({session.status}, {duration(session.history['seconds'])})")
-    if session.status == "finished":
+    if session.status in ("finished", "stopped_early"):
         lines.append(f"next        backprop eval {path}")
-        lines.append(f"            backprop resume {path} --epochs {2 * epochs}")
+        if session.status == "finished":
+            lines.append(f"            backprop resume {path} --epochs {2 * epochs}")
     return "\n".join(lines)
+
+
+def _main_figure(figures: dict[str, Any]) -> str:
+    """Return the accuracy, or the error where values are predicted."""
+    if figures.get("accuracy") is not None:
+        return f"accuracy {figures['accuracy']:.2%}"
+    return f"rmse {figures['rmse']:.4f}" + (f", r2 {figures['r2']:.4f}" if figures.get("r2") is not None else "")
 
 
 def _advice(error: DivergedError, session: Session) -> str:

@@ -64,8 +64,8 @@ def command(
         def claimed() -> RunFolder:
             folder = claim(runs_dir, config.stem, name, overwrite)
             stack.enter_context(folder.lock())
-            sizes = "-".join(map(str, experiment.layers))
-            console.say(f"training {sizes} on {experiment.dataset}, in {folder.path}")
+            sizes = "-".join(map(str, experiment.sizes))
+            console.say(f"training {sizes} on {experiment.dataset.name}, in {folder.path}")
             return folder
 
         sit(lambda: Session.start(experiment, data, claimed, sys.argv[1:]), experiment, console)

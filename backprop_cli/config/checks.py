@@ -10,10 +10,12 @@ import numpy as np
 
 from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.catalogue import DATASETS
+from backprop_cli.config.types import Strengths
 from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import COSTS
+from backprop_cli.nn.costs import COSTS, CrossEntropy
+from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import SGD
+from backprop_cli.optim.schedules import Plateau
 
 Problem = tuple[Path, str]
 """Where it is, and the sentence."""
@@ -21,66 +23,122 @@ Problem = tuple[Path, str]
 COPIES_OF_THETA = 5
 """Vectors as long as theta that any training holds: theta, the way back, and a checkpoint in the making (three)."""
 
+FOR_VALUES = ("quadratic", "absolute", "huber")
+"""The costs of outputs that are to be values."""
+
 
 def problems_of(experiment: Experiment) -> list[Problem]:
     """Return everything that keeps this experiment from running, whatever the machine's data."""
-    rules = (_layers, _activations, _rates, _sizes, _memory)
+    rules = (_ends, _hidden, _cost, _targets, _rates, _sizes, _validation, _images, _minimizers, _memory)
     return [problem for rule in rules for problem in rule(experiment)]
 
 
-def _layers(e: Experiment) -> Iterator[Problem]:
-    source = DATASETS[e.dataset]
-    if e.layers[0] != source.inputs:
+def _ends(e: Experiment) -> Iterator[Problem]:
+    source, last = e.dataset, len(e.layers) - 1
+    if e.sizes[0] != source.inputs:
         yield (
             ("layers", 0),
-            f"layers: the first layer has {e.layers[0]:,} units, but {e.dataset} has {source.inputs} inputs; "
+            f"layers: the first layer has {e.sizes[0]:,} units, but {source.name} has {source.inputs} inputs; "
             f"write {source.inputs}",
         )
-    if e.layers[-1] != source.classes:
+    if e.sizes[-1] != e.task.outputs:
+        has = f"{source.classes} classes" if source.classes else f"{e.task.outputs} value to predict"
+        if source.classes and e.encoding != "one_hot":
+            has += f", which take {e.task.outputs} with targets: {e.encoding}"
         yield (
-            ("layers", len(e.layers) - 1),
-            f"layers: the last layer has {e.layers[-1]:,} units, but {e.dataset} has {source.classes} classes; "
-            f"write {source.classes}",
+            ("layers", last),
+            f"layers: the last layer has {e.sizes[-1]:,} units, but {source.name} has {has}; write {e.task.outputs}",
         )
+    if e.layers[0].activation or e.layers[0].dropout is not None:
+        yield ("layers", 0), "layers: the inputs have no activation; their dropout is the key 'input_dropout'"
+    if e.layers[-1].dropout is not None:
+        yield ("layers", last), "layers: there is no dropout in the output layer"
 
 
-def _activations(e: Experiment) -> Iterator[Problem]:
+def _hidden(e: Experiment) -> Iterator[Problem]:
     if len(e.layers) > 2 and e.activation not in HIDDEN:
         yield (
             ("activation",),
             f"activation: {e.activation} works in the output layer only; write 'output: {e.activation}', "
             f"and here one of {', '.join(HIDDEN)}",
         )
-    cost, output = COSTS[e.cost], e.output or e.activation
+    for number, layer in enumerate(e.layers[1:-1], start=1):
+        if layer.activation and layer.activation not in HIDDEN:
+            yield (
+                ("layers", number, "activation"),
+                f"layers[{number}].activation: {layer.activation} works in the output layer only; "
+                f"write one of {', '.join(HIDDEN)}",
+            )
+
+
+def _cost(e: Experiment) -> Iterator[Problem]:
+    cost, output = e.cost, e.activations[-1]
     if output not in cost.outputs:
         goes_with = " or ".join(f"'output: {name}'" for name in cost.outputs)
         others = ", ".join(f"'cost: {name}'" for name, other in COSTS.items() if output in other.outputs)
         yield (
             ("output",) if e.output else ("cost",),
-            f"cost: {e.cost} does not go with {output} outputs; write {goes_with}"
+            f"cost: {cost.name} does not go with {output} outputs; write {goes_with}"
             + (f", or {others}" if others else ""),
         )
+    if not e.dataset.classes and cost.name not in FOR_VALUES:
+        yield (
+            ("cost",),
+            f"cost: {cost.name} judges classes, but {e.dataset.name} has values to predict; "
+            f"write one of {', '.join(FOR_VALUES)}",
+        )
+    weights = cost.class_weights if isinstance(cost, CrossEntropy) else None
+    if weights is not None and e.dataset.classes and len(weights) != e.dataset.classes:
+        yield (
+            ("cost", "class_weights"),
+            f"cost.class_weights has {len(weights)} numbers, but {e.dataset.name} has {e.dataset.classes} classes",
+        )
+
+
+def _targets(e: Experiment) -> Iterator[Problem]:
+    if e.targets and not e.dataset.classes:
+        yield ("targets",), f"targets: {e.dataset.name} has values to predict, not classes; leave this key out"
+        return
+    needs = {
+        "softmax outputs, which sum to one,": e.activations[-1] in ("softmax", "winner"),
+        "class_weights": isinstance(e.cost, CrossEntropy) and e.cost.class_weights is not None,
+    }
+    for what, needed in needs.items():
+        if needed and e.dataset.classes and e.encoding != "one_hot":
+            what = what.replace("softmax", e.activations[-1])
+            yield (
+                ("targets",) if e.targets else ("layers", len(e.layers) - 1),
+                f"targets: {what} need one output for each class; write {e.dataset.classes} outputs and "
+                "'targets: one_hot'",
+            )
+            return
 
 
 def _rates(e: Experiment) -> Iterator[Problem]:
     """What is a number in the file may be nothing, or infinite, in the precision of training."""
-    for key, value in (("eta", e.eta), ("lambda", e.lmbda)):
-        smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
+    smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
+    if isinstance(e.lmbda, Strengths):
+        rates: list[tuple[Path, float]] = [(("lambda", name), value) for name, value in e.strengths.items()]
+    else:
+        rates = [(("lambda",), e.lmbda)]
+    for path, value in ((("eta",), e.eta), *rates):
         if value and not smallest <= value <= largest:
             yield (
-                (key,),
-                f"{key}: {value:g} is nothing, or infinite, in {e.dtype}; it must lie between "
+                path,
+                f"{'.'.join(map(str, path))}: {value:g} is nothing, or infinite, in {e.dtype}; it must lie between "
                 f"{smallest:.0e} and {largest:.0e}",
             )
+    if e.warmup >= e.epochs:
+        yield ("warmup",), f"warmup: {e.warmup:g} epochs are all of the {e.epochs} there are; write fewer"
 
 
 def _sizes(e: Experiment) -> Iterator[Problem]:
-    pool = DATASETS[e.dataset].pool
+    name, pool = e.dataset.name, e.dataset.pool
     n_validation, n_train = amounts(e)
     if n_validation >= pool:
         yield (
             ("validation",),
-            f"validation: {n_validation:,} examples leave none of the {pool:,} that {e.dataset} has to train on",
+            f"validation: {n_validation:,} examples leave none of the {pool:,} that {name} has to train on",
         )
         return
     if n_train < 1:
@@ -88,37 +146,82 @@ def _sizes(e: Experiment) -> Iterator[Problem]:
     elif n_train > pool - n_validation:
         yield (
             ("train_size",),
-            f"train_size: {n_train:,} examples, but {e.dataset} has {pool:,}, of which {n_validation:,} are kept "
+            f"train_size: {n_train:,} examples, but {name} has {pool:,}, of which {n_validation:,} are kept "
             f"for validation; write at most {pool - n_validation}",
         )
-    elif e.batch_size > n_train:
+    elif isinstance(e.batch_size, int) and "batch_size" in e.model_fields_set and e.batch_size > n_train:
         yield (
             ("batch_size",),
-            f"batch_size: {e.batch_size:,} is more than the {n_train:,} training examples; write at most {n_train}",
+            f"batch_size: {e.batch_size:,} is more than the {n_train:,} training examples; write at most {n_train}, "
+            "or full",
         )
+
+
+def _validation(e: Experiment) -> Iterator[Problem]:
+    """Stopping and plateaus are about what happens on the validation split."""
+    n_validation, _ = amounts(e)
+    wants = {"early_stopping": e.early_stopping is not None, "schedule": isinstance(e.schedule, Plateau)}
+    for key, wanted in wants.items():
+        if wanted and not n_validation:
+            yield (key,), f"{key}: there are no validation examples to go by; set 'validation' to some of the examples"
+    if e.early_stopping and e.early_stopping.monitor == "accuracy" and not e.dataset.classes:
+        yield (
+            ("early_stopping", "monitor"),
+            f"early_stopping.monitor: {e.dataset.name} has no accuracy; write 'monitor: cost'",
+        )
+
+
+def _images(e: Experiment) -> Iterator[Problem]:
+    if e.augment and e.dataset.image is None:
+        yield ("augment",), f"augment: the examples of {e.dataset.name} are no images"
+
+
+def _minimizers(e: Experiment) -> Iterator[Problem]:
+    """A line search compares costs, which must not change from one look to the next."""
+    if e.optimizer.name in MINIMIZERS:
+        for key, used in (("dropout", any(e.dropouts)), ("augment", e.augment is not None), ("max_norm", e.max_norm)):
+            if used:
+                yield (key,), f"{key}: does not go with {e.optimizer.name}, which needs the same cost at every look"
 
 
 def _memory(e: Experiment) -> Iterator[Problem]:
-    parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.layers))
+    parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes))
     item = 8 if e.dtype == "float64" else 4
     copies = COPIES_OF_THETA + 4 * (not isinstance(e.optimizer, SGD))  # a gradient, temporaries, what is remembered
-    needed = item * (copies * parameters + 10 * (e.batch_size * sum(e.layers) + 1_000_000))
+    batch = e.batch_size if isinstance(e.batch_size, int) else 2000
+    needed = item * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
     available = _physical_memory()
     if available and needed > available:
-        widest = max(range(1, len(e.layers)), key=lambda i: e.layers[i])
+        widest = max(range(1, len(e.sizes)), key=lambda i: e.sizes[i])
         yield (
             ("layers", widest),
             f"layers: {parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train, and this machine "
-            f"has {available / 2**30:,.1f}; make the layer of {e.layers[widest]:,} units smaller",
+            f"has {available / 2**30:,.1f}; make the layer of {e.sizes[widest]:,} units smaller",
         )
 
 
 def amounts(e: Experiment) -> tuple[int, int]:
     """Return how many examples the experiment validates and trains on, fractions and defaults worked out."""
-    source = DATASETS[e.dataset]
+    source = e.dataset
     n_validation = source.validation if e.validation is None else _count(e.validation, source.pool)
     rest = max(0, source.pool - n_validation)
     return n_validation, rest if e.train_size is None else _count(e.train_size, rest)
+
+
+def resolved(e: Experiment) -> Experiment:
+    """Return an experiment without problems with every default worked out."""
+    n_validation, n_train = amounts(e)
+    batch_size = e.batch_size
+    if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):
+        batch_size = "full"
+    changes = {
+        "output": e.activations[-1],
+        "targets": e.encoding if e.dataset.classes else None,
+        "batch_size": batch_size,
+        "validation": n_validation,
+        "train_size": n_train,
+    }
+    return e.model_copy(update=changes)
 
 
 def _count(amount: int | float, whole: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backprop_cli.config.checks import amounts, problems_of
+from backprop_cli.config.checks import problems_of, resolved
 from backprop_cli.config.messages import sentence
 from backprop_cli.config.reader import Document, Path, read_file, read_text
 from backprop_cli.config.schema import KEYS, SPELLINGS, Experiment
@@ -109,10 +109,10 @@ def _override(document: Document, word: str) -> None:
 
 def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
     """Set one option of a key that may be a bare word, or nothing yet; another name drops the options of the old."""
-    default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
-    if default is None and key in KEYS:
+    if key in KEYS and not _has_options(key):
         document.problems.append(f"{place}: {key} has no options")
         return
+    default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
     options = document.values.get(key, default)
     options = {"name": options} if isinstance(options, str) else options
     if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
@@ -140,17 +140,19 @@ def _validate(document: Document, home: str) -> Experiment:
             problems.append(f"{_place(document.value_places, path) or home}: {message}")
     if problems:
         raise ConfigError(sorted(problems, key=_line_and_column))
-    n_validation, n_train = amounts(experiment)
-    output = experiment.output or experiment.activation
-    return experiment.model_copy(update={"output": output, "validation": n_validation, "train_size": n_train})
+    return resolved(experiment)
 
 
 def _locate(document: Document, home: str, finding: Any) -> str:
     """Return one of pydantic's findings as a located line."""
     path: Path = finding["loc"] or ("?",)  # none where a key is no text at all
     chosen = ""
-    if len(path) > 2 and isinstance(path[1], str):  # pydantic puts the name of the chosen options in between
+    if len(path) > 1 and path[1] in ("number", "mapping") and path[0] == "lambda":  # pydantic says what it took it for
+        path = (path[0], *path[2:])
+    elif len(path) > 2 and isinstance(path[1], str):  # pydantic puts the name of the chosen options in between
         chosen, path = path[1], (path[0], *path[2:])
+    if path[-1] == "units" and path not in document.value_places and finding["type"] != "missing":
+        path = path[:-1]  # the layer is a bare number
     unknown = finding["type"] == "extra_forbidden"
     places = document.key_places if unknown else document.value_places
     known = (*KEYS, "extends") if len(path) == 1 else _options_of(str(path[0]), chosen)
@@ -158,10 +160,24 @@ def _locate(document: Document, home: str, finding: Any) -> str:
 
 
 @cache
+def _choices(key: str) -> list[dict[str, Any]]:
+    """Return the mappings that a key may hold, as JSON Schema describes them."""
+    schema = Experiment.model_json_schema()
+    described = schema["properties"].get(key, {})
+    choices = [choice.get("items", choice) for choice in described.get("anyOf", [described])]
+    choices = [inner for choice in choices for inner in choice.get("anyOf", [choice])]
+    found = [schema["$defs"][choice["$ref"].split("/")[-1]] if "$ref" in choice else choice for choice in choices]
+    return [choice for choice in found if "properties" in choice]
+
+
+def _has_options(key: str) -> bool:
+    return key != "layers" and bool(_choices(key))
+
+
 def _options_of(key: str, name: str) -> list[str]:
-    """Return the options of the thing called `name` that may be chosen for a key."""
-    choices = Experiment.model_json_schema()["properties"].get(key, {}).get("anyOf", [])
-    return [option for choice in choices if choice.get("title") == name for option in choice.get("properties", {})]
+    """Return the options of a key, or of the thing called `name` that may be chosen for it."""
+    choices = _choices(key)
+    return [o for choice in choices if not name or choice.get("title") == name for o in choice["properties"]]
 
 
 def _line_and_column(problem: str) -> tuple[int, int]:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    TypeAdapter,
+    create_model,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -42,7 +50,7 @@ class OptionsOf:
                 lambda value: {"name": value} if isinstance(value, str) else value,
                 core_schema.tagged_union_schema(choices, discriminator="name"),
             ),
-            serialization=core_schema.plain_serializer_function_ser_schema(self._write),
+            serialization=core_schema.plain_serializer_function_ser_schema(_write),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -54,19 +62,45 @@ class OptionsOf:
         values = options.model_dump()
         return self.registry[values.pop("name")](**values)
 
-    @staticmethod
-    def _write(value: Any) -> str | dict[str, Any]:
-        options = dataclasses.asdict(value)
-        return {"name": value.name, **options} if options else str(value.name)
+
+class Options:
+    """Annotates a field that holds an object of one dataclass: a mapping `{option: value, …}`."""
+
+    def __init__(self, kind: Any) -> None:
+        self.kind, self._model = kind, _options_model("", kind)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return a schema that reads the mapping, builds the object, and writes it back."""
+        return core_schema.no_info_after_validator_function(
+            lambda options: self.kind(**options.model_dump()),
+            handler.generate_schema(self._model),
+            serialization=core_schema.plain_serializer_function_ser_schema(dataclasses.asdict),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the mapping."""
+        return TypeAdapter(self._model).json_schema()
+
+
+def _write(value: Any) -> str | dict[str, Any]:
+    options = {
+        name: list(option) if isinstance(option, tuple) else option
+        for name, option in dataclasses.asdict(value).items()
+        if option is not None
+    }
+    return {"name": value.name, **options} if options else str(value.name)
 
 
 def _options_model(name: str, kind: Any) -> type[BaseModel]:
+    """Return the options of a dataclass as a model; a list is read where the dataclass has a tuple."""
     hints = get_type_hints(kind, include_extras=True)
-    fields: dict[str, Any] = {"name": (Literal[name], ...)}
-    fields |= {f.name: (hints[f.name], f.default) for f in dataclasses.fields(kind)}
+    fields: dict[str, Any] = {"name": (Literal[name], ...)} if name else {}
+    for f in dataclasses.fields(kind):
+        hint = hints[f.name]
+        fields[f.name] = (Annotated[hint, Strict(False)] if "tuple" in str(hint) else hint, f.default)
     description = (kind.__doc__ or "").splitlines()[0]
     return create_model(
-        name,
+        name or kind.__name__,
         __config__=ConfigDict(extra="forbid", strict=True, frozen=True),
         __doc__=description,
         **fields,

@@ -3,83 +3,28 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
-from backprop_cli.config.options import OneOf, OptionsOf
+from backprop_cli.config.options import OneOf, Options, OptionsOf
+from backprop_cli.config.types import Amount, BatchSize, Lambda, Layers, Probability, Strengths, Threads
+from backprop_cli.data.augment import Augment
 from backprop_cli.data.catalogue import DATASETS
+from backprop_cli.data.dataset import Source
+from backprop_cli.data.tasks import ENCODINGS, Classification, Regression, Task
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
+from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.optim.averages import AVERAGES, Ema
+from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
-
-MAX_LAYERS = 99
+from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
+from backprop_cli.optim.stopping import EarlyStopping
 
 SPELLINGS = {"η": "eta", "λ": "lambda"}
 """Other spellings of keys."""
-
-
-def _sizes(value: Any) -> Any:
-    """Read 784-30-10 as [784, 30, 10]."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})+", value):
-        return tuple(int(size) for size in value.split("-"))
-    if isinstance(value, list) and len(value) > MAX_LAYERS + 1:
-        raise ValueError(f"must have at most {MAX_LAYERS + 1} entries, not {len(value)}")
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _amount(value: Any) -> Any:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if not whole and not (isinstance(value, float) and 0 < value < 1):
-        raise ValueError(f"must be a number of examples, or a fraction between 0 and 1, not {value!r}")
-    return value
-
-
-def _threads(value: Any) -> Any:
-    if value != "auto" and not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1024):
-        raise ValueError(f"must be 'auto' or a number of threads from 1 to 1024, not {value!r}")
-    return value
-
-
-Units = Annotated[int, Field(ge=1, le=100_000_000)]
-Amount = Annotated[
-    int | float,
-    BeforeValidator(_amount),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-            ]
-        }
-    ),
-]
-Threads = Annotated[
-    int | str,
-    BeforeValidator(_threads),
-    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}]}),
-]
-Layers = Annotated[
-    tuple[Units, ...],
-    BeforeValidator(_sizes),
-    Field(min_length=2),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {
-                    "type": "array",
-                    "items": {"type": "integer", "minimum": 1},
-                    "minItems": 2,
-                    "maxItems": MAX_LAYERS + 1,
-                },
-                {"type": "string", "pattern": "^[0-9]+(-[0-9]+)+$"},
-            ]
-        }
-    ),
-]
 
 
 class Experiment(BaseModel):
@@ -87,9 +32,12 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: Annotated[str, OneOf(DATASETS)] = Field(description="The data set.")
+    dataset: Annotated[Source, OptionsOf(DATASETS)] = Field(
+        description="The data set: a name, or with options, `{name: moons, noise: 0.2}`."
+    )
     layers: Layers = Field(
-        description="Units per layer, from the inputs to the outputs: `[784, 30, 10]` or `784-30-10`."
+        description="Units per layer, from the inputs to the outputs: `[784, 30, 10]` or `784-30-10`. A layer may say "
+        "more: `{units: 100, activation: relu, dropout: 0.5}`."
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="f of every layer, but for the output layer where `output` is given."
@@ -97,16 +45,43 @@ class Experiment(BaseModel):
     output: Annotated[str, OneOf(ACTIVATIONS)] | None = Field(
         None, description="f of the output layer; the same as `activation` if not given."
     )
-    cost: Annotated[str, OneOf(COSTS)] = Field("quadratic", description="What the output is judged by.")
+    targets: Annotated[str, OneOf(ENCODINGS)] | None = Field(
+        None, description="How classes are encoded; `one_hot`, or `scalar` for two classes and one output."
+    )
+    cost: Annotated[Cost, OptionsOf(COSTS)] = Field(
+        Quadratic(), description="What the output is judged by; `{name: cross_entropy, smoothing: 0.1}`."
+    )
     eta: Annotated[float, Field(gt=0)] = Field(3.0, description="Learning rate; `η` is the same key.")
-    batch_size: Annotated[int, Field(ge=1)] = Field(10, description="Examples per step (mini-batch).")
+    schedule: Annotated[Schedule, OptionsOf(SCHEDULES)] = Field(
+        Constant(), description="How η changes as training goes on; `{name: step, every: 10, gamma: 0.5}`."
+    )
+    warmup: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Epochs in which η rises from 0, before the schedule begins."
+    )
+    batch_size: BatchSize = Field(10, description="Examples per step (mini-batch); 1 is online learning.")
     epochs: Annotated[int, Field(ge=1)] = Field(30, description="Passes over the training examples.")
-    lmbda: Annotated[float, Field(ge=0)] = Field(
-        0.0, alias="lambda", description="Strength of the penalty on the weights; `λ` is the same key."
+    optimizer: Annotated[Optimizer | Minimizer, OptionsOf({**OPTIMIZERS, **MINIMIZERS})] = Field(
+        SGD(), description="The update rule: a name, or `{name: momentum, mu: 0.9}`."
+    )
+    lmbda: Lambda = Field(
+        0.0,
+        alias="lambda",
+        description="Strength of the penalty on the weights, or of both, `{l1: 0.1, l2: 5}`; `λ` is the same key.",
     )
     penalty: Annotated[str, OneOf(PENALTIES)] = Field("l2", description="λ/2n Σw² (`l2`) or λ/n Σ abs(w) (`l1`).")
-    optimizer: Annotated[Optimizer, OptionsOf(OPTIMIZERS)] = Field(
-        SGD(), description="The update rule: a name, or `{name: momentum, mu: 0.9}`."
+    dropout: Probability = Field(0.0, description="Probability to drop a hidden unit, in training only.")
+    input_dropout: Probability = Field(0.0, description="Probability to drop an input, in training only.")
+    max_norm: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Longest weight vector of a hidden unit; longer ones are shortened after each step."
+    )
+    augment: Annotated[Augment, Options(Augment)] | None = Field(
+        None, description="Images moved, turned and bent anew each time: `{shift: 1, rotation: 10, elastic: 30}`."
+    )
+    average: Annotated[Ema, OptionsOf(AVERAGES)] | None = Field(
+        None, description="`ema`: evaluate an exponential average of the weights; `{name: ema, decay: 0.999}`."
+    )
+    early_stopping: Annotated[EarlyStopping, Options(EarlyStopping)] | None = Field(
+        None, description="Stop when validation no longer improves: `{patience: 10, monitor: cost}`."
     )
     initializer: Annotated[str, OneOf(INITIALIZERS)] = Field(
         "scaled", description="How weights and biases start; `scaled` is N(0, 1/n_in), biases N(0, 1)."
@@ -117,15 +92,57 @@ class Experiment(BaseModel):
     train_size: Amount | None = Field(
         None, description="Train on the first so many examples, or on a fraction; all if not given."
     )
+    diagnostics: bool = Field(
+        False, description="Add gradients, weights, updates, saturated and dead units of each layer to metrics.csv."
+    )
     dtype: Annotated[str, OneOf(("float32", "float64"))] = Field("float32", description="Precision of training.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Where all randomness comes from.")
     threads: Threads = Field(
         "auto", description="BLAS threads; `auto` takes one for small layers and all cores for large ones."
     )
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units per layer, n_0 … n_L."""
+        return tuple(layer.units for layer in self.layers)
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The name of f of layer 1 … L."""
+        *hidden, last = self.layers[1:]
+        return (
+            *(layer.activation or self.activation for layer in hidden),
+            last.activation or self.output or self.activation,
+        )
+
+    @property
+    def dropouts(self) -> tuple[float, ...]:
+        """The probability to drop a unit of layer 0 … L - 1."""
+        hidden = (self.dropout if layer.dropout is None else layer.dropout for layer in self.layers[1:-1])
+        return (self.input_dropout, *hidden)
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """λ of each penalty that has one."""
+        named = self.lmbda.model_dump() if isinstance(self.lmbda, Strengths) else {self.penalty: self.lmbda}
+        return {name: strength for name, strength in named.items() if strength}
+
+    @property
+    def encoding(self) -> str:
+        """The name of the encoding of classes."""
+        two_to_one = self.dataset.classes == 2 and self.sizes[-1] == 1
+        return self.targets or ("scalar" if two_to_one else "one_hot")
+
+    @property
+    def task(self) -> Task:
+        """What the outputs are to mean."""
+        if not self.dataset.classes:
+            return Regression()
+        return Classification(self.dataset.classes, ENCODINGS[self.encoding])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as a config would write it, in the order of the keys."""
-        return self.model_dump(mode="json", by_alias=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 KEYS = tuple(f.alias or name for name, f in Experiment.model_fields.items())

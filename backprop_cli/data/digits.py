@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,11 +24,26 @@ SHA256 = "64bc742744ccf1c77d2765d131424d3cb2587c31af7d68aa4cd64d8ad1e31d0b"
 N_TEST = 300
 
 
-def load_digits(cache: Cache) -> tuple[Split, Split]:
-    """Return the 1,497 examples to train and validate on, and the 300 test examples; 64 pixels of 0 to 16."""
-    data = FILE.read_bytes()
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        raise DataError(f"{FILE}: not the file that belongs to this version; install the program again")
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        everything = Split(file["pixels"], file["labels"])
-    return everything[:-N_TEST], everything[-N_TEST:]
+@dataclass(frozen=True)
+class Digits:
+    """1,497 images to train and validate on, 300 of them for validation, and 300 to test on."""
+
+    name: ClassVar[str] = "digits"
+    home: ClassVar[str] = "embedded"
+    image: ClassVar[tuple[int, int] | None] = (8, 8)
+    inputs: ClassVar[int] = 64
+    classes: ClassVar[int] = 10
+    pool: ClassVar[int] = 1_497
+    validation: ClassVar[int] = 300
+    test: ClassVar[int] = N_TEST
+    scale: ClassVar[float] = 1 / 16
+    sha256: ClassVar[Mapping[str, str]] = {"digits.npz": SHA256}
+
+    def load(self, cache: Cache) -> tuple[Split, Split]:
+        """Return the images, 64 pixels of 0 to 16."""
+        data = FILE.read_bytes()
+        if hashlib.sha256(data).hexdigest() != SHA256:
+            raise DataError(f"{FILE}: not the file that belongs to this version; install the program again")
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            everything = Split(file["pixels"], file["labels"])
+        return everything[:-N_TEST], everything[-N_TEST:]

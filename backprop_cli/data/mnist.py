@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
 from backprop_cli.data.cache import Cache, RemoteFile
 from backprop_cli.data.dataset import Split
 from backprop_cli.data.idx import parse_idx
@@ -42,9 +46,24 @@ TEST_LABELS = RemoteFile(
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
-def load_mnist(cache: Cache) -> tuple[Split, Split]:
-    """Return the 60,000 training and 10,000 test examples, 784 pixels each, 0 (paper) to 255 (ink)."""
-    images, labels, test_images, test_labels = (
-        parse_idx(cache.obtain(file, "mnist", MIRRORS), file.unpacked_name) for file in FILES
-    )
-    return Split(images.reshape(-1, 784), labels), Split(test_images.reshape(-1, 784), test_labels)
+@dataclass(frozen=True)
+class Mnist:
+    """60,000 training and 10,000 test images; the last 10,000 of the former are for validation."""
+
+    name: ClassVar[str] = "mnist"
+    home: ClassVar[str] = "cache"
+    image: ClassVar[tuple[int, int] | None] = (28, 28)
+    inputs: ClassVar[int] = 784
+    classes: ClassVar[int] = 10
+    pool: ClassVar[int] = 60_000
+    validation: ClassVar[int] = 10_000
+    test: ClassVar[int] = 10_000
+    scale: ClassVar[float] = 1 / 255
+    sha256: ClassVar[Mapping[str, str]] = {file.unpacked_name: file.unpacked_sha256 for file in FILES}
+
+    def load(self, cache: Cache) -> tuple[Split, Split]:
+        """Return the training and the test images, 784 pixels each, 0 (paper) to 255 (ink)."""
+        images, labels, test_images, test_labels = (
+            parse_idx(cache.obtain(file, self.name, MIRRORS), file.unpacked_name) for file in FILES
+        )
+        return Split(images.reshape(-1, 784), labels), Split(test_images.reshape(-1, 784), test_labels)

@@ -70,6 +70,40 @@ class Softmax:
         return delta
 
 
+@dataclass(frozen=True)
+class Dropout:
+    """f(z) ⊙ mask, the mask being 0 where a unit is dropped and 1/keep elsewhere (Srivastava et al. 2014).
+
+    With that scaling the expected input of the next layer is what it will be without dropout. The mask has the shape
+    of z and is drawn anew for every step by whoever trains.
+    """
+
+    f: Activation
+    mask: Array
+    keep: float
+
+    @property
+    def name(self) -> str:
+        """The name of f."""
+        return self.f.name
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The kinks of f."""
+        return self.f.kinks
+
+    def value(self, z: Array) -> Array:
+        """Return f(z) ⊙ mask."""
+        a = self.f.value(z)
+        a *= self.mask
+        return a
+
+    def pull_back(self, z: Array, a: Array, g: Array) -> Array:
+        """Return (g ⊙ mask) ⊙ f'(z). Where the mask is not 0, a · keep is f(z) again; where it is, g is 0."""
+        g *= self.mask
+        return self.f.pull_back(z, a * self.keep, g)
+
+
 def _sigmoid(z: Array) -> Array:
     with np.errstate(over="ignore"):  # exp(-z) = inf gives exactly 0, as it should
         a: Array = 1 / (1 + np.exp(-z))
@@ -123,6 +157,68 @@ def _identity_slope(z: Array, a: Array) -> Array:
     return np.ones(a.shape, a.dtype)
 
 
+def _softplus(z: Array) -> Array:
+    a: Array = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+    return a
+
+
+def _softplus_slope(z: Array, a: Array) -> Array:
+    return _sigmoid(z)
+
+
+def _silu(z: Array) -> Array:
+    a: Array = z * _sigmoid(z)
+    return a
+
+
+def _silu_slope(z: Array, a: Array) -> Array:
+    s = _sigmoid(z)
+    slope: Array = s + a * (1 - s)
+    return slope
+
+
+GELU_SCALE, GELU_CUBE = (2 / np.pi) ** 0.5, 0.044715
+
+
+def _gelu(z: Array) -> Array:
+    a: Array = 0.5 * z * (1 + np.tanh(GELU_SCALE * (z + GELU_CUBE * (z * z * z))))
+    return a
+
+
+def _gelu_slope(z: Array, a: Array) -> Array:
+    square = z * z
+    t = np.tanh(GELU_SCALE * (z + GELU_CUBE * (square * z)))
+    slope: Array = 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * (GELU_SCALE * (1 + 3 * GELU_CUBE * square))
+    return slope
+
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _selu(z: Array) -> Array:
+    a: Array = SELU_SCALE * (np.maximum(z, 0) + SELU_ALPHA * np.expm1(np.minimum(z, 0)))
+    return a
+
+
+def _selu_slope(z: Array, a: Array) -> Array:
+    positive = np.heaviside(a, 0)
+    slope: Array = SELU_SCALE * positive + (np.minimum(a, 0) + SELU_SCALE * SELU_ALPHA) * (1 - positive)
+    return slope
+
+
+def _threshold(z: Array) -> Array:
+    return np.heaviside(z, 1)
+
+
+def _winner(z: Array) -> Array:
+    a: Array = np.heaviside(z - np.max(z, axis=-1, keepdims=True), 1)
+    return a
+
+
+def _flat(z: Array, a: Array) -> Array:
+    return np.zeros(a.shape, a.dtype)
+
+
 HIDDEN: dict[str, Activation] = {
     f.name: f
     for f in (
@@ -131,10 +227,25 @@ HIDDEN: dict[str, Activation] = {
         Elementwise("relu", _relu, _relu_slope, kinks=(0.0,)),
         Elementwise("leaky_relu", _leaky_relu, _leaky_relu_slope, kinks=(0.0,)),
         Elementwise("elu", _elu, _elu_slope, kinks=(0.0,)),  # f' is continuous there, f'' is not
+        # Klambauer et al. 2017, section 2: with `scaled`, signals keep mean 0 and variance 1 from layer to layer
+        Elementwise("selu", _selu, _selu_slope, kinks=(0.0,)),
+        Elementwise("softplus", _softplus, _softplus_slope),  # ln(1 + e^z), a smooth relu
+        # z Φ(z), by the formula with tanh that Hendrycks and Gimpel 2016 give for it
+        Elementwise("gelu", _gelu, _gelu_slope),
+        Elementwise("silu", _silu, _silu_slope),  # z σ(z), Elfwing et al. 2017; also called swish
         Elementwise("identity", _identity, _identity_slope),
     )
 }
 """The activations of hidden layers, by name. Every one may stand on the output as well."""
 
-ACTIVATIONS: dict[str, Activation] = {**HIDDEN, "softmax": Softmax()}
-"""Every activation, by name; softmax is for the output layer only."""
+THRESHOLDS: dict[str, Activation] = {
+    f.name: f
+    for f in (
+        Elementwise("threshold", _threshold, _flat, kinks=(0.0,)),  # 1 where z >= 0, Rosenblatt's unit
+        Elementwise("winner", _winner, _flat),  # 1 for the largest z of an example: one class against all others
+    )
+}
+"""The units of perceptrons: their slope is 0 wherever it exists, so only the perceptron's own cost can train them."""
+
+ACTIVATIONS: dict[str, Activation] = {**HIDDEN, "softmax": Softmax(), **THRESHOLDS}
+"""Every activation, by name; those that are not in HIDDEN are for the output layer only."""

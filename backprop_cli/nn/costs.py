@@ -1,29 +1,26 @@
 """Costs: how far the output a = f(z) is from the target y, each beside dC/dz (BP1).
 
 z, a and y have shape (..., m, n_out). The cost of a batch is the mean over its m examples of the cost of
-each, and that 1/m enters here, as the `weight` of an example, and nowhere else.
+each, and that 1/m enters here, as the `weight` of an example, and nowhere else. A field is an option of the config.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt, MinLen
 
-from backprop_cli.nn.activations import ACTIVATIONS, Activation
+from backprop_cli.nn.activations import HIDDEN, Activation
 from backprop_cli.nn.arrays import Array
 
 
 class Cost(Protocol):
     """A cost, for the output activations in `outputs`."""
 
-    @property
-    def name(self) -> str:
-        """The word for it in a config."""
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the output activations it goes with."""
+    name: ClassVar[str]
+    outputs: ClassVar[tuple[str, ...]]
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each example, of shape (..., m)."""
@@ -31,12 +28,16 @@ class Cost(Protocol):
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
         """Return d(weight · Σ_x C_x)/dz, of the shape of z (BP1); weight = 1/m makes it the mean's."""
 
+    def sides(self, z: Array, a: Array, y: Array) -> Array | None:
+        """Return on which side of its kinks each number lies, or None for a smooth cost."""
 
+
+@dataclass(frozen=True)
 class Quadratic:
     """C = 1/(2m) Σ ‖a - y‖² (Nielsen, eq. 6)."""
 
-    name = "quadratic"
-    outputs = tuple(ACTIVATIONS)
+    name: ClassVar[str] = "quadratic"
+    outputs: ClassVar[tuple[str, ...]] = (*HIDDEN, "softmax")
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return ½ ‖a - y‖² of each example."""
@@ -48,26 +49,52 @@ class Quadratic:
         """Return weight · (a - y) ⊙ f'(z), or what softmax has in place of f' (BP1)."""
         return output.pull_back(z, a, weight * (a - y))
 
+    def sides(self, z: Array, a: Array, y: Array) -> None:
+        """There is no kink."""
 
+
+@dataclass(frozen=True)
 class CrossEntropy:
     """The cross-entropy of a sigmoid output or of a softmax output, the two that have one.
 
     Sigmoid: C = -1/m Σ Σ [y ln a + (1 - y) ln(1 - a)] (Nielsen, eq. 63).
     Softmax: C = -1/m Σ Σ y ln a (Nielsen, eq. 80, for targets that sum to one).
     Both are computed from z, where ln a never sees an a that was rounded to 0 or 1.
+
+    `smoothing` mixes the target with the uniform one, y <- (1 - s) y + s/n_out (Szegedy et al. 2016, section 7).
+    `class_weights`, one for each class, multiply the cost of the examples of that class; the mean stays one over m.
     """
 
-    name = "cross_entropy"
-    outputs = ("sigmoid", "softmax")
+    name: ClassVar[str] = "cross_entropy"
+    outputs: ClassVar[tuple[str, ...]] = ("sigmoid", "softmax")
+    smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    class_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], MinLen(1)] | None = None
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cross-entropy of each example."""
-        return {"sigmoid": _of_sigmoid, "softmax": _of_softmax}[output.name](z, y)
+        costs = {"sigmoid": _of_sigmoid, "softmax": _of_softmax}[output.name](z, self._smooth(y))
+        if self.class_weights is not None:
+            costs *= np.sum(y * self._weights(y), axis=-1)
+        return costs
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
         """Return weight · (a - y) (BP1): the slope of the output cancels (Nielsen, eq. 68 and problem 3.1)."""
-        delta: Array = weight * (a - y)
+        delta: Array = weight * (a - self._smooth(y))
+        if self.class_weights is not None:
+            delta *= np.sum(y * self._weights(y), axis=-1, keepdims=True)
         return delta
+
+    def sides(self, z: Array, a: Array, y: Array) -> None:
+        """There is no kink."""
+
+    def _smooth(self, y: Array) -> Array:
+        if not self.smoothing:
+            return y
+        smooth: Array = (1 - self.smoothing) * y + self.smoothing / y.shape[-1]
+        return smooth
+
+    def _weights(self, y: Array) -> Array:
+        return np.asarray(self.class_weights, y.dtype)
 
 
 def _of_sigmoid(z: Array, y: Array) -> Array:
@@ -84,7 +111,84 @@ def _of_softmax(z: Array, y: Array) -> Array:
     return costs
 
 
-COSTS: dict[str, Cost] = {cost.name: cost for cost in (Quadratic(), CrossEntropy())}
+@dataclass(frozen=True)
+class Absolute:
+    """C = 1/m Σ Σ |a - y|: an outlier pulls no harder than any other example. The slope at a = y is taken as 0."""
+
+    name: ClassVar[str] = "absolute"
+    outputs: ClassVar[tuple[str, ...]] = tuple(HIDDEN)
+
+    def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
+        """Return Σ |a - y| of each example."""
+        costs: Array = np.sum(np.abs(a - y), axis=-1)
+        return costs
+
+    def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return weight · sign(a - y) ⊙ f'(z) (BP1)."""
+        return output.pull_back(z, a, weight * np.sign(a - y))
+
+    def sides(self, z: Array, a: Array, y: Array) -> Array:
+        """Return whether a is above or below y."""
+        return np.sign(a - y)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """C = 1/m Σ Σ h(a - y), h(e) = ½ e² up to |e| = width, and from there the straight line that touches it.
+
+    Source: Huber 1964. h(e) is c (|e| - c/2) with c = min(|e|, width).
+    """
+
+    name: ClassVar[str] = "huber"
+    outputs: ClassVar[tuple[str, ...]] = tuple(HIDDEN)
+    width: Annotated[float, Gt(0)] = 1.0
+
+    def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
+        """Return Σ h(a - y) of each example."""
+        size = np.abs(a - y)
+        c = np.minimum(size, self.width)
+        costs: Array = np.sum(c * (size - 0.5 * c), axis=-1)
+        return costs
+
+    def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return weight · (a - y, cut off at ± width) ⊙ f'(z) (BP1)."""
+        cut = np.maximum(np.minimum(a - y, self.width), -self.width)
+        return output.pull_back(z, a, weight * cut)
+
+    def sides(self, z: Array, a: Array, y: Array) -> Array:
+        """Return whether the parabola or a line holds; h'' jumps between them."""
+        return np.sign(np.maximum(np.abs(a - y) - self.width, 0))
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """C = 1/m Σ Σ (a - y) z, how far the wrong units are on the wrong side; 0 once there is no mistake.
+
+    Its gradient makes plain SGD with batches of one example the perceptron rule: W <- W + eta (y - a) x where the
+    answer is wrong, nothing where it is right (Rosenblatt 1958; with `winner`, Duda and Hart 1973, Kesler's rule).
+    """
+
+    name: ClassVar[str] = "perceptron"
+    outputs: ClassVar[tuple[str, ...]] = ("threshold", "winner")
+
+    def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
+        """Return Σ (a - y) z of each example."""
+        costs: Array = np.sum((a - y) * z, axis=-1)
+        return costs
+
+    def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return weight · (a - y), the slope where a does not jump."""
+        delta: Array = weight * (a - y)
+        return delta
+
+    def sides(self, z: Array, a: Array, y: Array) -> Array:
+        """Return a, which jumps where the slope does."""
+        return a
+
+
+COSTS: dict[str, type[Quadratic] | type[CrossEntropy] | type[Absolute] | type[Huber] | type[Perceptron]] = {
+    cost.name: cost for cost in (Quadratic, CrossEntropy, Absolute, Huber, Perceptron)
+}
 """Every cost, by name."""
 
 OUTPUT_PAIRS: tuple[tuple[str, str], ...] = tuple(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
+from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN, Dropout
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
+from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, CrossEntropy
 from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.network import Network, forward
 from backprop_cli.nn.objective import Objective
-from backprop_cli.nn.penalties import L2, PENALTIES
+from backprop_cli.nn.penalties import PENALTIES
 
 EPS = 1e-3
 """The default step. The error of the formula falls with eps⁴, that of rounding grows with 1/eps."""
@@ -32,7 +32,7 @@ class Result:
     """What the check of some parameters found.
 
     `error` is the largest relative error, inf where a gradient is not a number, and `at` the parameter it is at, as
-    mathematics writes it. `skipped` counts the parameters whose steps crossed a kink, where a difference says nothing
+    mathematics writes it. `skipped` counts those all of whose steps crossed a kink, where a difference tells nothing
     about the derivative.
     """
 
@@ -75,19 +75,22 @@ def check_gradient(
 def _relative_error(
     objective: Objective, theta: Array, x: Array, y: Array, index: int, computed: float, eps: float
 ) -> float | None:
-    """Return the relative error of one parameter's gradient, inf if it is not a number, None if a step meets a kink.
+    """Return the relative error of one parameter's gradient, inf if it is not a number, None if all steps meet a kink.
 
-    Where the function bends so much that eps is too long a step, shorter ones tell; a wrong gradient stays wrong.
+    Where the function bends so much that eps is too long a step, or has a kink that near, shorter ones tell; a wrong
+    gradient stays wrong.
     """
     errors = []
     for step in (eps, eps / 10, eps / 100):
         difference = _difference(objective, theta, x, y, index, step)
         if difference is None:
-            return None
+            continue
         scale = max(abs(difference), abs(computed), resolution(objective.value(theta, x, y), step))
         errors.append(abs(difference - computed) / scale)
         if errors[-1] <= TOLERANCE:
             return errors[-1]
+    if not errors:
+        return None
     return math.inf if math.isnan(errors[0]) else errors[0]
 
 
@@ -105,47 +108,69 @@ def _difference(objective: Objective, theta: Array, x: Array, y: Array, index: i
     try:
         for steps, weight in DIFFERENCE:
             theta[index] = home + steps * eps
-            side = _sides_of_kinks(objective, theta, x)
+            z, a = forward(objective.network.layers(theta), x)
+            side = _sides_of_kinks(objective, theta, z, a, y)
             if sides is not None and any(not np.array_equal(p, q) for p, q in zip(side, sides, strict=True)):
                 return None
             sides = side
-            total += weight * objective.value(theta, x, y)
+            total += weight * (objective.cost_of(z[-1], a[-1], y) + objective.penalty_of(theta))
     finally:
         theta[index] = home
     return total / eps
 
 
-def _sides_of_kinks(objective: Objective, theta: Array, x: Array) -> list[Array]:
-    """Return, for every kink of every layer and of the penalty, on which side of it each number lies."""
-    layers = objective.network.layers(theta)
-    z, _ = forward(layers, x) if any(layer.activation.kinks for layer in layers) else ([], [])
-    sides = [np.sign(z[l] - k) for l, layer in enumerate(layers, 1) for k in layer.activation.kinks]
-    if objective.strength:
-        weights = theta[: objective.network.n_weights]
-        sides += [np.sign(weights - k) for k in objective.penalty.kinks]
-    return sides
+def _sides_of_kinks(objective: Objective, theta: Array, z: list[Array], a: list[Array], y: Array) -> list[Array]:
+    """Return, for every kink of the layers, the cost and the penalties, on which side of it each number lies."""
+    sides = [np.sign(z[l] - k) for l, f in enumerate(objective.network.activations, 1) for k in f.kinks]
+    if (side := objective.cost.sides(z[-1], a[-1], y)) is not None:
+        sides.append(side)
+    weights = theta[: objective.network.n_weights]
+    return sides + [np.sign(weights - k) for penalty, _ in objective.penalties for k in penalty.kinks]
 
 
-def combinations() -> Iterator[tuple[tuple[str, str, str, str], Objective]]:
-    """Yield (hidden activation, output activation, cost, penalty) and a small objective, for all there are.
+Combination = tuple[tuple[str, str, str, str], Objective]
+"""(hidden activation, output activation, cost, what else there is), and a small objective."""
 
-    The networks are 4-5-4-3; a penalty called `none` has strength 0.
+
+def combinations() -> Iterator[Combination]:
+    """Yield every hidden activation with every pair of cost and output, and every extra with each of these pairs.
+
+    Extras are the penalties, dropout with a mask that is frozen, label smoothing and class weights. The networks are
+    3-4-4-3.
     """
-    penalties = {"none": (L2(), 0.0), **{name: (penalty, 0.1) for name, penalty in PENALTIES.items()}}
-    for hidden in HIDDEN.values():
-        for cost, output in OUTPUT_PAIRS:
-            network = Network((4, 5, 4, 3), (hidden, hidden, ACTIVATIONS[output]))
-            for name, (penalty, strength) in penalties.items():
-                yield (hidden.name, output, cost, name), Objective(network, COSTS[cost], penalty, strength)
+    sizes = (3, 4, 4, 3)
+    for cost, output in OUTPUT_PAIRS:
+        for hidden in HIDDEN.values():
+            network = Network(sizes, (hidden, hidden, ACTIVATIONS[output]))
+            yield (hidden.name, output, cost, ""), Objective(network, COSTS[cost]())
+        for what, objective in _extras(Network(sizes, (HIDDEN["tanh"], HIDDEN["elu"], ACTIVATIONS[output])), cost):
+            yield ("tanh, elu", output, cost, what), objective
 
 
-def example_of(objective: Objective, m: int = 6) -> tuple[Array, Array, Array]:
-    """Return a theta, inputs x (m, n_0) and one-hot targets y (m, n_L), in float64 and always the same."""
+def _extras(network: Network, cost: str) -> Iterator[tuple[str, Objective]]:
+    for name, penalty in PENALTIES.items():
+        yield name, Objective(network, COSTS[cost](), ((penalty, 0.1),))
+    yield "l1 + l2", Objective(network, COSTS[cost](), tuple((penalty, 0.1) for penalty in PENALTIES.values()))
+    keep = 0.5
+    masks = (np.random.default_rng(1).random((EXAMPLES, units)) < keep for units in network.sizes[1:])
+    dropped = [Dropout(f, mask / keep, keep) for f, mask in zip(network.activations[:-1], masks, strict=False)]
+    yield "dropout", Objective(Network(network.sizes, (*dropped, network.activations[-1])), COSTS[cost]())
+    if cost == CrossEntropy.name:
+        yield "smoothing", Objective(network, CrossEntropy(smoothing=0.1))
+        yield "class weights", Objective(network, CrossEntropy(class_weights=(0.5, 1.0, 3.0)))
+
+
+EXAMPLES = 6
+"""The batch that `example_of` makes."""
+
+
+def example_of(objective: Objective) -> tuple[Array, Array, Array]:
+    """Return a theta, inputs x (EXAMPLES, n_0) and one-hot targets y, in float64 and always the same."""
     rng = np.random.default_rng(0)
     network = objective.network
     theta = network.initialize(INITIALIZERS["scaled"], rng, "float64")
-    x = rng.random((m, network.sizes[0]))
-    y = np.eye(network.sizes[-1])[rng.integers(0, network.sizes[-1], m)]
+    x = rng.random((EXAMPLES, network.sizes[0]))
+    y = np.eye(network.sizes[-1])[rng.integers(0, network.sizes[-1], EXAMPLES)]
     return theta, x, y
 
 

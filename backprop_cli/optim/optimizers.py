@@ -21,6 +21,8 @@ class Optimizer(Protocol):
     """A rule for one step down the gradient."""
 
     name: ClassVar[str]
+    plain: ClassVar[bool]
+    full_batch: ClassVar[bool]
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
@@ -34,6 +36,8 @@ class SGD:
     """theta <- theta - eta g (Nielsen, eq. 20-21)."""
 
     name: ClassVar[str] = "sgd"
+    plain: ClassVar[bool] = True
+    full_batch: ClassVar[bool] = False
 
     def init(self, theta: Array) -> State:
         """Return an empty state."""
@@ -49,6 +53,8 @@ class Momentum:
     """v <- mu v - eta g; theta <- theta + v (Sutskever et al. 2013, eq. 1-2)."""
 
     name: ClassVar[str] = "momentum"
+    plain: ClassVar[bool] = False
+    full_batch: ClassVar[bool] = False
     mu: Annotated[float, Ge(0), Lt(1)] = 0.9
 
     def init(self, theta: Array) -> State:

@@ -1,4 +1,4 @@
-"""Checkpoints: a plain .npz of W1, b1, …, WL, bL, the optimizer's arrays, and one JSON text, `meta`.
+"""Checkpoints: a plain .npz of W1, b1, …, WL, bL, the arrays of the optimizer and the like, and one JSON text, `meta`.
 
 Reading believes nothing unchecked: no pickle, no compression, sizes compared before anything is allocated,
 and a SHA-256 over the content.
@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from backprop_cli.errors import CheckpointError
 from backprop_cli.nn.arrays import Array
 
-MEMORY = "optimizer."
-"""What the names of the optimizer's arrays start with in the file."""
-
-_NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|optimizer\.[a-z0-9_]{1,40})\.npy")
+_NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|(optimizer|average|epoch)\.[a-z0-9_]{1,40})\.npy")
 _HEADER = re.compile(  # of an .npy file of version 1.0, exactly as NumPy writes it for the arrays of a checkpoint
     rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype><f4|<f8|<U[0-9]{1,7})', 'fortran_order': False, "
     rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}, [0-9]{1,12})\), \} *\n",
@@ -35,24 +32,23 @@ _MAX_META = 1 << 20
 _MAX_ENTRIES = 1000
 
 
-class Figures(BaseModel):
-    """An epoch and its figures; those of validation are None where there is no validation split."""
+def _has_epoch(figures: dict[str, Any]) -> dict[str, Any]:
+    if not (isinstance(figures.get("epoch"), int) and figures["epoch"] >= 1):
+        raise ValueError("no epoch")
+    return figures
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    epoch: Annotated[int, Field(ge=1)]
-    train_cost: float
-    train_accuracy: float
-    val_cost: float | None
-    val_accuracy: float | None
+Figures = Annotated[dict[str, int | float | None], AfterValidator(_has_epoch)]
+"""An `epoch` and its figures, by the names of the columns of metrics.csv; None where there is no validation split."""
 
 
 class Meta(BaseModel):
     """What a checkpoint says of itself.
 
     `epoch` counts finished epochs and `step` the batches done of the next one, which took `seconds`; `best` and `last`
-    are the figures of the best and of the last finished epoch. The random
-    streams are functions of the experiment's seed and the epoch, so they have no state of their own.
+    are the figures of the best and of the last finished epoch. η has been halved `halvings` times, last after epoch
+    `halved_at`; `stopped` says why training ended early, if it did. The random
+    streams are functions of the experiment's seed, the epoch and the step, so they have no state of their own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -64,12 +60,18 @@ class Meta(BaseModel):
     seconds: float
     best: Figures | None
     last: Figures | None
+    halvings: Annotated[int, Field(ge=0, le=1000)] = 0
+    halved_at: Annotated[int, Field(ge=0)] = 0
+    stopped: str | None = None
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stood: `layers` are the (W (n_out, n_in), b (n_out,)) of each layer, `memory` the optimizer's."""
+    """Where a run stood: `layers` are the (W (n_out, n_in), b (n_out,)) of each layer.
+
+    `memory` has the other arrays by name: `optimizer.…`, `average.theta`, `epoch.mistakes`.
+    """
 
     meta: Meta
     layers: list[tuple[Array, Array]]
@@ -81,7 +83,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     arrays: dict[str, Array] = {}
     for number, (W, b) in enumerate(checkpoint.layers, start=1):
         arrays |= {f"W{number}": W, f"b{number}": b}
-    arrays |= {MEMORY + name: array for name, array in checkpoint.memory.items()}
+    arrays |= checkpoint.memory
     meta = checkpoint.meta.model_dump(mode="json")
     text = json.dumps({**meta, "sha256": _digest(meta, arrays)}, ensure_ascii=True, allow_nan=False)
     file = io.BytesIO()
@@ -123,7 +125,7 @@ def _parse(data: bytes) -> Checkpoint:
     named = {name.removesuffix(".npy"): array for name, array in arrays.items()}
     if _digest(content, named) != digest:
         raise CheckpointError("damaged: its SHA-256 is not that of its content")
-    memory = {n.removeprefix(MEMORY): a for n, a in named.items() if n.startswith(MEMORY)}
+    memory = {name: array for name, array in named.items() if "." in name}
     n_layers = sum(name.startswith("W") for name in named)
     try:
         layers = [(named[f"W{i}"], named[f"b{i}"]) for i in range(1, n_layers + 1)]

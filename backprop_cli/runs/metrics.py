@@ -4,39 +4,41 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from backprop_cli.files import atomic_write
-
-COLUMNS = ("epoch", "train_cost", "train_accuracy", "val_cost", "val_accuracy", "eta", "seconds")
 
 Row = dict[str, int | float | None]
 """The values of an epoch by column; None is written as nothing."""
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add the row of an epoch, and the header before the first."""
+    """Add the row of an epoch, and before the first a header of its columns; all rows of a run have the same."""
     new = not path.exists() or path.stat().st_size == 0
     with path.open("a", encoding="utf-8", newline="") as file:
         if new:
-            file.write(",".join(COLUMNS) + "\n")
-        file.write(",".join(_text(row.get(column)) for column in COLUMNS) + "\n")
+            file.write(",".join(row) + "\n")
+        file.write(",".join(map(_text, row.values())) + "\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def cut_back(path: Path, epoch: int) -> None:
-    """Keep the header and the rows up to an epoch: what stands beyond it, or was torn, belongs to no checkpoint."""
+def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
+    """Keep the rows up to an epoch, under a header that is put back if it was lost: of these columns.
+
+    What stands beyond that epoch, or was torn, belongs to no checkpoint.
+    """
     lines = _lines(path)
     if lines:
-        kept = _kept(lines, epoch)
+        kept = _kept(lines, epoch, columns)
         if kept != lines:
             atomic_write(path, "".join(kept).encode())
 
 
-def count_rows(path: Path, epoch: int) -> int:
+def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
     """Return how many rows `cut_back` would keep."""
-    return max(0, len(_kept(_lines(path), epoch)) - 1)
+    return max(0, len(_kept(_lines(path), epoch, columns)) - 1)
 
 
 def _lines(path: Path) -> list[str]:
@@ -46,8 +48,9 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _kept(lines: list[str], epoch: int) -> list[str]:
-    header = lines[0] if lines and lines[0].startswith("epoch,") else ",".join(COLUMNS) + "\n"
+def _kept(lines: list[str], epoch: int, columns: Sequence[str]) -> list[str]:
+    whole = lines and lines[0].startswith("epoch,") and lines[0].endswith("\n")
+    header = lines[0] if whole else ",".join(columns) + "\n"
     return [header, *(row for row in lines if _is_whole(row, header) and int(row.split(",")[0]) <= epoch)]
 
 

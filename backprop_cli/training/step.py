@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
-from backprop_cli.data.dataset import Dataset
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.network import deltas, forward
+from backprop_cli.nn.network import Dense, deltas, forward
 from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.penalties import L2
-from backprop_cli.optim.optimizers import SGD, Optimizer, State
-from backprop_cli.training.blas import order_of
+from backprop_cli.optim.minimizers import Minimizer
+from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.training.batch import Batch, Rows
+from backprop_cli.training.plan import AVERAGE, MISTAKES, Plan, Position
 from backprop_cli.training.recording import Recording
+from backprop_cli.training.streams import Noise
 
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides what training does, as objects.
-
-    `workers` threads evaluate; unlike the rest, their number changes nothing but the time that takes.
-    """
-
-    objective: Objective
-    optimizer: Optimizer
-    data: Dataset
-    eta: float
-    batch_size: int
-    epochs: int
-    seed: int
-    dtype: str
-    workers: int = 1
+PIECE = 2000
+"""Larger batches are worked through in pieces of so many examples, whose gradients are added up."""
 
 
 class Step:
@@ -42,63 +28,177 @@ class Step:
     no dimensions that is read anew at every step.
     """
 
-    def __init__(self, plan: Plan, theta: Array, memory: State, y: Array, eta: Array, m: int) -> None:
-        self._all_pixels = plan.data.train.pixels
-        self._pixels = np.zeros((m, *self._all_pixels.shape[1:]), self._all_pixels.dtype)
-        batch_y = np.zeros((m, y.shape[1]), y.dtype, order=order_of(m, y.shape[1]))  # as the outputs lie in memory
-        by_rows = batch_y.flags.c_contiguous
-        self._all_y, self._y, self._y_axis = (y, batch_y, 0) if by_rows else (np.ascontiguousarray(y.T), batch_y.T, 1)
-
-        before = [array.copy() for array in (theta, *memory.values())]
+    def __init__(self, plan: Plan, position: Position, y: Array, eta: Array, m: int, noise: Noise) -> None:
+        arrays = (position.theta, *position.memory.values())
+        before = [array.copy() for array in arrays]
         recording = Recording()
-        x = recording.watch(self._pixels) * np.asarray(plan.data.scale, theta.dtype)
-        arrays = [recording.watch(array) for array in (theta, batch_y, eta)]
-        if isinstance(plan.optimizer, SGD):
-            _plain_sgd(plan.objective, recording, x, *arrays)
+        theta = recording.watch(position.theta)
+        memory = {name: recording.watch(array) for name, array in position.optimizer_state().items()}
+        optimizer = cast(Optimizer, plan.optimizer)
+        self._gather: Batch | Gradient
+        if optimizer.plain and m <= PIECE:
+            self._gather = batch = Batch(plan, y, m, noise, recording)
+            a = _plain_sgd(batch.objective, recording, batch.x, theta, batch.y, recording.watch(eta))
+            _count_mistakes(position, a, batch.y, recording)
         else:
-            watched = {name: recording.watch(array) for name, array in memory.items()}
-            _any_step(plan.objective, plan.optimizer, watched, recording.watch(np.empty_like(theta)), x, *arrays)
-        for array, value in zip((theta, *memory.values()), before, strict=True):
+            grad = np.zeros_like(position.theta)
+            self._gather = Gradient(plan, position, grad, y, m, noise)
+            g = recording.watch(grad)
+            plan.objective.add_penalties(theta, g)
+            optimizer.step(theta, g, memory, recording.watch(eta))
+        _after_step(plan, position, recording)
+        for array, value in zip(arrays, before, strict=True):
             array[...] = value  # recording made a step of its own
         self._calls = recording.calls
 
-    def __call__(self, rows: npt.NDArray[np.intp]) -> None:
+    def __call__(self, rows: Rows) -> None:
         """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
-        self._all_pixels.take(rows, 0, self._pixels, "clip")
-        self._all_y.take(rows, self._y_axis, self._y, "clip")
+        self._gather(rows)
         for call in self._calls:
             call()
 
+    def draw(self) -> None:
+        """Draw the random numbers of a step, without making it."""
+        self._gather.draw()
 
-def _plain_sgd(objective: Objective, recording: Recording, x: Array, theta: Array, y: Array, eta: Array) -> None:
+
+class Gradient:
+    """The gradient of the mean cost of m examples, and the cost, both without penalties."""
+
+    def __init__(self, plan: Plan, position: Position, grad: Array, y: Array, m: int, noise: Noise) -> None:
+        self._grad, self._m = grad, m
+        self._parts = [slice(start, min(start + PIECE, m)) for start in range(0, m, PIECE)]
+        self._part = grad if len(self._parts) == 1 else np.zeros_like(grad)
+        self._pieces = {
+            size: _Piece(plan, position, self._part, y, size, 1 / m, noise)
+            for size in {part.stop - part.start for part in self._parts}
+        }
+
+    def __call__(self, rows: Rows) -> None:
+        """Write the gradient over the examples in rows (m,)."""
+        if self._part is self._grad:
+            self._pieces[self._m](rows)
+            return
+        self._grad[...] = 0
+        for part in self._parts:
+            self._pieces[part.stop - part.start](rows[part])
+            self._grad += self._part
+
+    def with_cost(self, rows: Rows) -> float:
+        """Write the gradient, and return the mean cost."""
+        total = 0.0
+        self._grad[...] = 0
+        for part in self._parts:
+            piece = self._pieces[part.stop - part.start]
+            piece(rows[part])
+            total += piece.cost()
+            if self._part is not self._grad:
+                self._grad += self._part
+        return total / self._m
+
+    def draw(self) -> None:
+        """Draw the random numbers of a gradient, without computing it."""
+        for part in self._parts:
+            self._pieces[part.stop - part.start].batch.draw()
+
+
+class _Piece:
+    """The recorded gradient of weight times the sum of the costs of m examples."""
+
+    def __init__(
+        self, plan: Plan, position: Position, grad: Array, y: Array, m: int, weight: float, noise: Noise
+    ) -> None:
+        recording = Recording()
+        self.batch = batch = Batch(plan, y, m, noise, recording)
+        theta, g = recording.watch(position.theta), recording.watch(grad)
+        z, a = batch.objective.backpropagate(theta, g, batch.x, batch.y, weight)
+        _count_mistakes(position, a, batch.y, recording)
+        self._calls = recording.calls
+        self._output, self._cost = plan.objective.network.activations[-1], plan.objective.cost
+        self._z, self._a, self._y = (np.asarray(array).view(np.ndarray) for array in (z, a, batch.y))
+
+    def __call__(self, rows: Rows) -> None:
+        self.batch(rows)
+        for call in self._calls:
+            call()
+
+    def cost(self) -> float:
+        """Return the sum of the costs of the examples last looked at."""
+        costs = self._cost.of_examples(self._output, self._z, self._a, self._y)
+        return float(np.sum(costs, dtype=np.float64))
+
+
+class Iteration:
+    """One iteration of a minimizer, in place of a step; it looks at all training examples as often as it likes."""
+
+    def __init__(self, plan: Plan, position: Position, y: Array, noise: Noise) -> None:
+        self._plan, self._position = plan, position
+        self._at = Position(position.theta.copy())
+        self._grad = np.zeros_like(position.theta)
+        self._gradient = Gradient(plan, self._at, self._grad, y, len(y), noise)
+        recording = Recording()
+        _after_step(plan, position, recording)
+        self._calls = recording.calls
+
+    def __call__(self, rows: Rows) -> None:
+        """Iterate once, over the examples in rows (n,), which are all."""
+        minimizer, position = cast(Minimizer, self._plan.optimizer), self._position
+
+        def cost_and_gradient(theta: Array) -> tuple[float, Array]:
+            self._at.theta[...] = theta
+            cost = self._gradient.with_cost(rows)
+            self._plan.objective.add_penalties(self._at.theta, self._grad)
+            return cost + self._plan.objective.penalty_of(self._at.theta), self._grad
+
+        minimizer.iterate(cost_and_gradient, position.theta, position.optimizer_state())
+        for call in self._calls:
+            call()
+
+    def draw(self) -> None:
+        """There is nothing to draw: a minimizer wants the same cost at every look."""
+
+
+def _plain_sgd(objective: Objective, recording: Recording, x: Array, theta: Array, y: Array, eta: Array) -> Array:
     """W <- (1 - eta lambda/n) W - eta dC/dW and b <- b - eta dC/db, with no gradient ever written down.
 
     With eta folded into the first delta, dC/dW comes out as eta dC/dW, and the product that computes it takes it off W
-    as it goes: one pass over the weights in place of three or four.
+    as it goes: one pass over the weights in place of three or four. Returns the outputs a^L (m, n_L).
     """
     layers = objective.network.layers(theta)
     z, a = forward(layers, x)
     first = objective.cost.delta(layers[-1].activation, z[-1], a[-1], y, weight=eta / len(x))  # BP1
-    shrinks = isinstance(objective.penalty, L2)
-    keep = 1 - eta * objective.strength if objective.strength and shrinks else 1.0
+    decay = sum(c for penalty, c in objective.penalties if isinstance(penalty, L2))
+    keep = 1 - eta * decay if decay else 1.0
+    others = [(penalty, eta * c) for penalty, c in objective.penalties if not isinstance(penalty, L2)]
     ones = np.ones(len(x), theta.dtype)
     for l, delta in deltas(layers, z, a, first):
         W, b = layers[l - 1].W, layers[l - 1].b
-        if objective.strength and not shrinks:
-            objective.penalty.shrink(W, eta * objective.strength)
+        for penalty, c in others:
+            penalty.shrink(W, c)
         recording.product(delta.mT, a[l - 1], out=W, keep=keep)  # BP4
         recording.product(ones, delta, out=b)  # BP3
+    return a[-1]
 
 
-def _any_step(
-    objective: Objective,
-    optimizer: Optimizer,
-    memory: State,
-    grad: Array,
-    x: Array,
-    theta: Array,
-    y: Array,
-    eta: Array,
-) -> None:
-    objective.gradient(theta, x, y, out=grad)
-    optimizer.step(theta, grad, memory, eta)
+def _after_step(plan: Plan, position: Position, recording: Recording) -> None:
+    """Record what happens to theta once it has moved: long weight vectors cut, the average brought up to date."""
+    theta = recording.watch(position.theta)
+    if plan.max_norm:
+        limit_norms(plan.objective.network.layers(theta)[:-1], plan.max_norm)
+    if plan.average:
+        plan.average.update(recording.watch(position.memory[AVERAGE]), theta)
+
+
+def limit_norms(layers: list[Dense], c: float) -> None:
+    """Shorten the incoming weights of every unit to the norm c where they are longer (Srivastava et al. 2014, 5.1)."""
+    for layer in layers:
+        W = layer.W
+        norms = np.sqrt(np.sum(W * W, axis=-1, keepdims=True))
+        W *= np.minimum(c / norms, 1)
+
+
+def _count_mistakes(position: Position, a: Array, y: Array, recording: Recording) -> None:
+    """Record that the examples with a wrong output are counted, if that is asked for; a and y have shape (m, n_L)."""
+    if MISTAKES in position.memory:
+        mistakes = recording.watch(position.memory[MISTAKES])
+        mistakes += np.sum(np.max(np.abs(a - y), axis=-1))

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-STREAMS = ("initialization", "order")
+STREAMS = ("initialization", "order", "dropout", "augmentation")
 """The purposes. A name's place in this tuple is part of what a seed means, so new ones go last."""
 
 
 def stream(seed: int, name: str, *key: int) -> np.random.Generator:
     """Return the generator for (seed, name, key), independent of every other and of what was drawn before."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(STREAMS.index(name), *key)))
+
+
+class Noise:
+    """The random numbers of the steps of an epoch: drawn step after step, from generators made anew for each epoch.
+
+    So their state need not be saved: to go on inside an epoch, draw again what its first steps drew.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.restart(1)
+
+    def restart(self, epoch: int) -> None:
+        """Begin an epoch (from 1)."""
+        self.dropout = stream(self._seed, "dropout", epoch)
+        self.augmentation = stream(self._seed, "augmentation", epoch)

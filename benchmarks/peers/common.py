@@ -16,6 +16,8 @@ from platformdirs import user_cache_path
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.catalogue import load_dataset
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.data.mnist import Mnist
+from backprop_cli.data.tasks import Classification
 from benchmarks.workloads import Workload
 
 
@@ -26,14 +28,14 @@ def data_folder() -> Path:
 
 def mnist() -> Dataset:
     """Return MNIST, split as the program splits it."""
-    return load_dataset("mnist", 10_000, 50_000, Cache(data_folder()))
+    return load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(data_folder()))
 
 
 def floats(data: Dataset) -> tuple[Any, Any, Any, Any]:
     """Return x and labels of the training and of the test split, pixels as float32 from 0 to 1."""
     scale = np.float32(data.scale)
     train, test = data.train, data.test
-    return train.pixels * scale, train.labels.astype(np.int64), test.pixels * scale, test.labels.astype(np.int64)
+    return train.inputs * scale, train.targets.astype(np.int64), test.inputs * scale, test.targets.astype(np.int64)
 
 
 def run(peer: Callable[[Workload], tuple[Callable[[], None], Callable[[], float]]]) -> None:

@@ -21,7 +21,7 @@ def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
     assert not w.lmbda
     f, m, (n_in, n_hidden, n_out) = np.float32, w.batch_size, w.layers
     data = mnist()
-    pixels, y_all = data.train.pixels, data.train.one_hot(n_out, "float32")
+    pixels, y_all = data.train.inputs, data.task.encode(data.train.targets, "float32")
     assert len(pixels) % m == 0
     one, rate, scale = f(1), f(w.eta / m), f(data.scale)
     sizes = np.cumsum([n_hidden * n_in, n_hidden, n_out * n_hidden, n_out])
@@ -75,9 +75,9 @@ def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
                 subtract(theta, grad, theta)
 
     def accuracy() -> float:
-        x = data.test.pixels * scale
+        x = data.test.inputs * scale
         hidden = 1 / (1 + np.exp(-(x @ w1_t + b1)))
-        return float(((hidden @ w2_t + b2).argmax(1) == data.test.labels).mean())
+        return float(((hidden @ w2_t + b2).argmax(1) == data.test.targets).mean())
 
     return epoch, accuracy
 

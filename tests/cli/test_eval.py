@@ -5,6 +5,8 @@ import pytest
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.catalogue import load_dataset
+from backprop_cli.data.digits import Digits
+from backprop_cli.data.tasks import Classification
 
 
 @pytest.fixture
@@ -15,13 +17,13 @@ def runs(backprop, tiny):
 
 @pytest.fixture
 def test_split(tmp_path):
-    return load_dataset("digits", 300, 1197, Cache(tmp_path)).test
+    return load_dataset(Digits(), Classification(10), 300, 1197, Cache(tmp_path)).test
 
 
 def by_hand(path, split):
     """The outputs of a checkpoint, with NumPy alone."""
     with np.load(path) as file:
-        a = split.pixels / 16
+        a = split.inputs / 16
         for l in (1, 2):
             a = 1 / (1 + np.exp(-(a @ file[f"W{l}"].T + file[f"b{l}"])))
     return a
@@ -31,9 +33,9 @@ def test_the_figures_are_those_of_the_checkpoint(backprop, runs, test_split):
     done = backprop("eval", "runs/seed1/checkpoints/best.npz", "--json")
     result = json.loads(done.out)["results"][0]
     predictions = by_hand("runs/seed1/checkpoints/best.npz", test_split).argmax(axis=1)
-    assert result["accuracy"] == np.mean(predictions == test_split.labels)
+    assert result["accuracy"] == np.mean(predictions == test_split.targets)
     confusion = np.zeros((10, 10), int)
-    np.add.at(confusion, (test_split.labels, predictions), 1)
+    np.add.at(confusion, (test_split.targets, predictions), 1)
     assert result["confusion"] == confusion.tolist()
     assert result["recall"][3] == pytest.approx(confusion[3, 3] / confusion[3].sum())
     assert result["precision"][3] == pytest.approx(confusion[3, 3] / confusion[:, 3].sum())
@@ -59,7 +61,7 @@ def test_several_checkpoints_are_evaluated_alone_and_as_their_average(backprop, 
     assert len(done["results"]) == 3
     outputs = [by_hand(f"runs/seed{seed}/checkpoints/best.npz", test_split) for seed in (1, 2, 3)]
     predictions = np.mean(outputs, axis=0).argmax(axis=1)
-    assert done["average"]["accuracy"] == np.mean(predictions == test_split.labels)
+    assert done["average"]["accuracy"] == np.mean(predictions == test_split.targets)
 
 
 def test_min_accuracy_is_exit_4(backprop, runs):

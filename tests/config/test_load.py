@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.data.mnist import Mnist
 from backprop_cli.errors import ConfigError
 from backprop_cli.optim.optimizers import SGD, Momentum
 from tests.conftest import ROOT
@@ -40,7 +41,7 @@ def problems(path, *overrides):
 
 def test_eight_lines_are_an_experiment(write):
     e = load_experiment(write(REFERENCE))
-    assert (e.dataset, e.layers, e.activation, e.output) == ("mnist", (784, 30, 10), "sigmoid", "sigmoid")
+    assert (e.dataset, e.sizes, e.activation, e.output) == (Mnist(), (784, 30, 10), "sigmoid", "sigmoid")
     assert (e.eta, e.batch_size, e.epochs, e.lmbda) == (3.0, 10, 30, 0.0)
     assert (e.train_size, e.validation, e.initializer, e.dtype) == (50_000, 10_000, "scaled", "float32")
 
@@ -184,7 +185,7 @@ def test_cross_entropy_on_relu_outputs_is_explained_where_the_cost_stands(write)
     found = problems(write(REFERENCE.replace("quadratic", "cross_entropy").replace("sigmoid", "relu")))
     assert found == [
         "c.yaml:4:7: cost: cross_entropy does not go with relu outputs; write 'output: sigmoid' or "
-        "'output: softmax', or 'cost: quadratic'"
+        "'output: softmax', or 'cost: quadratic', 'cost: absolute', 'cost: huber'"
     ]
 
 

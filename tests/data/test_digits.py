@@ -3,25 +3,26 @@ import pytest
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.catalogue import load_dataset
-from backprop_cli.data.digits import FILE
+from backprop_cli.data.digits import FILE, Digits
+from backprop_cli.data.tasks import Classification
 from tests.conftest import SHARED
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    return load_dataset("digits", 300, 1197, Cache(tmp_path_factory.mktemp("empty")))
+    return load_dataset(Digits(), Classification(10), 300, 1197, Cache(tmp_path_factory.mktemp("empty")))
 
 
 def test_digits_are_1197_300_and_300_images_of_64_pixels(digits):
     assert [len(digits.split(name)) for name in ("train", "val", "test")] == [1197, 300, 300]
-    assert {digits.split(name).pixels.shape[1] for name in ("train", "val", "test")} == {64}
-    assert digits.train.pixels.dtype == np.uint8
-    assert digits.train.pixels.max() * digits.scale == 1.0
+    assert {digits.split(name).inputs.shape[1] for name in ("train", "val", "test")} == {64}
+    assert digits.train.inputs.dtype == np.uint8
+    assert digits.train.inputs.max() * digits.scale == 1.0
 
 
 def test_every_split_has_all_digits_in_equal_measure(digits):
     for name in ("train", "val", "test"):
-        counts = np.bincount(digits.split(name).labels, minlength=10)
+        counts = np.bincount(digits.split(name).targets, minlength=10)
         assert counts.max() - counts.min() <= 0.05 * counts.sum() / 2
 
 
@@ -37,7 +38,7 @@ def test_the_rows_are_those_of_the_original_file_in_the_stored_order():
 
 
 def test_train_size_takes_the_first_examples_and_validation_the_last_of_the_pool(digits, tmp_path):
-    small = load_dataset("digits", 100, 50, Cache(tmp_path))
-    np.testing.assert_array_equal(small.train.pixels, digits.train.pixels[:50])
-    np.testing.assert_array_equal(small.validation.pixels, digits.validation.pixels[-100:])
-    np.testing.assert_array_equal(small.test.labels, digits.test.labels)
+    small = load_dataset(Digits(), Classification(10), 100, 50, Cache(tmp_path))
+    np.testing.assert_array_equal(small.train.inputs, digits.train.inputs[:50])
+    np.testing.assert_array_equal(small.validation.inputs, digits.validation.inputs[-100:])
+    np.testing.assert_array_equal(small.test.targets, digits.test.targets)

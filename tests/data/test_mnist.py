@@ -2,18 +2,20 @@ import numpy as np
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.catalogue import load_dataset
+from backprop_cli.data.mnist import Mnist
+from backprop_cli.data.tasks import Classification
 
 
 def test_mnist_comes_from_a_mirror_whole(serve, mnist_folder, tmp_path):
     mirror = serve(mnist_folder)
-    data = load_dataset("mnist", 10_000, 50_000, Cache(tmp_path, mirror=mirror.url))
+    data = load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(tmp_path, mirror=mirror.url))
     assert [len(data.split(name)) for name in ("train", "val", "test")] == [50_000, 10_000, 10_000]
     # published facts: the first labels, and how often each digit occurs among the test images
-    np.testing.assert_array_equal(data.train.labels[:8], [5, 0, 4, 1, 9, 2, 1, 3])
+    np.testing.assert_array_equal(data.train.targets[:8], [5, 0, 4, 1, 9, 2, 1, 3])
     np.testing.assert_array_equal(
-        np.bincount(data.test.labels), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+        np.bincount(data.test.targets), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     )
-    assert data.train.pixels.dtype == np.uint8
-    assert data.train.pixels.max() * data.scale == 1.0
+    assert data.train.inputs.dtype == np.uint8
+    assert data.train.inputs.max() * data.scale == 1.0
     assert len(mirror.requests) == 4
-    load_dataset("mnist", 10_000, 50_000, Cache(tmp_path, offline=True))
+    load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(tmp_path, offline=True))

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
+from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN, Dropout
 
 BY_HAND = {
     "sigmoid": lambda z: 1 / (1 + math.exp(-z)),
@@ -11,6 +11,10 @@ BY_HAND = {
     "relu": lambda z: z if z > 0 else 0.0,
     "leaky_relu": lambda z: z if z > 0 else 0.01 * z,
     "elu": lambda z: z if z > 0 else math.exp(z) - 1,
+    "selu": lambda z: 1.0507009873554805 * (z if z > 0 else 1.6732632423543772 * (math.exp(z) - 1)),
+    "softplus": lambda z: math.log(1 + math.exp(z)),
+    "gelu": lambda z: z / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))),
+    "silu": lambda z: z / (1 + math.exp(-z)),
     "identity": lambda z: z,
 }
 Z = np.array([-5.0, -1.3, -0.2, 0.4, 1.0, 6.0])
@@ -18,7 +22,37 @@ Z = np.array([-5.0, -1.3, -0.2, 0.4, 1.0, 6.0])
 
 @pytest.mark.parametrize("f", HIDDEN.values(), ids=lambda f: f.name)
 def test_an_activation_is_the_function_of_its_name(f):
-    np.testing.assert_allclose(f.value(Z), [BY_HAND[f.name](z) for z in Z], rtol=1e-14)
+    np.testing.assert_allclose(f.value(Z), [BY_HAND[f.name](z) for z in Z], rtol=1e-13)
+
+
+def test_gelu_is_close_to_z_times_the_normal_distribution():
+    exact = [z * (1 + math.erf(z / math.sqrt(2))) / 2 for z in Z]
+    np.testing.assert_allclose(HIDDEN["gelu"].value(Z), exact, atol=5e-4)
+
+
+def test_selu_keeps_mean_0_and_variance_1():
+    # the fixed point that its two constants were made for (Klambauer et al. 2017, section 2)
+    a = HIDDEN["selu"].value(np.random.default_rng(0).standard_normal(4_000_000))
+    assert abs(a.mean()) < 0.002
+    assert abs(a.var() - 1) < 0.002
+
+
+def test_the_units_of_perceptrons_answer_0_or_1():
+    z = np.array([[-0.1, 0.0, 2.0], [3.0, -1.0, 2.0]])
+    np.testing.assert_array_equal(ACTIVATIONS["threshold"].value(z), [[0, 1, 1], [1, 0, 1]])
+    np.testing.assert_array_equal(ACTIVATIONS["winner"].value(z), [[0, 0, 1], [1, 0, 0]])
+
+
+def test_dropout_drops_what_the_mask_says_and_keeps_the_expected_signal():
+    rng, keep = np.random.default_rng(0), 0.8
+    mask = (rng.random((200_000, 1)) < keep) / keep
+    z = np.full(mask.shape, 0.7)
+    dropped = Dropout(HIDDEN["tanh"], mask, keep)
+    a = dropped.value(z)
+    np.testing.assert_allclose(np.unique(a), [0, math.tanh(0.7) / keep])
+    assert a.mean() == pytest.approx(math.tanh(0.7), rel=0.01)
+    g = dropped.pull_back(z, a, np.ones_like(a))
+    np.testing.assert_allclose(g, mask * (1 - math.tanh(0.7) ** 2), rtol=1e-12)
 
 
 @pytest.mark.parametrize("f", HIDDEN.values(), ids=lambda f: f.name)

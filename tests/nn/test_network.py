@@ -57,7 +57,7 @@ def test_a_stack_of_networks_goes_through_the_same_formulas():
     rng, network = np.random.default_rng(0), Network((3, 4, 2), (SIGMOID, SIGMOID))
     thetas, x = rng.standard_normal((5, network.n_parameters)), rng.random((7, 3))
     y, grads = rng.random((7, 2)), np.empty_like(thetas)
-    objective = Objective(network, COSTS["quadratic"], PENALTIES["l2"])
+    objective = Objective(network, COSTS["quadratic"]())
     _, a = forward(network.layers(thetas), x)
     objective.backpropagate(thetas, grads, x, y, weight=1 / 7)
     for k, theta in enumerate(thetas):
@@ -70,8 +70,8 @@ def test_the_penalty_reaches_the_weights_and_leaves_the_biases(penalty):
     network = Network((3, 4, 2), (SIGMOID, SIGMOID))
     rng = np.random.default_rng(1)
     theta, x, y = rng.standard_normal(network.n_parameters), rng.random((6, 3)), rng.random((6, 2))
-    plain = Objective(network, COSTS["quadratic"], penalty)
-    with_penalty = Objective(network, COSTS["quadratic"], penalty, strength=0.5)
+    plain = Objective(network, COSTS["quadratic"]())
+    with_penalty = Objective(network, COSTS["quadratic"](), ((penalty, 0.5),))
     difference = with_penalty.gradient(theta, x, y) - plain.gradient(theta, x, y)
     weights = theta[: network.n_weights]
     np.testing.assert_allclose(difference[: network.n_weights], 0.5 * penalty.gradient(weights), atol=1e-14)
@@ -81,7 +81,7 @@ def test_the_penalty_reaches_the_weights_and_leaves_the_biases(penalty):
 
 def test_the_cost_of_a_batch_is_a_mean_so_that_repeating_it_changes_nothing():
     network = Network((3, 4, 2), (SIGMOID, SIGMOID))
-    objective = Objective(network, COSTS["cross_entropy"], PENALTIES["l2"], strength=0.1)
+    objective = Objective(network, COSTS["cross_entropy"](), ((PENALTIES["l2"], 0.1),))
     rng = np.random.default_rng(1)
     theta, x, y = rng.standard_normal(network.n_parameters), rng.random((6, 3)), rng.random((6, 2))
     twice = np.concatenate([x, x]), np.concatenate([y, y])

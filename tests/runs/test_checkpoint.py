@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from backprop_cli.errors import CheckpointError
-from backprop_cli.runs.checkpoint import Checkpoint, Figures, Meta, read_checkpoint, to_bytes
+from backprop_cli.runs.checkpoint import Checkpoint, Meta, read_checkpoint, to_bytes
 
 META = Meta(
     experiment={"dataset": "digits", "layers": [3, 2], "λ": 0.5},
     epoch=3,
     step=2,
     seconds=0.5,
-    best=Figures(epoch=2, train_cost=0.1, train_accuracy=0.9, val_cost=None, val_accuracy=None),
+    best={"epoch": 2, "train_cost": 0.1, "train_accuracy": 0.9, "val_cost": None, "val_accuracy": None},
     last=None,
     versions={"numpy": "2"},
 )
@@ -24,7 +24,7 @@ META = Meta(
 def checkpoint():
     rng = np.random.default_rng(0)
     layers = [(rng.random((2, 3), np.float32), rng.random(2, np.float32)) for _ in range(2)]
-    return Checkpoint(META, layers, {"v": rng.random(16, np.float32)})
+    return Checkpoint(META, layers, {"optimizer.v": rng.random(16, np.float32)})
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_checkpoint_comes_back_as_it_went(path, checkpoint):
     for (W, b), (W_back, b_back) in zip(checkpoint.layers, back.layers, strict=True):
         np.testing.assert_array_equal(W_back, W)
         np.testing.assert_array_equal(b_back, b)
-    np.testing.assert_array_equal(back.memory["v"], checkpoint.memory["v"])
+    np.testing.assert_array_equal(back.memory["optimizer.v"], checkpoint.memory["optimizer.v"])
 
 
 def test_equal_checkpoints_are_equal_bytes(checkpoint):

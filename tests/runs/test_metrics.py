@@ -1,5 +1,6 @@
 from backprop_cli.runs.metrics import append_row, count_rows, cut_back
 
+COLUMNS = ("epoch", "train_cost", "train_accuracy", "val_cost", "val_accuracy", "eta", "seconds")
 HEADER = "epoch,train_cost,train_accuracy,val_cost,val_accuracy,eta,seconds\n"
 
 
@@ -29,19 +30,19 @@ def test_cutting_back_keeps_the_rows_of_the_checkpoint_and_drops_a_torn_one(tmp_
     whole = path.read_text()
     with path.open("a") as file:
         file.write("4,0.33")
-    assert (count_rows(path, 4), count_rows(path, 2)) == (3, 2)
-    cut_back(path, 3)
+    assert (count_rows(path, 4, COLUMNS), count_rows(path, 2, COLUMNS)) == (3, 2)
+    cut_back(path, 3, COLUMNS)
     assert path.read_text() == whole
-    cut_back(path, 1)
-    assert count_rows(path, 9) == 1
-    cut_back(path, 0)
+    cut_back(path, 1, COLUMNS)
+    assert count_rows(path, 9, COLUMNS) == 1
+    cut_back(path, 0, COLUMNS)
     assert path.read_text() == HEADER
     append_row(path, row(1))
     assert path.read_text().count("epoch") == 1
 
 
 def test_cutting_back_what_is_not_there_is_nothing(tmp_path):
-    cut_back(tmp_path / "metrics.csv", 3)
+    cut_back(tmp_path / "metrics.csv", 3, COLUMNS)
     assert not (tmp_path / "metrics.csv").exists()
 
 
@@ -50,12 +51,12 @@ def test_cutting_back_heals_a_lost_header_and_drops_what_is_no_row(tmp_path):
     append_row(path, row(1))
     line = path.read_text().splitlines(keepends=True)[1]
     path.write_text(line + "\u00b2,1,1,1,1,1,1\n" + line.replace("1,", "2,", 1))
-    cut_back(path, 5)
+    cut_back(path, 5, COLUMNS)
     assert path.read_text() == HEADER + line + line.replace("1,", "2,", 1)
 
 
 def test_a_file_with_more_columns_keeps_them(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("epoch,train_cost,more\n1,0.5,7\n2,0.4,8\n")
-    cut_back(path, 1)
+    cut_back(path, 1, COLUMNS)
     assert path.read_text() == "epoch,train_cost,more\n1,0.5,7\n"

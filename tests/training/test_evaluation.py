@@ -10,26 +10,28 @@ def test_evaluation_in_chunks_is_evaluation_of_the_whole():
     theta, split = start(p).theta, data.train
     assert len(split) % CHUNK
     assert len(split) > CHUNK
-    evaluator = Evaluator(p.objective, theta, data.scale)
+    evaluator = Evaluator(p.objective, theta, data.scale, data.task)
     outputs, cost = evaluator.outputs(split)
-    x, y = split.pixels * data.scale, split.one_hot(3, "float64")
+    x, y = split.inputs * data.scale, data.task.encode(split.targets, "float64")
     np.testing.assert_allclose(cost, p.objective.value(theta, x, y), rtol=1e-12)
     assert outputs.shape == (len(split), 3)
-    assert evaluator.score(split).accuracy == judge(outputs, split.labels).accuracy
+    assert evaluator.score(split).accuracy == judge(data.task.predict(outputs), split.targets, 3).accuracy
 
 
 def test_the_number_of_workers_does_not_change_a_bit():
     data = dataset(n=30 * CHUNK + 25)
     p = plan("relu", "softmax", "cross_entropy", data=data)
     theta = start(p).theta
-    scores = {Evaluator(p.objective, theta, data.scale, workers).score(data.train) for workers in (1, 2, 3, 7)}
+    scores = {
+        Evaluator(p.objective, theta, data.scale, data.task, workers).score(data.train) for workers in (1, 2, 3, 7)
+    }
     assert len(scores) == 1
 
 
 def test_an_evaluator_sees_the_theta_of_the_moment():
     p = plan()
     theta = start(p).theta
-    evaluator = Evaluator(p.objective, theta, p.data.scale)
+    evaluator = Evaluator(p.objective, theta, p.data.scale, p.data.task)
     before = evaluator.score(p.data.train)
     theta *= 2
     assert evaluator.score(p.data.train) != before
@@ -39,8 +41,7 @@ def test_an_evaluator_sees_the_theta_of_the_moment():
 
 def test_a_judgement_by_hand():
     labels = np.array([0, 0, 1, 1, 1, 2], np.uint8)
-    predictions = [0, 1, 1, 1, 0, 1]
-    judgement = judge(np.eye(3)[predictions], labels)
+    judgement = judge(np.array([0, 1, 1, 1, 0, 1]), labels, 3)
     np.testing.assert_array_equal(judgement.confusion, [[1, 1, 0], [1, 2, 0], [0, 1, 0]])
     assert (judgement.n, judgement.right, judgement.accuracy) == (6, 3, 0.5)
     np.testing.assert_allclose(judgement.precision, [1 / 2, 2 / 4, np.nan])

@@ -5,8 +5,8 @@ import pytest
 
 from backprop_cli.errors import DivergedError
 from backprop_cli.optim.optimizers import Momentum
-from backprop_cli.training.loop import EpochResult, Position, Progress, batches_of_epoch, train
-from backprop_cli.training.step import Plan
+from backprop_cli.training.loop import EpochResult, Progress, batches_of_epoch, train
+from backprop_cli.training.plan import Plan, Position
 from tests.training.helpers import plan, start
 
 
@@ -32,7 +32,7 @@ class After:
 
 def copy(position):
     memory = {name: array.copy() for name, array in position.memory.items()}
-    return Position(position.theta.copy(), memory, position.epoch, position.step, position.seconds)
+    return replace(position, theta=position.theta.copy(), memory=memory)
 
 
 def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():
@@ -55,10 +55,10 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone():
 
 def test_training_is_the_plain_loop_over_batches():
     p = plan(dtype="float64", strength=0.01)
-    theta, y = start(p).theta, p.data.train.one_hot(3, "float64")
+    theta, y = start(p).theta, p.data.task.encode(p.data.train.targets, "float64")
     for epoch in range(1, 5):
         for rows in batches_of_epoch(p, epoch):
-            theta = theta - p.eta * p.objective.gradient(theta, p.data.train.pixels[rows] * p.data.scale, y[rows])
+            theta = theta - p.eta * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
     np.testing.assert_allclose(run(p)[0].theta, theta, rtol=1e-10)
 
 
@@ -67,10 +67,10 @@ def test_scores_are_those_of_the_plain_formulas():
     position, events = run(p)
     last = results(events)[-1]
     for split, score in ((p.data.train, last.train), (p.data.validation, last.validation)):
-        x, y = split.pixels * p.data.scale, split.one_hot(3, "float64")
+        x, y = split.inputs * p.data.scale, p.data.task.encode(split.targets, "float64")
         assert score.cost == pytest.approx(p.objective.value(position.theta, x, y), rel=1e-12)
         wins = 0
-        for row, label in zip(x, split.labels, strict=True):
+        for row, label in zip(x, split.targets, strict=True):
             a = row
             for layer in p.objective.network.layers(position.theta):
                 a = layer.activation.value(layer.W @ a + layer.b)
@@ -110,12 +110,12 @@ def test_divergence_is_reported_at_the_step_at_which_it_happens():
     with pytest.raises(DivergedError) as error:
         run(p)
     epoch, step = error.value.epoch, error.value.step
-    theta, y = start(p).theta, p.data.train.one_hot(3, "float32")
+    theta, y = start(p).theta, p.data.task.encode(p.data.train.targets, "float32")
     finite = []
     with np.errstate(all="ignore"):
         for e in range(1, epoch + 1):
             for number, rows in enumerate(batches_of_epoch(p, e), start=1):
-                x = p.data.train.pixels[rows] * np.float32(p.data.scale)
+                x = p.data.train.inputs[rows] * np.float32(p.data.scale)
                 grad = np.empty_like(theta)
                 p.objective.backpropagate(theta, grad, x, y[rows], weight=np.float32(p.eta) / np.float32(len(rows)))
                 theta = theta - grad

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
+from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.step import Step
+from backprop_cli.training.streams import Noise
 from tests.training.helpers import dataset, plan, start
 
 ROWS = np.array([3, 30, 8, 1])
@@ -12,20 +14,20 @@ ROWS = np.array([3, 30, 8, 1])
 
 def one_step(p):
     position = start(p)
-    y = p.data.train.one_hot(3, p.dtype)
-    step = Step(p, position.theta, position.memory, y, np.asarray(p.eta, p.dtype), len(ROWS))
+    y = p.data.task.encode(p.data.train.targets, p.dtype)
+    step = Step(p, position, y, np.asarray(p.eta, p.dtype), len(ROWS), Noise(p.seed))
     np.testing.assert_array_equal(position.theta, start(p).theta)  # making a step is not taking it
     with np.errstate(all="ignore"):
         step(ROWS)
     return position.theta
 
 
-@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "identity"])
+@pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize(("cost", "output"), OUTPUT_PAIRS, ids=str)
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_recorded_step_goes_down_the_gradient(hidden, cost, output, penalty):
     p = plan(hidden, output, cost, penalty, strength=0.02, eta=0.5, dtype="float64")
-    x, y = p.data.train.pixels[ROWS] * p.data.scale, p.data.train.one_hot(3, "float64")[ROWS]
+    x, y = p.data.train.inputs[ROWS] * p.data.scale, p.data.task.encode(p.data.train.targets, "float64")[ROWS]
     theta = start(p).theta
     expected = theta - 0.5 * p.objective.gradient(theta, x, y)
     np.testing.assert_allclose(one_step(p), expected, rtol=1e-13, atol=1e-15)
@@ -35,11 +37,11 @@ def test_a_batch_so_large_that_signals_lie_by_columns_makes_the_same_step():
     p = plan("relu", "softmax", "cross_entropy", strength=0.02, eta=0.5, dtype="float64", data=dataset(n=700))
     rows = np.arange(1, 651, dtype=np.intp)
     position = start(p)
-    y = p.data.train.one_hot(3, "float64")
-    step = Step(p, position.theta, position.memory, y, np.asarray(0.5), len(rows))
+    y = p.data.task.encode(p.data.train.targets, "float64")
+    step = Step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
     step(rows)
     theta = start(p).theta
-    expected = theta - 0.5 * p.objective.gradient(theta, p.data.train.pixels[rows] * p.data.scale, y[rows])
+    expected = theta - 0.5 * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
     np.testing.assert_allclose(position.theta, expected, rtol=1e-12, atol=1e-15)
 
 
@@ -58,13 +60,13 @@ def test_the_textbook_update_of_weights_and_biases_by_its_own_formula():
 def test_recorded_steps_are_the_steps_of_the_optimizer_itself(rule, penalty):
     p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64")
     recorded, plain = start(p), start(p)
-    y, eta = p.data.train.one_hot(3, "float64"), np.asarray(0.5)
-    step = Step(p, recorded.theta, recorded.memory, y, eta, len(ROWS))
+    y, eta = p.data.task.encode(p.data.train.targets, "float64"), np.asarray(0.5)
+    step = Step(p, recorded, y, eta, len(ROWS), Noise(p.seed))
     for rows, rate in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
         eta[...] = rate
         step(rows)
-        g = p.objective.gradient(plain.theta, p.data.train.pixels[rows] * p.data.scale, y[rows])
-        p.optimizer.step(plain.theta, g, plain.memory, np.asarray(rate))
+        g = p.objective.gradient(plain.theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
+        p.optimizer.step(plain.theta, g, plain.optimizer_state(), np.asarray(rate))
     np.testing.assert_allclose(recorded.theta, plain.theta, rtol=1e-12)
     for name, array in plain.memory.items():
         np.testing.assert_allclose(recorded.memory[name], array, rtol=1e-10, atol=1e-14)

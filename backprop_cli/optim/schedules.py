@@ -1,0 +1,115 @@
+"""Learning-rate schedules: by what η is multiplied as training goes on.
+
+Time t is counted in epochs from the start of training, with fractions inside an epoch. A field is an option of the
+config.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Protocol
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from backprop_cli.nn.arrays import Array
+
+
+class Schedule(Protocol):
+    """η as a multiple of what the config says."""
+
+    name: ClassVar[str]
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return the factor at each of the times t (steps,), for a training of so many epochs."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """1: the same η from the first step to the last."""
+
+    name: ClassVar[str] = "constant"
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return ones."""
+        return np.ones_like(t)
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """gamma^⌊t / every⌋: a jump down every so many epochs."""
+
+    name: ClassVar[str] = "step"
+    every: Annotated[int, Ge(1)] = 10
+    gamma: Annotated[float, Gt(0), Le(1)] = 0.1
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return gamma^⌊t / every⌋."""
+        factors: Array = self.gamma ** np.floor(t / self.every)
+        return factors
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """gamma^t: the same share less in every epoch, step by step."""
+
+    name: ClassVar[str] = "exponential"
+    gamma: Annotated[float, Gt(0), Le(1)] = 0.95
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return gamma^t."""
+        factors: Array = self.gamma**t
+        return factors
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, quick, slow (Loshchilov and Hutter 2017, eq. 5)."""
+
+    name: ClassVar[str] = "cosine"
+    smallest: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return the half wave."""
+        wave: Array = (1 + np.cos(math.pi * t / epochs)) / 2
+        return self.smallest + (1 - self.smallest) * wave
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Halve η when validation has not improved for so many epochs; stop when it has come down to η / stop_at.
+
+    Source: Nielsen, chapter 3, "How to choose a neural network's hyper-parameters", and its exercise. How often η was
+    halved is known to the loop alone, so `factors` has nothing to add.
+    """
+
+    name: ClassVar[str] = "plateau"
+    patience: Annotated[int, Ge(1)] = 10
+    stop_at: Annotated[int, Gt(1)] = 128
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return ones."""
+        return np.ones_like(t)
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """In front of another schedule, a straight line up from (almost) 0, over the first so many epochs."""
+
+    name: ClassVar[str] = "warmup"
+    epochs: float
+    then: Schedule
+
+    def factors(self, t: Array, epochs: float) -> Array:
+        """Return the line, and after it the factors of the other schedule, whose time begins there."""
+        step = 1.0 if len(t) < 2 else float(t[1] - t[0])  # the first step is not to be lost on η = 0
+        rising = np.minimum((t + step) / self.epochs, 1)
+        factors: Array = rising * self.then.factors(np.maximum(t - self.epochs, 0), max(epochs - self.epochs, 1.0))
+        return factors
+
+
+SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Exponential] | type[Cosine] | type[Plateau]] = {
+    rule.name: rule for rule in (Constant, StepDecay, Exponential, Cosine, Plateau)
+}
+"""Every schedule, by name."""

@@ -1,0 +1,21 @@
+"""When to stop before the last epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when validation has not improved, by more than min_delta, for `patience` epochs.
+
+    `monitor` is also what the best epoch is chosen by: accuracy where there are classes, and else the cost, unless it
+    says otherwise.
+    """
+
+    patience: Annotated[int, Ge(1)] = 10
+    monitor: Literal["accuracy", "cost"] | None = None
+    min_delta: Annotated[float, Ge(0)] = 0.0
