@@ -26,7 +26,7 @@ from backprop_cli.nn.network import Network
 from backprop_cli.runs import metrics
 from backprop_cli.runs.checkpoint import Checkpoint, Figures, Meta, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
-from backprop_cli.training.diagnostics import diagnostics_of
+from backprop_cli.training.diagnostics import LayerState, diagnostics_of
 from backprop_cli.training.evaluation import Evaluator, Score
 from backprop_cli.training.loop import EpochResult, Event, train
 from backprop_cli.training.plan import AVERAGE, Plan, Position, initial_memory
@@ -57,6 +57,7 @@ class Session:
     history: dict[str, Any]
     best: Figures | None = None
     last: Figures | None = None
+    layers: tuple[LayerState, ...] = ()
     status: str = "running"
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -170,6 +171,7 @@ class Session:
         row = row_of(event, columns_of(self.plan))
         metrics.append_row(self.folder.metrics, row)
         self.last = {key: value for key, value in row.items() if key.startswith(("epoch", "train_", "val_"))}
+        self.layers = event.layers
         if event.is_best:
             self.best = self.last
         self._save(best=event.is_best)

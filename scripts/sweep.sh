@@ -14,7 +14,7 @@ export config runs=${RUNS_DIR:-runs}/${name%-}
 train_one() { # [KEY=VALUE...] ETA LAMBDA
     local words=(eta="${*: -2:1}" lambda="${*: -1}" "${@:1:$#-2}")
     local name=eta${*: -2:1}-lambda${*: -1}
-    if grep -qsE '"status": "(finished|diverged)"' "$runs/$name/run.json"; then
+    if grep -qsE '"status": "(finished|stopped_early|diverged)"' "$runs/$name/run.json"; then
         echo "$name: done before" >&2
     elif [ -e "$runs/$name/checkpoints/last.npz" ]; then
         backprop resume "$runs/$name" -q

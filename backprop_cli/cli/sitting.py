@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -14,6 +14,8 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError, Exit
 from backprop_cli.experiment import batch_size
 from backprop_cli.session import Session
+from backprop_cli.training.diagnostics import advice
+from backprop_cli.training.separability import separable
 from backprop_cli.training.threads import blas_info, choose_threads, limit_threads
 
 
@@ -34,6 +36,8 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
         console.warn(f"stopped in epoch {position.epoch + 1}, after {position.step} steps, and saved")
         console.say(f"go on with: backprop resume {session.folder.path}")
         code = signals.exit_code or Exit.FAILED
+    for line in _lessons(session):
+        console.say(f"advice: {line}")
     console.result(summary(session), result(session), quiet=str(session.folder.path))
     click.get_current_context().exit(code)
 
@@ -65,6 +69,25 @@ def summary(session: Session) -> str:
         if session.status == "finished":
             lines.append(f"            backprop resume {path} --epochs {2 * epochs}")
     return "\n".join(lines)
+
+
+def _lessons(session: Session) -> Iterator[str]:
+    """Yield what the run has to teach: layers that do not learn, and what no perceptron can."""
+    plan = session.plan
+    yield from advice(session.layers)
+    if not plan.counts_mistakes or session.position.stopped or len(plan.objective.network.sizes) > 2:
+        return
+    train = plan.data.train
+    answer = separable(train.inputs * plan.data.scale, plan.data.task.encode(train.targets, "float64"))
+    if answer:
+        yield "these examples can be separated, so the perceptron will get there: give it more epochs"
+    elif answer is False:
+        inputs, outputs = plan.objective.network.sizes
+        yield (
+            "no perceptron can learn this: no line (plane) has all ones of an output on one side, which linear "
+            f"programming proves. A hidden layer can: layers={inputs}-{max(2, inputs)}-{outputs} activation=sigmoid "
+            "cost=quadratic"
+        )
 
 
 def _main_figure(figures: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ class Experiment(BaseModel):
         "sigmoid", description="f of every layer, but for the output layer where `output` is given."
     )
     output: Annotated[str, OneOf(ACTIVATIONS)] | None = Field(
-        None, description="f of the output layer; the same as `activation` if not given."
+        None, description="f of the output layer; if not given `activation`, or `identity` where values are predicted."
     )
     targets: Annotated[str, OneOf(ENCODINGS)] | None = Field(
         None, description="How classes are encoded; `one_hot`, or `scalar` for two classes and one output."
@@ -112,7 +112,7 @@ class Experiment(BaseModel):
         *hidden, last = self.layers[1:]
         return (
             *(layer.activation or self.activation for layer in hidden),
-            last.activation or self.output or self.activation,
+            last.activation or self.output or (self.activation if self.dataset.classes else "identity"),
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -72,9 +72,9 @@ def diagnose(plan: Plan, position: Position, y: Array, batches: list[Rows]) -> l
     ]
 
 
-def advice(layers: list[LayerState]) -> Iterator[str]:
+def advice(layers: Sequence[LayerState]) -> Iterator[str]:
     """Yield a line for each thing that keeps a layer from learning, and what may help."""
-    quickest = max(layer.update_ratio for layer in layers)
+    quickest = max((layer.update_ratio for layer in layers), default=0.0)
     for number, layer in enumerate(layers, start=1):
         if layer.update_ratio < SLOW * quickest:
             times = (

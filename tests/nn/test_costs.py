@@ -60,3 +60,44 @@ def test_delta_of_the_quadratic_cost_by_hand():
     delta = COSTS["quadratic"]().delta(sigmoid, z, sigmoid.value(z), np.ones((1, 1)), 1.0)
     assert delta.item() == -0.125
     assert math.isclose(COSTS["quadratic"]().of_examples(sigmoid, z, sigmoid.value(z), np.ones((1, 1))).item(), 0.125)
+
+
+def test_absolute_and_huber_costs_by_hand():
+    identity, z, y = ACTIVATIONS["identity"], np.array([[0.0, 3.0, -0.5]]), np.zeros((1, 3))
+    assert COSTS["absolute"]().of_examples(identity, z, z, y) == [3.5]
+    np.testing.assert_array_equal(COSTS["absolute"]().delta(identity, z, z, y, 2.0), [[0, 2, -2]])
+    huber = COSTS["huber"](width=1.0)
+    assert huber.of_examples(identity, z, z, y) == [(3 - 0.5) + 0.125]
+    np.testing.assert_array_equal(huber.delta(identity, z, z, y, 1.0), [[0, 1, -0.5]])
+
+
+def test_smoothing_is_cross_entropy_with_the_softened_target():
+    softmax, z = ACTIVATIONS["softmax"], np.array([[0.2, -1.0, 0.7]])
+    a, plain, smooth = softmax.value(z), COSTS["cross_entropy"](), COSTS["cross_entropy"](smoothing=0.3)
+    soft = np.array([[0.8, 0.1, 0.1]])
+    np.testing.assert_allclose(smooth.of_examples(softmax, z, a, Y), plain.of_examples(softmax, z, a, soft), rtol=1e-14)
+    np.testing.assert_allclose(smooth.delta(softmax, z, a, Y, 1.0), plain.delta(softmax, z, a, soft, 1.0), rtol=1e-14)
+
+
+def test_class_weights_count_an_example_as_often_as_its_class_says():
+    softmax, z = ACTIVATIONS["softmax"], np.array([[0.2, -1.0, 0.7], [0.0, 0.3, 0.1]])
+    a, y = softmax.value(z), np.eye(3)[[0, 2]]
+    plain, weighted = COSTS["cross_entropy"](), COSTS["cross_entropy"](class_weights=(2.0, 1.0, 0.5))
+    often = np.array([2.0, 0.5])
+    np.testing.assert_allclose(
+        weighted.of_examples(softmax, z, a, y), often * plain.of_examples(softmax, z, a, y), rtol=1e-14
+    )
+    np.testing.assert_allclose(
+        weighted.delta(softmax, z, a, y, 1.0), often[:, None] * plain.delta(softmax, z, a, y, 1.0), rtol=1e-14
+    )
+
+
+def test_the_perceptrons_cost_is_how_far_its_mistakes_are_on_the_wrong_side():
+    threshold, z = ACTIVATIONS["threshold"], np.array([[0.5], [-2.0], [-1.0], [3.0]])
+    y = np.array([[0.0], [1.0], [0.0], [1.0]])
+    cost, a = COSTS["perceptron"](), threshold.value(z)
+    np.testing.assert_array_equal(cost.of_examples(threshold, z, a, y), [0.5, 2.0, 0.0, 0.0])
+    np.testing.assert_array_equal(cost.delta(threshold, z, a, y, 1.0), [[1], [-1], [0], [0]])
+    winner, z = ACTIVATIONS["winner"], np.array([[1.0, 3.0, 2.0]])
+    assert cost.of_examples(winner, z, winner.value(z), np.eye(3)[[2]]) == [1.0]  # 3 won, by 1
+    np.testing.assert_array_equal(cost.delta(winner, z, winner.value(z), np.eye(3)[[2]], 1.0), [[0, 1, -1]])
