@@ -8,6 +8,7 @@ A part stands between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import subprocess
@@ -15,12 +16,20 @@ import sys
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from backprop_cli.config.schema import Experiment
+from backprop_cli.data.augment import Augment
+from backprop_cli.data.catalogue import DATASETS
 from backprop_cli.nn import costs, network
 from backprop_cli.nn.costs import OUTPUT_PAIRS
+from backprop_cli.optim.averages import AVERAGES
+from backprop_cli.optim.minimizers import MINIMIZERS
+from backprop_cli.optim.optimizers import OPTIMIZERS
+from backprop_cli.optim.schedules import SCHEDULES
+from backprop_cli.optim.stopping import EarlyStopping
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -69,6 +78,32 @@ def pair_table(_: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+CHOICES: dict[str, dict[str, Any]] = {
+    "dataset": DATASETS,
+    "cost": costs.COSTS,
+    "optimizer": {**OPTIMIZERS, **MINIMIZERS},
+    "schedule": SCHEDULES,
+    "average": AVERAGES,
+    "augment": {"": Augment},
+    "early_stopping": {"": EarlyStopping},
+}
+"""The keys whose values have options of their own."""
+
+
+def choice_table(key: str) -> str:
+    key = key.strip()
+    rows = [f"| `{key}` | options | |", "|---|---|---|"]
+    for name, kind in CHOICES[key].items():
+        options = ", ".join(f"`{option_text(f)}`" for f in dataclasses.fields(kind))
+        summary = " ".join(line.strip() for line in inspect.getdoc(kind).split("\n\n")[0].splitlines())
+        rows.append(f"| {f'`{name}`' if name else ''} | {options} | {summary.replace('|', chr(92) + '|')} |")
+    return "\n".join(rows) + "\n"
+
+
+def option_text(option: dataclasses.Field) -> str:
+    return option.name if option.default is None else f"{option.name}: {option.default}"
+
+
 EQUATIONS: list[tuple[str, str, Callable]] = [
     ("BP1", "delta^L = dC/da ⊙ f'(z^L)", costs.Quadratic.delta),
     ("BP1", "delta^L = a - y, for the two pairs of which that is a theorem", costs.CrossEntropy.delta),
@@ -90,6 +125,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "help": help_text,
     "keys": key_table,
     "pairs": pair_table,
+    "choices": choice_table,
     "equations": equation_table,
 }
 

@@ -22,7 +22,7 @@ from backprop_cli.data.mnist import Mnist
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "results.md"
-PART = re.compile(r"(<!-- generated: results -->\n).*?(<!-- end -->)", re.DOTALL)
+PART = re.compile(r"(<!-- measured: results -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)

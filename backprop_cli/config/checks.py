@@ -99,6 +99,8 @@ def _targets(e: Experiment) -> Iterator[Problem]:
     if e.targets and not e.dataset.classes:
         yield ("targets",), f"targets: {e.dataset.name} has values to predict, not classes; leave this key out"
         return
+    if e.sizes[-1] != e.task.outputs:  # one thing at a time
+        return
     needs = {
         "softmax outputs, which sum to one,": e.activations[-1] in ("softmax", "winner"),
         "class_weights": isinstance(e.cost, CrossEntropy) and e.cost.class_weights is not None,

@@ -164,8 +164,8 @@ def _choices(key: str) -> list[dict[str, Any]]:
     """Return the mappings that a key may hold, as JSON Schema describes them."""
     schema = Experiment.model_json_schema()
     described = schema["properties"].get(key, {})
-    choices = [choice.get("items", choice) for choice in described.get("anyOf", [described])]
-    choices = [inner for choice in choices for inner in choice.get("anyOf", [choice])]
+    choices = described.get("anyOf") or described.get("oneOf") or [described]
+    choices = [inner for choice in choices for inner in choice.get("items", choice).get("anyOf", [choice])]
     found = [schema["$defs"][choice["$ref"].split("/")[-1]] if "$ref" in choice else choice for choice in choices]
     return [choice for choice in found if "properties" in choice]
 

@@ -150,7 +150,13 @@ class Iteration:
             self._plan.objective.add_penalties(self._at.theta, self._grad)
             return cost + self._plan.objective.penalty_of(self._at.theta), self._grad
 
-        minimizer.iterate(cost_and_gradient, position.theta, position.optimizer_state())
+        before = position.theta.copy()
+        for _ in range(2):  # after a search in vain, a minimizer begins anew, straight down the gradient
+            minimizer.iterate(cost_and_gradient, position.theta, position.optimizer_state())
+            if not np.array_equal(before, position.theta):
+                break
+        else:
+            position.stopped = "no lower cost to be found"
         for call in self._calls:
             call()
 

@@ -6,6 +6,7 @@ from jsonschema import Draft202012Validator
 
 from backprop_cli.config.schema import KEYS, json_schema, schema_text
 from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from tests.conftest import ROOT
 
@@ -66,7 +67,7 @@ def test_the_schema_knows_every_key_and_every_registered_name():
     properties = json_schema()["properties"]
     assert set(KEYS) <= set(properties)
     assert properties["activation"]["enum"] == list(ACTIVATIONS)
-    assert properties["optimizer"]["anyOf"][0]["enum"] == list(OPTIMIZERS)
+    assert properties["optimizer"]["anyOf"][0]["enum"] == [*OPTIMIZERS, *MINIMIZERS]
     assert all("description" in properties[key] for key in KEYS)
 
 

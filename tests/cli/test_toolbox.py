@@ -1,0 +1,166 @@
+"""The toolbox through the command line: classics, regression, encodings, batch methods, stopping early, averages."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+
+CLASSICS = ROOT / "configs" / "classics"
+
+
+@pytest.fixture
+def train(backprop, tmp_path):
+    def run(config, *words, code=0):
+        done = backprop("train", config, *words, "--json", "--name", "run", "--overwrite")
+        assert done.code == code, done.err
+        rows = list(csv.DictReader((tmp_path / "runs/run/metrics.csv").read_text().splitlines()))
+        return json.loads(done.out), rows, done.err
+
+    return run
+
+
+def write(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("gate", ["and", "or", "nand"])
+def test_the_perceptron_learns_what_a_line_can_separate_and_stops(train, gate):
+    for seed in range(5):
+        result, rows, _ = train(CLASSICS / f"{gate}.yaml", f"seed={seed}")
+        assert result["status"] == "stopped_early"
+        assert result["reason"] == "an epoch without a mistake"
+        assert result["test"]["accuracy"] == 1
+        assert rows[-1]["mistakes"] == "0"
+        assert int(rows[0]["mistakes"]) > 0
+
+
+def test_the_perceptron_is_told_that_it_cannot_learn_xor(train):
+    result, rows, err = train(CLASSICS / "xor.yaml")
+    assert result["status"] == "finished"
+    assert len(rows) == 100
+    assert "advice: no perceptron can learn this" in err
+    assert "layers=2-2-1" in err
+
+
+def test_a_perceptron_that_needs_more_epochs_is_told_so(train):
+    _, _, err = train(CLASSICS / "and.yaml", "epochs=1")
+    assert "advice: these examples can be separated" in err
+
+
+def test_a_perceptron_for_many_classes_learns_the_digits(train, tmp_path):
+    config = write(tmp_path, "dataset: digits\nlayers: [64, 10]\nactivation: winner\ncost: perceptron\nbatch_size: 1\n")
+    result, rows, _ = train(config, "eta=1", "epochs=20")
+    assert result["test"]["accuracy"] > 0.85
+    assert int(rows[-1]["mistakes"]) < int(rows[0]["mistakes"])
+
+
+def test_a_network_with_two_hidden_units_learns_xor(train):
+    result, _, _ = train(CLASSICS / "xor-network.yaml")
+    assert result["test"]["accuracy"] == 1
+
+
+def test_adaline_learns_and(train):
+    result, rows, _ = train(CLASSICS / "adaline.yaml")
+    assert result["test"]["accuracy"] == 1
+    # the least squares fit of and is x1/2 + x2/2 - 1/4, which leaves 1/2 · 1/16 an example; LMS hovers around it
+    assert float(rows[-1]["train_cost"]) == pytest.approx(1 / 32, rel=0.02)
+
+
+@pytest.mark.parametrize(("dataset", "r2"), [("sine", 0.95), ("bump", 0.95)])
+def test_one_hidden_layer_approximates_a_curve(backprop, train, tmp_path, dataset, r2):
+    config = write(tmp_path, f"dataset: {dataset}\nlayers: [1, 30, 1]\nactivation: tanh\neta: 0.01\noptimizer: adam\n")
+    result, rows, _ = train(config, "epochs=60")
+    assert result["test"]["r2"] > r2
+    assert "accuracy" not in result["test"]
+    assert list(rows[0]) == (
+        ["epoch", "train_cost", "train_rmse", "train_r2", "val_cost", "val_rmse", "val_r2", "eta", "seconds"]
+    )
+    assert float(rows[-1]["train_cost"]) == pytest.approx(float(rows[-1]["train_rmse"]) ** 2 / 2, rel=1e-4)
+    best = min(rows, key=lambda row: float(row["val_cost"]))
+    assert result["best"]["epoch"] == int(best["epoch"])
+    done = json.loads(backprop("eval", "run", "--json").out)["results"][0]
+    assert done["r2"] == result["test"]["r2"]
+    assert "rmse" in backprop("eval", "run").out
+    assert backprop("eval", "run", "--min-accuracy", 0.5).code == 2
+
+
+def test_huber_and_absolute_costs_fit_curves_too(train, tmp_path):
+    config = write(tmp_path, "dataset: sine\nlayers: [1, 30, 1]\nactivation: tanh\neta: 0.01\noptimizer: adam\n")
+    for cost in ("absolute", "huber"):
+        result, _, _ = train(config, "epochs=60", f"cost={cost}")
+        assert result["test"]["r2"] > 0.9
+
+
+@pytest.mark.parametrize(("targets", "outputs"), [("one_hot", 10), ("binary", 4), ("scalar", 1)])
+def test_digits_can_be_encoded_in_three_ways_and_ten_outputs_win(train, tiny, targets, outputs):
+    result, _, _ = train(tiny, f"targets={targets}", f"layers=64-30-{outputs}", "train_size=1197", "epochs=15")
+    accuracy = result["test"]["accuracy"]
+    assert accuracy > {"one_hot": 0.9, "binary": 0.8, "scalar": 0.2}[targets]
+    assert targets == "one_hot" or accuracy < 0.93
+
+
+@pytest.mark.parametrize("optimizer", ["cg", "lbfgs"])
+def test_batch_methods_take_the_same_config_and_never_raise_the_cost(backprop, train, tiny, tmp_path, optimizer):
+    _, rows, _ = train(tiny, f"optimizer={optimizer}", "epochs=15", "output=softmax", "cost=cross_entropy")
+    costs = [float(row["train_cost"]) for row in rows]
+    assert all(later <= earlier for earlier, later in zip(costs, costs[1:], strict=False))
+    assert costs[-1] < 0.5 * costs[0]
+    whole = (tmp_path / "runs/run/checkpoints/last.npz").read_bytes()
+    train(tiny, f"optimizer={optimizer}", "epochs=6", "output=softmax", "cost=cross_entropy")
+    assert backprop("resume", "run", "--epochs", 15).code == 0
+    with np.load(tmp_path / "runs/run/checkpoints/last.npz") as file:
+        resumed = {name: file[name] for name in file.files if name != "meta"}
+    (tmp_path / "whole.npz").write_bytes(whole)
+    with np.load(tmp_path / "whole.npz") as file:
+        for name, array in resumed.items():
+            np.testing.assert_array_equal(array, file[name], err_msg=name)
+
+
+def test_a_minimizer_that_finds_nothing_lower_stops(train, tmp_path):
+    config = write(tmp_path, "dataset: and\nlayers: [2, 1]\ncost: quadratic\nactivation: identity\noptimizer: lbfgs\n")
+    result, rows, _ = train(config, "epochs=100", "dtype=float64")
+    assert result["reason"] == "no lower cost to be found"
+    assert float(rows[-1]["train_cost"]) == pytest.approx(1 / 32, rel=1e-6)
+
+
+def test_batch_gradient_descent_over_many_examples_is_the_gradient_of_all(train, tiny):
+    _, rows, _ = train(tiny, "batch_size=full", "train_size=1197", "epochs=5")
+    costs = [float(row["train_cost"]) for row in rows]
+    assert all(later < earlier for earlier, later in zip(costs, costs[1:], strict=False))
+
+
+def test_early_stopping_says_why_keeps_the_best_and_is_not_resumed(backprop, train, tiny):
+    result, rows, _ = train(tiny, "early_stopping.patience=2", "epochs=200", "eta=5")
+    assert result["status"] == "stopped_early"
+    assert result["reason"] == "no better validation accuracy in 2 epochs"
+    assert len(rows) == result["best"]["epoch"] + 2
+    again = backprop("resume", "run")
+    assert again.code == 2
+    assert "no better validation accuracy" in again.err
+
+
+def test_the_average_is_in_the_checkpoint_and_is_what_eval_evaluates(backprop, train, tiny, tmp_path):
+    result, _, _ = train(tiny, "average.name=ema", "average.decay=0.9")
+    with np.load(tmp_path / "runs/run/checkpoints/best.npz") as file:
+        average, W1 = file["average.theta"], file["W1"]
+    assert not np.array_equal(average[: W1.size].reshape(W1.shape), W1)
+    done = json.loads(backprop("eval", "run", "--json").out)["results"][0]
+    assert done["accuracy"] == result["test"]["accuracy"]
+    assert done["cost"] == result["test"]["cost"]
+
+
+def test_diagnostics_are_columns_for_each_layer_and_a_line_of_advice(train, tiny):
+    _, rows, err = train(tiny, "layers=64-10-10-10-10-10-10", "diagnostics=true")
+    assert [name for name in rows[0] if name.endswith("_6")] == [
+        "gradient_norm_6",
+        "weight_norm_6",
+        "update_ratio_6",
+        "saturated_6",
+    ]
+    assert all(float(row["gradient_norm_1"]) > 0 for row in rows)
+    assert "advice: layer 1 learns" in err

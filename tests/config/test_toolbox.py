@@ -1,0 +1,194 @@
+"""The keys of the toolbox: what they may hold, what they come to, and what is wrong with them, with its place."""
+
+import json
+
+import pytest
+import yaml
+
+from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.toys import Moons
+from backprop_cli.errors import ConfigError
+from backprop_cli.nn.costs import CrossEntropy
+from tests.conftest import ROOT
+
+DIGITS = "dataset: digits\nlayers: [64, 30, 10]\noutput: softmax\ncost: cross_entropy\n"
+SHIPPED = sorted((ROOT / "configs").rglob("*.yaml"))
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def load(text, *overrides):
+        path = tmp_path / "c.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_experiment(path.relative_to(tmp_path), overrides)
+
+    return load
+
+
+@pytest.fixture
+def problems(load):
+    def problems(text, *overrides):
+        with pytest.raises(ConfigError) as error:
+            load(text, *overrides)
+        return error.value.problems
+
+    return problems
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_config_is_an_experiment_and_comes_back_from_what_it_writes(path):
+    experiment = load_experiment(path)
+    written = experiment.to_dict()
+    assert override_experiment(json.loads(json.dumps(written)), [], "there") == experiment
+    assert Experiment.model_validate(yaml.safe_load(yaml.safe_dump(written))).to_dict() == written
+
+
+def test_a_layer_may_say_more_than_its_units(load):
+    e = load(
+        DIGITS + "activation: tanh\ndropout: 0.1\n", "layers=[64, {units: 20, activation: relu, dropout: 0.5}, 30, 10]"
+    )
+    assert e.sizes == (64, 20, 30, 10)
+    assert e.activations == ("relu", "tanh", "softmax")
+    assert e.dropouts == (0.0, 0.5, 0.1)
+    assert e.to_dict()["layers"] == [64, {"units": 20, "activation": "relu", "dropout": 0.5}, 30, 10]
+
+
+def test_options_can_be_set_from_the_command_line_one_by_one(load):
+    e = load(
+        DIGITS,
+        "cost.smoothing=0.1",
+        "cost.class_weights=[1, 1, 1, 1, 1, 1, 1, 1, 1, 2]",
+        "early_stopping.patience=5",
+        "early_stopping.monitor=cost",
+        "augment.shift=1",
+        "average=ema",
+        "lambda.l1=0.5",
+        "lambda.l2=2",
+        "schedule.name=step",
+        "schedule.every=3",
+    )
+    assert e.cost == CrossEntropy(smoothing=0.1, class_weights=(1, 1, 1, 1, 1, 1, 1, 1, 1, 2))
+    assert (e.early_stopping.patience, e.early_stopping.monitor) == (5, "cost")
+    assert (e.augment.shift, e.average.decay, e.schedule.every) == (1, 0.999, 3)
+    assert e.strengths == {"l1": 0.5, "l2": 2.0}
+
+
+def test_one_number_is_the_strength_of_the_one_penalty(load):
+    assert load(DIGITS, "lambda=5").strengths == {"l2": 5.0}
+    assert load(DIGITS, "lambda=5", "penalty=l1").strengths == {"l1": 5.0}
+    assert load(DIGITS).strengths == {}
+
+
+def test_data_sets_have_options(load):
+    e = load("dataset: {name: moons, noise: 0.3, n: 500}\nlayers: 2-8-2\n")
+    assert e.dataset == Moons(n=500, noise=0.3)
+    assert (e.train_size, e.validation, e.targets) == (400, 100, "one_hot")
+    assert load("dataset: moons\nlayers: 2-8-2\n", "dataset.seed=3").dataset == Moons(seed=3)
+
+
+def test_two_classes_and_one_output_are_encoded_as_0_and_1(load):
+    assert load("dataset: xor\nlayers: 2-2-1\n").targets == "scalar"
+
+
+def test_values_are_predicted_by_identity_outputs_unless_it_is_said_otherwise(load):
+    assert load("dataset: sine\nlayers: 1-8-1\nactivation: tanh\n").output == "identity"
+    assert load("dataset: sine\nlayers: 1-8-1\nactivation: tanh\noutput: tanh\n").output == "tanh"
+
+
+def test_a_rule_that_wants_all_examples_gets_them(load):
+    for optimizer in ("rprop", "cg", "lbfgs"):
+        assert load(DIGITS, f"optimizer={optimizer}").batch_size == "full"
+    assert load("dataset: xor\nlayers: 2-2-1\n").batch_size == "full"  # there are only four
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            ["layers=[64, {units: 0}, 10]"],
+            "command line: layers=[64, {units: 0}, 10]: layers[1].units must be at least 1",
+        ),
+        (
+            ["layers=[64, {units: 9, activation: softmax}, 10]"],
+            "layers[1].activation: softmax works in the output layer",
+        ),
+        (["layers=[64, {units: 9, drop: 0.5}, 10]"], "unknown key 'drop'; did you mean 'dropout'?"),
+        (["layers=[{units: 64, dropout: 0.2}, 10]"], "their dropout is the key 'input_dropout'"),
+        (["layers=[64, {units: 10, dropout: 0.2}]"], "there is no dropout in the output layer"),
+        (["dropout=1"], "command line: dropout=1: dropout must be less than 1, not 1"),
+        (["lambda.l3=1"], "unknown key 'l3'"),
+        (["lambda=-1"], "lambda must be at least 0, not -1"),
+        (["eta.l3=1"], "command line: eta.l3=1: eta has no options"),
+        (["batch_size=all"], "batch_size must be 'full' or a whole number of at least 1, not 'all'"),
+        (["cost.class_weights=[1, 2]"], "cost.class_weights has 2 numbers, but digits has 10 classes"),
+        (["cost.class_weights=[-1, 2]"], "cost.class_weights[0] must be at least 0, not -1"),
+        (
+            ["targets=binary"],
+            "layers: the last layer has 10 units, but digits has 10 classes, which take 4 with targets: binary",
+        ),
+        (
+            ["targets=binary", "layers=64-4"],
+            "targets: softmax outputs, which sum to one, need one output for each class",
+        ),
+        (["early_stopping={}", "validation=0"], "early_stopping: there are no validation examples to go by"),
+        (["schedule=plateau", "validation=0"], "schedule: there are no validation examples to go by"),
+        (["early_stopping.patience=0"], "early_stopping.patience must be at least 1, not 0"),
+        (["early_stopping.monitor=loss"], "early_stopping.monitor: unknown name 'loss'"),
+        (
+            ["optimizer=lbfgs", "dropout=0.5"],
+            "dropout: does not go with lbfgs, which needs the same cost at every look",
+        ),
+        (["optimizer=cg", "augment.shift=1"], "augment: does not go with cg"),
+        (["warmup=30"], "warmup: 30 epochs are all of the 30 there are"),
+        (["schedule=cosin"], "schedule: unknown name 'cosin'; did you mean 'cosine'?"),
+        (["dataset.noise=1"], "unknown key 'noise'"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_is_said_where_it_stands(problems, more, problem):
+    found = problems(DIGITS, *more)
+    assert len(found) == 1, found
+    assert problem in found[0]
+    assert found[0].startswith(("command line: ", "c.yaml:"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "dataset: moons\nlayers: 2-5-2\naugment: {shift: 1}\n",
+            "c.yaml:3:10: augment: the examples of moons are no images",
+        ),
+        (
+            "dataset: sine\nlayers: 1-5-1\ntargets: scalar\n",
+            "c.yaml:3:10: targets: sine has values to predict, not classes",
+        ),
+        (
+            "dataset: sine\nlayers: 1-5-1\ncost: cross_entropy\noutput: sigmoid\n",
+            "c.yaml:3:7: cost: cross_entropy judges classes, but sine has values to predict",
+        ),
+        (
+            "dataset: sine\nlayers: 1-5-2\n",
+            "c.yaml:2:9: layers: the last layer has 2 units, but sine has 1 value to predict",
+        ),
+        (
+            "dataset: sine\nlayers: 1-5-1\nearly_stopping: {monitor: accuracy}\n",
+            "c.yaml:3:27: early_stopping.monitor: sine has no accuracy; write 'monitor: cost'",
+        ),
+        ("dataset: {name: moons, n: 5}\nlayers: 2-2\n", "c.yaml:1:27: dataset.n must be at least 10, not 5"),
+        (
+            "dataset: and\nlayers: 2-1\nactivation: threshold\n",
+            "c.yaml:1:1: cost: quadratic does not go with threshold outputs",
+        ),
+        (
+            "dataset: and\nlayers: 2-3-1\nactivation: threshold\ncost: perceptron\n",
+            "c.yaml:3:13: activation: threshold works",
+        ),
+    ],
+    ids=lambda value: "",
+)
+def test_data_and_keys_must_fit_each_other(problems, text, problem):
+    assert any(found.startswith(problem) for found in problems(text)), problems(text)
