@@ -13,10 +13,14 @@ SCHEMA = "backprop.schema.json"
 
 
 def templates() -> dict[str, Path]:
-    """Return the shipped configs by name: beside the package in a checkout, inside it where it is installed."""
+    """Return the shipped configs that stand by themselves, by name.
+
+    They lie beside the package in a checkout, inside it where it is installed.
+    """
     package = Path(__file__).parents[1]
-    folders = (package / "configs", package.parent / "configs")
-    return {path.stem: path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))}
+    configs = [root / folder for root in (package, package.parent) for folder in ("configs", "configs/classics")]
+    files = [path for folder in configs for path in sorted(folder.glob("*.yaml"))]
+    return {path.stem: path for path in files if b"\nextends:" not in path.read_bytes()}
 
 
 @click.command("init", cls=Command, short_help="Write a commented config to start from.")
@@ -41,11 +45,12 @@ def command(path: Path | None, template: str, as_list: bool, force: bool, consol
     schema = path.with_name(SCHEMA)
     if path == schema:
         raise UsageError(f"{SCHEMA} is the name of the schema that is written beside the config; choose another")
-    contents = {path: shipped[template].read_bytes(), schema: schema_text().encode()}
+    text = shipped[template].read_bytes().replace(b"$schema=../", b"$schema=")
+    contents = {path: text, schema: schema_text().encode()}
     for file, content in contents.items():
         if file.exists() and not force and file.read_bytes() != content:
             raise UsageError(f"{file} exists and is another; --force replaces it")
     for file, content in contents.items():
         atomic_write(file, content)
-    text = f"wrote {path} and {schema}\nnext  backprop train {path}"
-    console.result(text, {"config": str(path), "schema": str(schema)}, quiet=str(path))
+    words = f"wrote {path} and {schema}\nnext  backprop train {path}"
+    console.result(words, {"config": str(path), "schema": str(schema)}, quiet=str(path))

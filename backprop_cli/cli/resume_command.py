@@ -33,6 +33,7 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
     from backprop_cli.cli.sitting import sit
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import load_data
+    from backprop_cli.optim.schedules import Cosine
     from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.runs.folder import find_run
     from backprop_cli.session import Session, environment, experiment_of
@@ -55,6 +56,10 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
             )
         for line in _changes(folder, checkpoint):
             console.warn(line)
+        if experiment.epochs != checkpoint.meta.experiment.get("epochs") and isinstance(experiment.schedule, Cosine):
+            console.warn(
+                f"η follows a cosine to the last epoch; from here on it is that of {experiment.epochs} epochs"
+            )
         data = load_data(experiment, cache())
 
         def resumed() -> Session:

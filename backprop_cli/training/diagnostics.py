@@ -92,7 +92,7 @@ def advice(layers: Sequence[LayerState]) -> Iterator[str]:
         if layer.saturated is not None and layer.saturated > MANY and number < len(layers):
             yield (
                 f"layer {number}: {layer.saturated:.0%} of its signals are saturated, where the slope is almost 0; try "
-                "initializer=scaled or a smaller eta"
+                "a smaller eta, or initializer=scaled if it is another"
             )
 
 

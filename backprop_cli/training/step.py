@@ -17,8 +17,9 @@ from backprop_cli.training.plan import AVERAGE, MISTAKES, Plan, Position
 from backprop_cli.training.recording import Recording
 from backprop_cli.training.streams import Noise
 
-PIECE = 2000
-"""Larger batches are worked through in pieces of so many examples, whose gradients are added up."""
+WHOLE, PIECE = 5_000, 500
+"""Batches of more examples than WHOLE are worked through in pieces, whose gradients are added up: their buffers stay
+small, and of 784-30-10 all 50,000 examples take 0.10 s in pieces of 500, and 0.14 s in pieces of 5,000."""
 
 
 class Step:
@@ -36,7 +37,7 @@ class Step:
         memory = {name: recording.watch(array) for name, array in position.optimizer_state().items()}
         optimizer = cast(Optimizer, plan.optimizer)
         self._gather: Batch | Gradient
-        if optimizer.plain and m <= PIECE:
+        if optimizer.plain and m <= WHOLE:
             self._gather = batch = Batch(plan, y, m, noise, recording)
             a = _plain_sgd(batch.objective, recording, batch.x, theta, batch.y, recording.watch(eta))
             _count_mistakes(position, a, batch.y, recording)
@@ -67,7 +68,8 @@ class Gradient:
 
     def __init__(self, plan: Plan, position: Position, grad: Array, y: Array, m: int, noise: Noise) -> None:
         self._grad, self._m = grad, m
-        self._parts = [slice(start, min(start + PIECE, m)) for start in range(0, m, PIECE)]
+        size = PIECE if m > WHOLE else m
+        self._parts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
         self._part = grad if len(self._parts) == 1 else np.zeros_like(grad)
         self._pieces = {
             size: _Piece(plan, position, self._part, y, size, 1 / m, noise)

@@ -5,7 +5,7 @@ from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import OPTIMIZERS
-from backprop_cli.training.step import Step
+from backprop_cli.training.step import Gradient, Step
 from backprop_cli.training.streams import Noise
 from tests.training.helpers import dataset, plan, start
 
@@ -70,3 +70,30 @@ def test_recorded_steps_are_the_steps_of_the_optimizer_itself(rule, penalty):
     np.testing.assert_allclose(recorded.theta, plain.theta, rtol=1e-12)
     for name, array in plain.memory.items():
         np.testing.assert_allclose(recorded.memory[name], array, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_batch_that_is_worked_through_in_pieces_makes_the_same_step(monkeypatch, optimizer):
+    p = plan("tanh", "softmax", "cross_entropy", optimizer=OPTIMIZERS[optimizer](), strength=0.02, dtype="float64")
+    rows, y, thetas = np.arange(35), p.data.task.encode(p.data.train.targets, "float64"), []
+    for whole, piece in ((100, 100), (10, 8)):
+        monkeypatch.setattr("backprop_cli.training.step.WHOLE", whole)
+        monkeypatch.setattr("backprop_cli.training.step.PIECE", piece)
+        position = start(p)
+        step = Step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
+        step(rows)
+        step(rows)
+        thetas.append(position.theta)
+    np.testing.assert_allclose(*thetas, rtol=1e-12)
+
+
+def test_a_gradient_in_pieces_comes_with_the_cost_of_them_all(monkeypatch):
+    monkeypatch.setattr("backprop_cli.training.step.WHOLE", 10)
+    monkeypatch.setattr("backprop_cli.training.step.PIECE", 8)
+    p = plan("tanh", "softmax", "cross_entropy", dtype="float64")
+    position, rows = start(p), np.arange(35)
+    y, grad = p.data.task.encode(p.data.train.targets, "float64"), np.zeros_like(position.theta)
+    cost = Gradient(p, position, grad, y, len(rows), Noise(p.seed)).with_cost(rows)
+    x = p.data.train.inputs[rows] * p.data.scale
+    assert cost == pytest.approx(p.objective.value(position.theta, x, y[rows]), rel=1e-13)
+    np.testing.assert_allclose(grad, p.objective.gradient(position.theta, x, y[rows]), rtol=1e-12, atol=1e-16)
