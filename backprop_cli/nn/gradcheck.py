@@ -109,7 +109,7 @@ def _difference(objective: Objective, theta: Array, x: Array, y: Array, index: i
         for steps, weight in DIFFERENCE:
             theta[index] = home + steps * eps
             z, a = forward(objective.network.layers(theta), x)
-            side = _sides_of_kinks(objective, theta, z, a, y)
+            side = sides_of_kinks(objective, theta, z, a, y)
             if sides is not None and any(not np.array_equal(p, q) for p, q in zip(side, sides, strict=True)):
                 return None
             sides = side
@@ -119,7 +119,7 @@ def _difference(objective: Objective, theta: Array, x: Array, y: Array, index: i
     return total / eps
 
 
-def _sides_of_kinks(objective: Objective, theta: Array, z: list[Array], a: list[Array], y: Array) -> list[Array]:
+def sides_of_kinks(objective: Objective, theta: Array, z: list[Array], a: list[Array], y: Array) -> list[Array]:
     """Return, for every kink of the layers, the cost and the penalties, on which side of it each number lies."""
     sides = [np.sign(z[l] - k) for l, f in enumerate(objective.network.activations, 1) for k in f.kinks]
     if (side := objective.cost.sides(z[-1], a[-1], y)) is not None:

@@ -1,0 +1,123 @@
+import math
+
+import numpy as np
+import pytest
+
+from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
+from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
+from backprop_cli.nn.gradcheck import combinations, example_of
+from backprop_cli.nn.network import Network
+from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.nn.trace import trace
+from backprop_cli.optim.optimizers import Momentum
+
+COMBINATIONS = {what: objective for what, objective in combinations() if what[3] != "dropout"}
+
+
+def stay(theta, g):
+    pass
+
+
+def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", sizes=(2, 2, 1), penalties=()):
+    network = Network(sizes, (*[HIDDEN[hidden]] * (len(sizes) - 2), ACTIVATIONS[output]))
+    return Objective(network, COSTS[cost](), penalties)
+
+
+def test_every_number_of_a_2_2_1_network_is_what_a_pencil_gives():
+    # W1 = [[0.1, 0.2], [0.3, 0.4]], W2 = [[0.5, -0.6]], b1 = [0.01, 0.02], b2 = [0.03]; one example, (1, 2) -> 1
+    theta = np.array([0.1, 0.2, 0.3, 0.4, 0.5, -0.6, 0.01, 0.02, 0.03])
+
+    def step(theta, g):
+        theta -= 0.5 * g
+
+    found = trace(objective_of(), theta, np.array([[1.0, 2.0]]), np.array([[1.0]]), step)
+    one, two = found.layers
+
+    def sigma(z):
+        return 1 / (1 + math.exp(-z))
+
+    z11, z12 = 0.1 * 1 + 0.2 * 2 + 0.01, 0.3 * 1 + 0.4 * 2 + 0.02
+    a11, a12 = sigma(z11), sigma(z12)
+    z2 = 0.5 * a11 - 0.6 * a12 + 0.03
+    a2 = sigma(z2)
+    assert (z11, z12) == (pytest.approx(0.51), pytest.approx(1.12))
+    assert one.z.tolist() == [pytest.approx([z11, z12])]
+    assert one.a.tolist() == [pytest.approx([a11, a12])]
+    assert two.z.tolist() == [pytest.approx([z2])]
+    assert found.cost == found.value == pytest.approx(0.5 * (a2 - 1) ** 2)
+
+    d2 = (a2 - 1) * a2 * (1 - a2)
+    d11, d12 = d2 * 0.5 * a11 * (1 - a11), d2 * -0.6 * a12 * (1 - a12)
+    assert two.pulled is not None
+    assert two.slope is not None
+    assert one.pulled is not None
+    assert (two.pulled.item(), two.slope.item()) == (pytest.approx(a2 - 1), pytest.approx(a2 * (1 - a2)))
+    assert one.pulled.tolist() == [pytest.approx([0.5 * d2, -0.6 * d2])]
+    assert two.delta.tolist() == [pytest.approx([d2])]
+    assert one.delta.tolist() == [pytest.approx([d11, d12])]
+    assert two.dC_dW.tolist() == [pytest.approx([d2 * a11, d2 * a12])]
+    assert one.dC_dW.tolist() == [pytest.approx([d11, 2 * d11]), pytest.approx([d12, 2 * d12])]
+    assert one.dC_db.tolist() == pytest.approx([d11, d12])
+    assert one.new_W.tolist() == [
+        pytest.approx([0.1 - 0.5 * d11, 0.2 - d11]),
+        pytest.approx([0.3 - 0.5 * d12, 0.4 - d12]),
+    ]
+    assert two.new_b.tolist() == pytest.approx([0.03 - 0.5 * d2])
+    assert found.new_value < found.value
+    assert found.difference.at == "W1[0,1]"  # 2 d11; of d12 the other half
+
+
+@pytest.mark.parametrize("objective", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
+def test_derivatives_agree_with_differences(objective):
+    theta, x, y = example_of(objective)
+    for index in range(0, theta.size, 7):
+        difference = trace(objective, theta, x, y, stay, index).difference
+        assert difference.crosses_kink or difference.quotient == pytest.approx(
+            difference.derivative, rel=1e-5, abs=1e-9
+        )
+
+
+@pytest.mark.parametrize(("cost", "output"), OUTPUT_PAIRS)
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_the_factors_of_a_delta_make_it_up(hidden, cost, output):
+    objective = objective_of(hidden, output, cost, (3, 4, 4, 3))
+    found = trace(objective, *example_of(objective), stay)
+    for layer in found.layers:
+        if layer.pulled is not None and layer.slope is not None:
+            np.testing.assert_array_equal(layer.pulled * layer.slope, layer.delta)
+    *hidden_layers, last = found.layers
+    assert all(layer.pulled is not None for layer in hidden_layers)
+    assert (last.pulled is None) == (cost in ("cross_entropy", "perceptron"))
+    assert (last.slope is None) == (output == "softmax")
+    np.testing.assert_array_equal(hidden_layers[-1].pulled, last.delta @ last.W)
+
+
+def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
+    objective = objective_of("tanh", "softmax", "cross_entropy", (3, 4, 3), ((PENALTIES["l2"], 0.1),))
+    theta, x, y = example_of(objective)
+    before = theta.copy()
+    rule, eta = Momentum(0.5), np.asarray(0.3)
+    found = trace(objective, theta, x, y, lambda theta, g: rule.step(theta, g, rule.init(theta), eta))
+    np.testing.assert_array_equal(theta, before)
+    rule.step(theta, objective.gradient(theta, x, y), rule.init(theta), eta)
+    for layer, moved in zip(found.layers, objective.network.layers(theta), strict=True):
+        np.testing.assert_allclose(layer.new_W, moved.W, rtol=1e-15)
+        np.testing.assert_allclose(layer.new_b, moved.b, rtol=1e-15)
+        np.testing.assert_allclose(layer.penalty_dW, 0.1 * layer.W)
+    assert found.new_value == pytest.approx(objective.value(theta, x, y))
+    assert found.value == pytest.approx(found.cost + found.penalty)
+
+
+def test_a_difference_across_a_kink_says_so():
+    # one relu unit with z = 0.00001 x
+    objective = Objective(Network((1, 1), (ACTIVATIONS["relu"],)), COSTS["quadratic"]())
+    one = np.ones((1, 1))
+    assert trace(objective, np.array([0.00001, 0.0]), one, one, stay).difference.crosses_kink
+    assert not trace(objective, np.array([0.5, 0.0]), one, one, stay).difference.crosses_kink
+
+
+def test_without_any_gradient_the_first_weight_is_looked_at():
+    objective = objective_of("relu", "relu")
+    difference = trace(objective, -np.ones(9), np.ones((1, 2)), np.ones((1, 1)), stay).difference
+    assert (difference.at, difference.derivative, difference.error) == ("W1[0,0]", 0, 0)
