@@ -17,7 +17,7 @@ from backprop_cli import __version__
 from backprop_cli.cli.console import error_line
 from backprop_cli.errors import Exit
 
-COMMANDS = ("train", "resume", "eval", "gradcheck", "check", "init", "schema", "data")
+COMMANDS = ("train", "resume", "eval", "gradcheck", "trace", "check", "init", "schema", "data")
 """Every command, in the order of --help; each lives in the file cli/<name>_command.py."""
 
 
