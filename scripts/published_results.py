@@ -16,19 +16,28 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
+from platformdirs import user_cache_path
 
+from backprop_cli.config.load import load_experiment
+from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.mnist import Mnist
+from backprop_cli.experiment import build_plan, initial_position, load_data
+from backprop_cli.training.evaluation import Evaluator
+from backprop_cli.training.loop import EpochResult, train
+from backprop_cli.training.threads import limit_threads
 
 ROOT = Path(__file__).parents[1]
+CACHE = Cache(Path(os.environ.get("BACKPROP_DATA_DIR") or user_cache_path("backprop")))
 DOCUMENT = ROOT / "docs" / "results.md"
 PART = re.compile(r"(<!-- measured: results -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its run.json, and its metrics as a list of rows."""
+    """A finished run: its folder, its run.json, and its metrics as a list of rows."""
 
+    folder: Path
     record: dict
     rows: list[dict[str, float]]
 
@@ -50,6 +59,15 @@ class Run:
     def error(self) -> float:
         return 100 - self.test()
 
+    def best_on_test(self) -> float:
+        """The highest test accuracy of any epoch, for which the run is trained again: the program never looks."""
+        memory = self.folder.parent / "best_on_test.json"
+        known = json.loads(memory.read_text()) if memory.exists() else {}
+        if self.folder.name not in known:
+            known[self.folder.name] = 100 * highest_test_accuracy(load_experiment(self.folder / "config.yaml"))
+            memory.write_text(json.dumps(known, indent=2))
+        return known[self.folder.name]
+
     @staticmethod
     def validation(row: dict[str, float]) -> float:
         return 100 * row["val_accuracy"]
@@ -69,14 +87,19 @@ class Figure:
 FIGURES = [
     Figure(1, "01", "test, 3 epochs", "better than 95 “is possible”", Run.test),
     Figure(1, "01-ema", "the same with `average: ema`", "", Run.test),
-    Figure(2, "02", "test, best epoch", "95.42", Run.test),
-    Figure(3, "03", "test, best epoch", "96.59, “some runs quite bad”", Run.test),
+    Figure(2, "02", "test, epoch that is best on test", "95.42", Run.best_on_test),
+    Figure(2, "02", "test, epoch that is best on validation", "", Run.test),
+    Figure(3, "03", "test, epoch that is best on test", "96.59, “some runs quite bad”", Run.best_on_test),
+    Figure(3, "03", "test, epoch that is best on validation", "", Run.test),
     Figure(4, "04", "validation, first epoch", "11.4", Run.first_validation),
     Figure(4, "04", "validation, last epoch", "21.4", Run.last_validation),
     Figure(5, "05", "validation, last epoch", "about 10", Run.last_validation),
-    Figure(7, "07", "test, best epoch", "95.49", Run.test),
-    Figure(8, "08", "test, best epoch", "96.82", Run.test),
-    Figure(9, "09", "test, best epoch", "96.49", Run.test),
+    Figure(7, "07", "test, epoch that is best on test", "95.49", Run.best_on_test),
+    Figure(7, "07", "test, epoch that is best on validation", "", Run.test),
+    Figure(8, "08", "test, epoch that is best on test", "96.82", Run.best_on_test),
+    Figure(8, "08", "test, epoch that is best on validation", "", Run.test),
+    Figure(9, "09", "test, epoch that is best on test", "96.49", Run.best_on_test),
+    Figure(9, "09", "test, epoch that is best on validation", "", Run.test),
     Figure(9, "09", "train, last epoch", "97.12", Run.last_train),
     Figure(10, "10", "validation, best epoch", "97.92", Run.best_validation),
     Figure(11, "11", "validation, best epoch", "98.04", Run.best_validation),
@@ -107,13 +130,23 @@ def runs_of(folder: Path, config: str) -> list[Run]:
         if record["status"] in ("finished", "stopped_early"):
             with open(path / "metrics.csv") as file:
                 rows = [{key: float(value or "nan") for key, value in row.items()} for row in csv.DictReader(file)]
-            found.append(Run(record, rows))
+            found.append(Run(path, record, rows))
     return found
 
 
-def darkness(cache: Cache) -> int:
+def highest_test_accuracy(experiment: Experiment) -> float:
+    data = load_data(experiment, CACHE)
+    plan = build_plan(experiment, data)
+    position = initial_position(experiment, plan)
+    test = Evaluator(plan.objective, position.judged, data.scale, data.task)
+    with limit_threads(1):
+        epochs = (event for event in train(plan, position) if isinstance(event, EpochResult))
+        return max(test.score(data.test).accuracy or 0.0 for _ in epochs)
+
+
+def darkness() -> int:
     """Row 6: how many test images are nearest to the mean darkness of their own class (Nielsen, chapter 1)."""
-    pool, test = Mnist().load(cache)
+    pool, test = Mnist().load(CACHE)
     train = pool[:50_000]
     dark, test_dark = (split.inputs.sum(axis=1, dtype=np.int64) for split in (train, test))
     means = np.array([dark[train.targets == digit].mean() for digit in range(10)])
@@ -138,12 +171,9 @@ def table(folder: Path, right_by_darkness: int) -> str:
 
 
 def main() -> None:
-    from platformdirs import user_cache_path
-
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/published")
-    cache = Cache(Path(os.environ.get("BACKPROP_DATA_DIR") or user_cache_path("backprop")))
     text = DOCUMENT.read_text(encoding="utf-8")
-    new = table(folder, darkness(cache))
+    new = table(folder, darkness())
     DOCUMENT.write_text(PART.sub(lambda part: part[1] + new + part[2], text), encoding="utf-8")
     print(new)
 

@@ -60,7 +60,7 @@ def test_a_perceptron_for_many_classes_learns_the_digits(train, tmp_path):
 
 
 def test_a_network_with_two_hidden_units_learns_xor(train):
-    result, _, _ = train(CLASSICS / "xor-network.yaml")
+    result, _, _ = train(ROOT / "configs" / "xor.yaml")
     assert result["test"]["accuracy"] == 1
 
 
