@@ -154,6 +154,7 @@ class Session:
             **self.outcome,
             "data": {"name": data.name, "sha256": dict(data.sha256)},
             **environment(),
+            "experiment": self.experiment.to_dict(),
         }
 
     def _begin(self) -> None:

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from backprop_cli.config.checks import problems_of, resolved
 from backprop_cli.config.messages import sentence
 from backprop_cli.config.reader import Document, Path, read_file, read_text
-from backprop_cli.config.schema import KEYS, SPELLINGS, Experiment
+from backprop_cli.config.schema import KEYS, Experiment
+from backprop_cli.config.spellings import SPELLINGS
 from backprop_cli.errors import ConfigError
 
 MAX_EXTENDS = 10

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from backprop_cli.config.options import OneOf, Options, OptionsOf
+from backprop_cli.config.spellings import SPELLINGS
 from backprop_cli.config.types import Amount, BatchSize, Lambda, Layers, Probability, Strengths, Threads
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.catalogue import DATASETS
@@ -22,9 +23,6 @@ from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
 from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
-
-SPELLINGS = {"η": "eta", "λ": "lambda"}
-"""Other spellings of keys."""
 
 
 class Experiment(BaseModel):

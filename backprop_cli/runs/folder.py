@@ -88,6 +88,20 @@ class RunFolder:
             if handle >= 0:
                 os.close(handle)
 
+    def has_owner(self) -> bool:
+        """Whether a process is training the run. Where folders cannot be locked, nobody can tell, and it may be."""
+        if not fcntl:
+            return True
+        try:
+            handle = os.open(self.path, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask are not in each other's way
+            finally:
+                os.close(handle)
+        except OSError:
+            return True
+        return False
+
     def remove_leftovers(self) -> None:
         """Remove what a killed process may have left half written."""
         for folder in (self.path, self.path / "checkpoints"):
@@ -120,6 +134,26 @@ def _claim_name(folder: Path, overwrite: bool) -> Path:
             shutil.rmtree(folder)
         folder.mkdir()
     return folder
+
+
+def remove(run: RunFolder) -> None:
+    """Remove a run with all that is in its folder; what links in it lead to stays.
+
+    Raises RunError if it is being trained, is a link itself, or is not what `claim` made for a run.
+    """
+    check_removable(run)
+    with run.lock():
+        shutil.rmtree(run.path.resolve())  # rmtree wants a name, which `.` is not
+
+
+def check_removable(run: RunFolder) -> None:
+    """Raise RunError if `remove` would refuse the run."""
+    if run.path.is_symlink():
+        raise RunError(f"{run.path} is a link to a folder elsewhere; remove the link, or name that folder")
+    if not (run.record.is_file() and (run.path / "checkpoints").is_dir()):
+        raise RunError(f"{run.path} is not a run's folder (no run.json, or no checkpoints), so it is left alone")
+    with run.lock():
+        pass
 
 
 def _may_be_removed(folder: Path) -> bool:

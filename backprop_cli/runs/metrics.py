@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -39,6 +40,21 @@ def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
 def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
     """Return how many rows `cut_back` would keep."""
     return max(0, len(_kept(_lines(path), epoch, columns)) - 1)
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """Return the whole rows, each with the numbers that it has by column; none if there is no such file."""
+    header, *rows = _lines(path) or [""]
+    columns = header.strip().split(",")
+    return [_numbers(columns, row) for row in rows if _is_whole(row, header)]
+
+
+def _numbers(columns: Sequence[str], row: str) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for column, text in zip(columns, row.strip().split(","), strict=True):
+        with contextlib.suppress(ValueError):  # nothing there, as without a validation split
+            numbers[column] = int(text) if column == "epoch" else float(text)
+    return numbers
 
 
 def _lines(path: Path) -> list[str]:
