@@ -18,8 +18,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import click
 from pydantic.fields import FieldInfo
 
+from backprop_cli.cli.main import COMMANDS, cli
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.catalogue import DATASETS
@@ -40,6 +42,23 @@ def help_text(command: str) -> str:
     words = [sys.executable, "-m", "backprop_cli", *command.split(), "--help"]
     text = subprocess.run(words, capture_output=True, text=True, check=True, env={"COLUMNS": "100"}).stdout
     return f"```text\n{text.rstrip()}\n```\n"
+
+
+def help_of_all(_: str) -> str:
+    parts = []
+    for words in commands():
+        parts.append(f"## backprop {words}\n\n{help_text(words)}")
+    return "\n".join(parts)
+
+
+def commands() -> list[str]:
+    """Return every command, those of groups with their group's name."""
+    found = []
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        inner = command.commands if isinstance(command, click.Group) else {"": None}
+        found += [f"{name} {word}".strip() for word in inner]
+    return found
 
 
 def key_table(_: str) -> str:
@@ -123,6 +142,7 @@ def equation_table(_: str) -> str:
 
 PARTS: dict[str, Callable[[str], str]] = {
     "help": help_text,
+    "help-of-all": help_of_all,
     "keys": key_table,
     "pairs": pair_table,
     "choices": choice_table,

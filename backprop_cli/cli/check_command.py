@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console, common_options
 
 
 @click.command("check", cls=Command, short_help="Validate a config and show all of it.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
 @common_options
 def command(config: Path, overrides: tuple[str, ...], console: Console) -> None:
     """Validate CONFIG, show the whole experiment with its defaults, and count parameters and steps.

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from backprop_cli.cli.completion import complete_dataset
 from backprop_cli.cli.console import Command, Console, common_options, data_options
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
 
-name_argument = click.argument("name", default="mnist")
+name_argument = click.argument("name", default="mnist", shell_complete=complete_dataset)
 
 
 @click.group("data", short_help="Fetch data sets, verify them, say where they lie.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")
-@click.argument("checkpoints", nargs=-1, required=True, metavar="CHECKPOINT|RUN...")
+@click.argument("checkpoints", nargs=-1, required=True, metavar="CHECKPOINT|RUN...", shell_complete=complete_run)
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")
 @click.option(

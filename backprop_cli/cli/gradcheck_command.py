@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console, common_options, data_options
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SMALL = 5_000
 
 @click.command("gradcheck", cls=Command, short_help="Compare back-propagation with central differences.")
 @click.argument("config", type=click.Path(path_type=Path), required=False)
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
 @click.option(
     "--samples",
     type=click.IntRange(min=1),

@@ -6,26 +6,20 @@ from pathlib import Path
 
 import click
 
+from backprop_cli.cli.completion import SCHEMA, complete_template, templates
 from backprop_cli.cli.console import Command, Console, common_options
-
-SCHEMA = "backprop.schema.json"
-"""The schema that the first line of a config points to, in the config's folder."""
-
-
-def templates() -> dict[str, Path]:
-    """Return the shipped configs that stand by themselves, by name.
-
-    They lie beside the package in a checkout, inside it where it is installed.
-    """
-    package = Path(__file__).parents[1]
-    configs = [root / folder for root in (package, package.parent) for folder in ("configs", "configs/classics")]
-    files = [path for folder in configs for path in sorted(folder.glob("*.yaml"))]
-    return {path.stem: path for path in files if b"\nextends:" not in path.read_bytes()}
 
 
 @click.command("init", cls=Command, short_help="Write a commented config to start from.")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@click.option("--template", metavar="NAME", default="digits", show_default=True, help="Which shipped config to write.")
+@click.option(
+    "--template",
+    metavar="NAME",
+    default="digits",
+    show_default=True,
+    shell_complete=complete_template,
+    help="Which shipped config to write.",
+)
 @click.option("--list", "as_list", is_flag=True, help="List the shipped configs.")
 @click.option("--force", is_flag=True, help="Replace the file if there is one.")
 @common_options

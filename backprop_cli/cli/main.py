@@ -5,6 +5,7 @@ Nothing here, and nothing at the top of a command's file, imports more than clic
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,8 +18,11 @@ from backprop_cli import __version__
 from backprop_cli.cli.console import error_line
 from backprop_cli.errors import Exit
 
-COMMANDS = ("train", "resume", "eval", "gradcheck", "trace", "check", "init", "schema", "data")
+COMMANDS = ("train", "resume", "eval", "runs", "gradcheck", "trace", "check", "init", "schema", "data", "completion")
 """Every command, in the order of --help; each lives in the file cli/<name>_command.py."""
+
+COMPLETE = "_BACKPROP_COMPLETE"
+"""The environment variable in which a shell asks for completions; click answers."""
 
 
 class LazyGroup(click.Group):
@@ -50,8 +54,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, TextIOWrapper):  # file names need not be UTF-8, and terminals need not know η
         utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    if COMPLETE in os.environ:
+        import_module("backprop_cli.cli.shells").register()
     try:
-        code = cli.main(argv, prog_name="backprop", standalone_mode=False)
+        code = cli.main(argv, prog_name="backprop", complete_var=COMPLETE, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = Exit.USAGE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("resume", cls=Command, short_help="Go on where a run stopped, or extend it.")
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Train to N epochs in all.")
 @runs_option
 @common_options
@@ -57,9 +58,7 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
         for line in _changes(folder, checkpoint):
             console.warn(line)
         if experiment.epochs != checkpoint.meta.experiment.get("epochs") and isinstance(experiment.schedule, Cosine):
-            console.warn(
-                f"η follows a cosine to the last epoch; from here on it is that of {experiment.epochs} epochs"
-            )
+            console.warn(f"η follows a cosine to the last epoch; from here on it is that of {experiment.epochs} epochs")
         data = load_data(experiment, cache())
 
         def resumed() -> Session:

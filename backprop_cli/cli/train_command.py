@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("train", cls=Command, short_help="Train the network that a config describes.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
 @click.option("--name", help="Name of the run's folder.  [default: the config's name and a number]")
 @runs_option
 @click.option("--overwrite", is_flag=True, help="Replace the run that has this --name.")
