@@ -66,6 +66,10 @@ class DataError(BackpropError):
     exit_code = Exit.NO_DATA
 
 
+class UnreadableError(BackpropError):
+    """A file, or a row of it, is not an example that a network could be shown; the message leaves out its name."""
+
+
 class CheckpointError(BackpropError):
     """A file is not a whole checkpoint of this program."""
 

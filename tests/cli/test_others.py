@@ -79,7 +79,7 @@ def test_help_loads_nothing_heavy(words):
     code = (
         "import sys\nfrom backprop_cli.cli.main import main\n"
         "try:\n    main(sys.argv[1:])\n"
-        "finally:\n    print(sorted({'numpy', 'requests', 'pydantic', 'yaml', 'tqdm'} & set(sys.modules)))"
+        "finally:\n    print(sorted({'numpy', 'requests', 'pydantic', 'yaml', 'tqdm', 'PIL'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
