@@ -1,4 +1,4 @@
-"""`backprop data`: fetch and verify data sets before they are needed."""
+"""`backprop data`: fetch and verify data sets before they are needed, and look at them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from backprop_cli.cli.completion import complete_dataset
 from backprop_cli.cli.console import Command, Console, common_options, data_options
+from backprop_cli.cli.data_show import show
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 name_argument = click.argument("name", default="mnist", shell_complete=complete_dataset)
 
 
-@click.group("data", short_help="Fetch data sets, verify them, say where they lie.")
+@click.group("data", short_help="Fetch data sets, verify them, look at them.")
 def command() -> None:
-    """Fetch data sets, verify them, say where they lie. NAME is mnist if not given."""
+    """Fetch data sets, verify them, say where they lie, look at them. NAME is mnist if not given."""
+
+
+command.add_command(show)
 
 
 @command.command("fetch", cls=Command)

@@ -73,7 +73,13 @@ def test_help_is_there_for_every_command(backprop):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], *([command, "--help"] for command in COMMANDS), ["data", "fetch", "--help"]]
+    "words",
+    [
+        ["--help"],
+        *([command, "--help"] for command in COMMANDS),
+        ["data", "fetch", "--help"],
+        ["data", "show", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(words):
     code = (

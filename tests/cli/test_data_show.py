@@ -1,0 +1,120 @@
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.digits import Digits
+from backprop_cli.data.toys import Moons
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def digits(tmp_path):
+    return Digits().load(Cache(tmp_path))
+
+
+def on_a_terminal(folder, *words, **env):
+    """What `backprop WORDS…` writes to a terminal of 60 columns."""
+    main, other = pty.openpty()
+    termios.tcsetwinsize(other, (40, 60))
+    keep = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLORTERM", "COLUMNS")}
+    env = {**keep, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **env}
+    process = subprocess.Popen([sys.executable, "-m", "backprop_cli", *words], stdout=other, cwd=folder, env=env)
+    os.close(other)
+    shown = b""
+    with os.fdopen(main, "rb", buffering=0) as terminal:
+        try:
+            while part := terminal.read(1 << 16):
+                shown += part
+        except OSError:  # how a terminal ends on Linux
+            pass
+    assert process.wait(10) == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_sheet_has_every_image_as_it_is(backprop, digits):
+    done = backprop("data", "show", "digits", "--split", "test", "--count", 12, "-o", "sheet.png")
+    assert (done.code, done.out) == (0, "12 of the test examples of digits, in sheet.png\n")
+    sheet = np.asarray(Image.open("sheet.png"))
+    for k, pixels in enumerate(digits[1].inputs[:12].reshape(-1, 8, 8)):
+        y, x = 8 + 78 * (k // 10) + 14, 8 + 64 * (k % 10)
+        tile = sheet[y + 3 : y + 56 : 7, x + 3 : x + 56 : 7]
+        assert np.abs(255 - tile - 255 * (pixels / 16)).max() <= 1
+        assert sheet[y - 14 : y, x : x + 30].min() < 128  # a caption
+
+
+def test_terminals_with_greys_show_the_images_in_greys(tmp_path, digits):
+    shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", "1")
+    caption, *lines = shown.rstrip().split("\n")
+    assert caption == f"0: {digits[0].targets[0]}"
+    cells = [re.findall(r"\x1b\[38;5;(\d+);48;5;(\d+)m▀", line) for line in lines]
+    assert np.array(cells).shape == (8, 16, 2)
+    greys = np.array(cells, int).transpose(0, 2, 1).reshape(16, 16) - 232  # upper and lower pixel of each character
+    expected = digits[0].inputs[0].reshape(8, 8).repeat(2, 0).repeat(2, 1) / 16
+    assert np.abs(greys / 23 - expected).max() <= 0.5 / 23 + 1e-9
+
+
+@pytest.mark.parametrize(
+    "env", [{"NO_COLOR": "1"}, {"TERM": "vt100"}, {"PYTHONIOENCODING": "ascii"}], ids=["NO_COLOR", "vt100", "ascii"]
+)
+def test_other_terminals_show_them_in_characters(tmp_path, env):
+    shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", "4", **env)
+    assert "\x1b" not in shown
+    assert shown.isascii()
+    assert "@@" in shown
+    assert max(map(len, shown.splitlines())) <= 60
+    captions = re.findall(r"\d+: \d", shown)
+    assert [caption.split(":")[0] for caption in captions] == ["0", "1", "2", "3"]
+    assert shown.splitlines()[0].count(":") == 3  # as many as fit into the width
+
+
+def test_a_class_a_split_and_a_start_can_be_chosen(backprop, digits):
+    done = backprop("data", "show", "digits", "--class", 3, "--split", "val", "--start", 50, "--count", 4, "--json")
+    examples = json.loads(done.out)["examples"]
+    rows = [row for row in range(50, 300) if digits[0].targets[1197 + row] == 3][:4]
+    assert [example["example"] for example in examples] == rows
+    assert {example["label"] for example in examples} == {3}
+    assert examples[0]["inputs"] == digits[0].inputs[1197 + rows[0]].tolist()
+
+
+def test_what_is_no_image_is_a_table(backprop):
+    table = [line.split() for line in backprop("data", "show", "xor").out.splitlines()]
+    assert table[0] == ["example", "x1", "x2", "label"]
+    assert table[1:] == [["0", "0", "0", "0"], ["1", "0", "1", "1"], ["2", "1", "0", "1"], ["3", "1", "1", "0"]]
+    assert backprop("data", "show", "sine", "--count", 1).out.split()[:3] == ["example", "x", "y"]
+
+
+def test_a_table_can_be_written_as_csv(backprop, tmp_path):
+    assert backprop("data", "show", "moons", "--count", 7, "-o", "moons.csv").code == 0
+    header, *rows = (tmp_path / "moons.csv").read_text().splitlines()
+    train = Moons().load(Cache(tmp_path))[0]
+    assert header == "x1,x2,label"
+    assert np.array_equal(np.array([row.split(",") for row in rows], float)[:, :2], train.inputs[:7].astype(float))
+
+
+def test_what_cannot_be_shown_is_said_in_a_line(backprop, monkeypatch):
+    for words, message in (
+        (("moons", "-o", "moons.png"), "moons is no set of images; a name that ends in .csv makes a table of it"),
+        (("digits", "-o", "digits.gif"), "must end in .png or .csv"),
+        (("digits", "--class", 10), "digits has classes 0 to 9"),
+        (("sine", "--class", 0), "sine has values, not classes"),
+        (("xor", "--split", "val"), "the val split of xor (0) has no examples"),
+        (("digits", "--start", 5000), "has no examples from 5000 on"),
+        (("cifar",), "no data set 'cifar'"),
+    ):
+        done = backprop("data", "show", *words)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert message in done.err
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    done = backprop("data", "show", "digits", "-o", "digits.png")
+    assert (done.code, "pip install 'backprop-cli[plot]'" in done.err) == (1, True)
+    assert backprop("data", "show", "digits").code == 0
