@@ -151,6 +151,8 @@ runs_option = click.option(
     help="The folder that holds the runs.",
 )
 
+live_option = click.option("--live", is_flag=True, help="In a terminal, draw the curves as training goes on.")
+
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.meta[_DEBUG] = value

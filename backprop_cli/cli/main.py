@@ -18,7 +18,20 @@ from backprop_cli import __version__
 from backprop_cli.cli.console import error_line
 from backprop_cli.errors import Exit
 
-COMMANDS = ("train", "resume", "eval", "predict", "runs", "gradcheck", "trace", "check", "init", "schema", "data", "completion")
+COMMANDS = (
+    "train",
+    "resume",
+    "eval",
+    "predict",
+    "runs",
+    "gradcheck",
+    "trace",
+    "check",
+    "init",
+    "schema",
+    "data",
+    "completion",
+)
 """Every command, in the order of --help; each lives in the file cli/<name>_command.py."""
 
 COMPLETE = "_BACKPROP_COMPLETE"

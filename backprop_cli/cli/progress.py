@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
 
 if TYPE_CHECKING:
+    from backprop_cli.cli.live import LiveChart
     from backprop_cli.training.evaluation import Score
     from backprop_cli.training.loop import EpochResult, Event
 
 
-def show(events: Iterable[Event], console: Console, epochs: int, done: int) -> None:
-    """Go through the events and show them; `done` epochs of `epochs` were there before."""
+def show(events: Iterable[Event], console: Console, epochs: int, done: int, chart: LiveChart | None = None) -> None:
+    """Go through the events and show them; `done` epochs of `epochs` were there before. A terminal shows the chart."""
     if console.quiet:
         for _ in events:
             pass
     elif sys.stderr is not None and sys.stderr.isatty():
-        _bar(events, epochs, done)
+        _bar(events, epochs, done, chart)
     else:
         _lines(events, console, epochs)
 
@@ -64,13 +66,16 @@ def _lines(events: Iterable[Event], console: Console, epochs: int) -> None:
             console.say(describe(event, epochs))
 
 
-def _bar(events: Iterable[Event], epochs: int, done: int) -> None:
+def _bar(events: Iterable[Event], epochs: int, done: int, chart: LiveChart | None) -> None:
     from tqdm import tqdm
 
     from backprop_cli.training.loop import EpochResult, Progress
 
     form = "{l_bar}{bar}| epoch {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
-    with tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True) as bar:
+    with ExitStack() as stack:
+        if chart:
+            stack.callback(chart.finish)  # once the bar has come to its end
+        bar = stack.enter_context(tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True))
         for event in events:
             if isinstance(event, Progress):
                 bar.update(event.epoch - 1 + event.step / event.steps - bar.n)
@@ -79,3 +84,7 @@ def _bar(events: Iterable[Event], epochs: int, done: int) -> None:
                 score = event.validation or event.train
                 name = "validation" if event.validation else "train"
                 bar.set_postfix_str(f"{name} {in_words(score).split(' ', 2)[2]}")
+                if chart:
+                    chart.add(event)
+                    with bar.get_lock():  # type: ignore[no-untyped-call]  # tqdm may draw from a thread of its own
+                        chart.redraw()

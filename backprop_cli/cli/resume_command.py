@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
+from backprop_cli.cli.console import Command, Console, common_options, data_options, live_option, runs_option
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 @click.argument("run", shell_complete=complete_run)
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Train to N epochs in all.")
 @runs_option
+@live_option
 @common_options
 @data_options
-def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cache: Callable[[], Cache]) -> None:
+def command(
+    run: str, epochs: int | None, runs_dir: Path, live: bool, console: Console, cache: Callable[[], Cache]
+) -> None:
     """Go on where RUN stopped, or extend a finished one with --epochs.
 
     RUN is a run's folder, its name, the beginning of its name, or @last. On the same machine, with the same NumPy
@@ -70,7 +73,7 @@ def command(run: str, epochs: int | None, runs_dir: Path, console: Console, cach
             console.say(f"resuming {folder.path} after epoch {done}{step}")
             return session
 
-        sit(resumed, experiment, console)
+        sit(resumed, experiment, console, live)
 
 
 def _changes(folder: RunFolder, checkpoint: Checkpoint) -> Iterator[str]:

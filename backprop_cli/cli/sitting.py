@@ -8,26 +8,34 @@ from typing import Any
 import click
 
 from backprop_cli.cli.console import Console, error_line
+from backprop_cli.cli.live import LiveChart
 from backprop_cli.cli.progress import duration, show
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError, Exit
 from backprop_cli.experiment import batch_size
+from backprop_cli.runs.metrics import read_rows
 from backprop_cli.session import Session
 from backprop_cli.training.diagnostics import advice
 from backprop_cli.training.separability import separable
 from backprop_cli.training.threads import blas_info, choose_threads, limit_threads
 
 
-def sit(make_session: Callable[[], Session], experiment: Experiment, console: Console) -> None:
-    """Make the session, train it to its end, a signal or divergence, and exit with what that means."""
+def sit(make_session: Callable[[], Session], experiment: Experiment, console: Console, live: bool = False) -> None:
+    """Make the session, train it to its end, a signal or divergence, and exit with what that means.
+
+    With `live`, a terminal shows the curves, those of earlier sittings too.
+    """
     threads = choose_threads(experiment.threads, experiment.sizes, batch_size(experiment))
     code = Exit.DONE
     with limit_threads(threads), StopOnSignal(console.say) as signals:
         console.detail(f"BLAS: {blas_info()}")
         session = make_session()
+        done, chart = session.position.epoch, None
+        if live:
+            chart = LiveChart(experiment.epochs, experiment.task.classes, read_rows(session.folder.metrics, done))
         try:
-            show(session.run(signals.requested), console, experiment.epochs, done=session.position.epoch)
+            show(session.run(signals.requested), console, experiment.epochs, done, chart)
         except DivergedError as error:
             error_line(_advice(error, session))
             code = error.exit_code

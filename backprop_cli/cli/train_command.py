@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backprop_cli.cli.completion import complete_override
-from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
+from backprop_cli.cli.console import Command, Console, common_options, data_options, live_option, runs_option
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @runs_option
 @click.option("--overwrite", is_flag=True, help="Replace the run that has this --name.")
 @click.option("--dry-run", is_flag=True, help="Load everything, show the experiment, train nothing.")
+@live_option
 @common_options
 @data_options
 def command(
@@ -34,6 +35,7 @@ def command(
     runs_dir: Path,
     overwrite: bool,
     dry_run: bool,
+    live: bool,
     console: Console,
     cache: Callable[[], Cache],
 ) -> None:
@@ -69,4 +71,4 @@ def command(
             console.say(f"training {sizes} on {experiment.dataset.name}, in {folder.path}")
             return folder
 
-        sit(lambda: Session.start(experiment, data, claimed, sys.argv[1:]), experiment, console)
+        sit(lambda: Session.start(experiment, data, claimed, sys.argv[1:]), experiment, console, live)

@@ -42,11 +42,15 @@ def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
     return max(0, len(_kept(_lines(path), epoch, columns)) - 1)
 
 
-def read_rows(path: Path) -> list[dict[str, float]]:
-    """Return the whole rows, each with the numbers that it has by column; none if there is no such file."""
+def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
+    """Return the whole rows, up to an epoch if one is given, each with the numbers that it has by column.
+
+    There are none if there is no such file.
+    """
     header, *rows = _lines(path) or [""]
     columns = header.strip().split(",")
-    return [_numbers(columns, row) for row in rows if _is_whole(row, header)]
+    numbers = [_numbers(columns, row) for row in rows if _is_whole(row, header)]
+    return numbers if epoch is None else [row for row in numbers if row["epoch"] <= epoch]
 
 
 def _numbers(columns: Sequence[str], row: str) -> dict[str, float]:

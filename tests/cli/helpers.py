@@ -1,9 +1,11 @@
 import csv
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
+import termios
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,3 +50,32 @@ def running(*words):
 
 def record_of(name):
     return json.loads(Path("runs", name, "run.json").read_text())
+
+
+def on_a_terminal(folder, *words, size=(24, 80), react=None, **env):
+    """The exit code of `backprop WORDS…` on a terminal of so many lines and columns, and what it wrote there.
+
+    react(process, terminal) is called once, when the first escape sequence has come.
+    """
+    main, other = pty.openpty()
+    termios.tcsetwinsize(other, size)
+    keep = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLORTERM", "COLUMNS")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backprop_cli", *map(str, words)],
+        stdout=other,
+        stderr=other,
+        cwd=folder,
+        env={**keep, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **env},
+    )
+    os.close(other)
+    shown = b""
+    with os.fdopen(main, "rb", buffering=0) as terminal:
+        try:
+            while part := terminal.read(1 << 16):
+                shown += part
+                if react and b"\x1b" in shown:
+                    react(process, terminal)
+                    react = None
+        except OSError:  # how a terminal ends on Linux
+            pass
+    return process.wait(10), shown.decode()

@@ -1,10 +1,6 @@
 import json
-import os
-import pty
 import re
-import subprocess
 import sys
-import termios
 
 import numpy as np
 import pytest
@@ -13,31 +9,12 @@ from PIL import Image
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.digits import Digits
 from backprop_cli.data.toys import Moons
-from tests.conftest import ROOT
+from tests.cli.helpers import on_a_terminal
 
 
 @pytest.fixture
 def digits(tmp_path):
     return Digits().load(Cache(tmp_path))
-
-
-def on_a_terminal(folder, *words, **env):
-    """What `backprop WORDS…` writes to a terminal of 60 columns."""
-    main, other = pty.openpty()
-    termios.tcsetwinsize(other, (40, 60))
-    keep = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLORTERM", "COLUMNS")}
-    env = {**keep, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **env}
-    process = subprocess.Popen([sys.executable, "-m", "backprop_cli", *words], stdout=other, cwd=folder, env=env)
-    os.close(other)
-    shown = b""
-    with os.fdopen(main, "rb", buffering=0) as terminal:
-        try:
-            while part := terminal.read(1 << 16):
-                shown += part
-        except OSError:  # how a terminal ends on Linux
-            pass
-    assert process.wait(10) == 0
-    return shown.decode().replace("\r\n", "\n")
 
 
 def test_a_sheet_has_every_image_as_it_is(backprop, digits):
@@ -52,8 +29,8 @@ def test_a_sheet_has_every_image_as_it_is(backprop, digits):
 
 
 def test_terminals_with_greys_show_the_images_in_greys(tmp_path, digits):
-    shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", "1")
-    caption, *lines = shown.rstrip().split("\n")
+    _, shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", 1)
+    caption, *lines = shown.rstrip().splitlines()
     assert caption == f"0: {digits[0].targets[0]}"
     cells = [re.findall(r"\x1b\[38;5;(\d+);48;5;(\d+)m▀", line) for line in lines]
     assert np.array(cells).shape == (8, 16, 2)
@@ -66,7 +43,7 @@ def test_terminals_with_greys_show_the_images_in_greys(tmp_path, digits):
     "env", [{"NO_COLOR": "1"}, {"TERM": "vt100"}, {"PYTHONIOENCODING": "ascii"}], ids=["NO_COLOR", "vt100", "ascii"]
 )
 def test_other_terminals_show_them_in_characters(tmp_path, env):
-    shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", "4", **env)
+    _, shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", 4, size=(40, 60), **env)
     assert "\x1b" not in shown
     assert shown.isascii()
     assert "@@" in shown
