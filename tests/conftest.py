@@ -51,6 +51,14 @@ def tiny(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn, but their files hold nothing, which saves most of the time."""
+    from backprop_cli.plots import style
+
+    monkeypatch.setattr(style, "to_bytes", lambda figure, format: b"")
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     # `requests` is put on the server below, where mypy does not know it
     def log_message(self, format: str, *args: object) -> None:

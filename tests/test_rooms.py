@@ -18,7 +18,14 @@ MAY_IMPORT = {
     "runs": {"errors", "files", "nn"},
     "experiment": {"errors", "nn", "optim", "data", "config", "training"},
     "session": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment"},
-    "cli": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "session"},
+    "plots": set(),
+    "results": {"errors", "nn", "data", "config", "training", "runs", "experiment", "session"},
+    "gallery": {"errors", "nn", "training", "plots", "results"},
+    "report": {"plots", "results", "gallery"},
+    "cli": {
+        *("errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "session"),
+        *("plots", "results", "gallery", "report"),
+    },
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -23,6 +23,8 @@ COMMANDS = (
     "resume",
     "eval",
     "predict",
+    "plot",
+    "report",
     "runs",
     "gradcheck",
     "trace",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from backprop_cli.errors import RunError
 from backprop_cli.files import atomic_write
 
 Row = dict[str, int | float | None]
 """The values of an epoch by column; None is written as nothing."""
+
+Table = dict[str, list[float]]
+"""The values of every epoch by column; NaN where nothing is written."""
 
 
 def append_row(path: Path, row: Row) -> None:
@@ -35,6 +40,16 @@ def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
         kept = _kept(lines, epoch, columns)
         if kept != lines:
             atomic_write(path, "".join(kept).encode())
+
+
+def read_table(path: Path) -> Table:
+    """Return what the whole rows say, by column; NaN where there is no number. Raises RunError."""
+    try:
+        header = (_lines(path) or [""])[0].strip()
+        rows = read_rows(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from error
+    return {name: [row.get(name, math.nan) for row in rows] for name in header.split(",") if name}
 
 
 def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:

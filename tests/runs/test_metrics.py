@@ -1,4 +1,9 @@
-from backprop_cli.runs.metrics import append_row, count_rows, cut_back
+import math
+
+import pytest
+
+from backprop_cli.errors import RunError
+from backprop_cli.runs.metrics import append_row, count_rows, cut_back, read_table
 
 COLUMNS = ("epoch", "train_cost", "train_accuracy", "val_cost", "val_accuracy", "eta", "seconds")
 HEADER = "epoch,train_cost,train_accuracy,val_cost,val_accuracy,eta,seconds\n"
@@ -60,3 +65,15 @@ def test_a_file_with_more_columns_keeps_them(tmp_path):
     path.write_text("epoch,train_cost,more\n1,0.5,7\n2,0.4,8\n")
     cut_back(path, 1, COLUMNS)
     assert path.read_text() == "epoch,train_cost,more\n1,0.5,7\n"
+
+
+def test_a_table_has_the_whole_rows_by_column_and_nan_for_nothing(tmp_path):
+    path = tmp_path / "metrics.csv"
+    assert read_table(path) == {"epoch": []}
+    path.write_text("epoch,train_cost,val_cost\n1,0.5,\n2,0.25,1e-3\n3,0.1")
+    table = read_table(path)
+    assert (table["epoch"], table["train_cost"]) == ([1, 2], [0.5, 0.25])
+    assert math.isnan(table["val_cost"][0])
+    path.write_text("epoch,train_cost\n1,much\n")
+    with pytest.raises(RunError, match=r"metrics.csv: cannot be read: .*much"):
+        read_table(path)

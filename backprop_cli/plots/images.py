@@ -1,0 +1,72 @@
+"""What has the shape of images: examples that were mistaken, and the weights of a layer that looks at pixels."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, styled
+
+TILES = 64
+"""Weights are drawn of so many units, 8 by 8."""
+
+MISTAKES = 24
+"""So many of the worst mistakes are drawn, 3 rows of 8."""
+
+
+@styled
+def draw_mistakes(images: Array, truth: Array, predicted: Array, scores: Array) -> Figure:
+    """Draw images (n, h, w) that were mistaken, above each its true class and what it was taken for.
+
+    scores (n, 2) are what the network gave to the predicted class and to the true one.
+    """
+    columns = min(8, len(images))
+    figure, axes = _tiles(len(images), columns, 0.86, 0.36)
+    for axis, image, t, p, (given, due) in zip(axes, images, truth, predicted, scores, strict=False):
+        axis.imshow(image, cmap="gray_r")
+        axis.set_title(f"{t} → {p}", fontsize=9, loc="center", pad=3)
+        axis.set_xlabel(f"{given:.2f} | {due:.2f}", fontsize=6.5, color=FAINT, labelpad=2)
+        axis.spines[:].set(visible=True, color="#D0D0D0")
+    figure.suptitle(
+        "true → predicted class; below, what the network gave to the predicted | to the true one",
+        fontsize=8,
+        x=0.01,
+        ha="left",
+    )
+    return figure
+
+
+@styled
+def draw_weights(images: Array, names: list[str]) -> Figure:
+    """Draw the weights of each unit as an image, of images (n, h, w), all on one scale around 0."""
+    columns = 5 if len(images) <= 10 else 8
+    figure, axes = _tiles(len(images), columns, 0.8, 0.19)
+    # a few weights are much larger than all others, which would then look the same
+    limit = max(float(np.quantile(np.abs(images), 0.995)), 1e-12)
+    drawn = None
+    for axis, image, name in zip(axes, images, names, strict=False):
+        drawn = axis.imshow(image, cmap=SIGNED, norm=Normalize(-limit, limit))
+        axis.set_title(name, fontsize=7, fontweight="normal", loc="center", pad=2)
+    assert drawn is not None
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=30, pad=0.015, extend="both")
+    bar.set_label("weight")
+    return figure
+
+
+def _tiles(n: int, columns: int, height: float, caption: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with n bare axes in rows of `columns`.
+
+    A row is as high as `height` of the width that a tile can have, and `caption` inches for its text.
+    """
+    rows = -(-n // columns)
+    side = WIDTH / max(columns, 5)
+    figure = Figure(figsize=(max(side * columns, 4.8), rows * (side * height + caption) + 0.2))
+    axes = cast("list[Axes]", list(np.ravel(cast(Any, figure.subplots(rows, columns, squeeze=False)))))
+    for number, axis in enumerate(axes):
+        bare(axis)
+        axis.set_visible(number < n)
+    return figure, axes[:n]

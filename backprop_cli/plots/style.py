@@ -1,0 +1,116 @@
+"""How every picture looks: sizes of a paper's page, colours for the colour-blind, and no state left behind.
+
+Hues are those of Okabe and Ito (2008), in an order whose lightness alternates; lines also differ by dashes or markers,
+so that a print in grey can be read. Maps of colours get lighter or darker all the way, for the same reason.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+import numpy.typing as npt
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+Array = npt.NDArray[Any]
+P = ParamSpec("P")
+
+WIDTH = 6.8
+"""Inches: two columns of a journal."""
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""One more than there are colours: the pairs repeat after 56."""
+
+SIGNED = "cividis"
+"""For numbers around 0: dark blue below, grey at 0, light yellow above, and read the same way in grey."""
+
+INK = "#222222"
+FAINT = "#767676"
+
+STYLE: dict[str, Any] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "image.interpolation": "nearest",
+    "image.composite_image": False,
+    "pdf.fonttype": 42,  # journals refuse matplotlib's default, type 3
+    "svg.fonttype": "path",  # looks the same without the font
+    "svg.hashsalt": "backprop",
+}
+
+UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""What keeps a file of each format from holding the date: the same run gives the same bytes."""
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the style above, whatever the user's own matplotlibrc says."""
+
+    @wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style.context(["default", STYLE]):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def to_bytes(figure: Figure, format: str) -> bytes:
+    """Return a picture as a file: png, svg or pdf."""
+    file = io.BytesIO()
+    with style.context(["default", STYLE]):
+        figure.savefig(file, format=format, bbox_inches="tight", pad_inches=0.04, metadata=UNDATED[format])
+    return file.getvalue()
+
+
+def by_epoch(axis: Axes) -> None:
+    """Make the x axis one of epochs, which are whole."""
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1, steps=[1, 2, 5, 10]))
+
+
+def in_percent(axis: Axes) -> None:
+    """Write the shares along the y axis in percent, with no more digits than they need."""
+    axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
+
+
+def bare(axis: Axes) -> None:
+    """Leave nothing of an axis but what is drawn in it."""
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    axis.spines[:].set_visible(False)

@@ -1,0 +1,222 @@
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from backprop_cli import gallery
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.catalogue import load_dataset
+from backprop_cli.data.digits import Digits
+from backprop_cli.data.tasks import Classification
+from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint, to_bytes
+
+MAGIC = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF"}
+IMAGES = ["curves", "confusion", "mistakes", "weights"]
+
+
+@pytest.fixture
+def run(backprop, tiny):
+    assert backprop("train", tiny, "--name", "run").code == 0
+    return Path("runs/run")
+
+
+def kinds(done):
+    return [picture["kind"] for picture in json.loads(done.out)["pictures"]]
+
+
+def test_all_that_a_run_has_is_drawn_into_its_folder(backprop, run):
+    done = backprop("plot", "run")
+    assert (done.code, done.err) == (0, "")
+    paths = [run / "plots" / f"{kind}.png" for kind in IMAGES]
+    assert done.out.splitlines() == list(map(str, paths))
+    for path in paths:
+        data = path.read_bytes()
+        width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+        assert data.startswith(MAGIC["png"])
+        assert 600 < width < 1500
+        assert 200 < height < 2000
+
+
+def test_a_file_of_any_format_or_a_folder_may_be_named(backprop, run, tmp_path):
+    for format, magic in MAGIC.items():
+        assert backprop("plot", "run", "--kind", "curves", "-o", f"new/c.{format}").code == 0
+        assert (tmp_path / "new" / f"c.{format}").read_bytes().startswith(magic)
+    done = backprop("plot", "run", "-o", "all", "--format", "svg", "--kind", "weights", "--json")
+    assert [picture["path"] for picture in json.loads(done.out)["pictures"]] == ["all/weights.svg"]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_several_runs_share_their_curves(backprop, run, tiny, tmp_path):
+    assert backprop("train", tiny, "eta=0.1", "layers=64-10", "--name", "v1.5").code == 0
+    done = backprop("plot", "run", "v1.5", "run", "--kind", "curves", "--kind", "weights", "--json")
+    pictures = json.loads(done.out)["pictures"]
+    assert [(p["path"], p["runs"]) for p in pictures] == [
+        ("plots/curves.png", ["runs/run", "runs/v1.5"]),
+        ("runs/run/plots/weights.png", ["runs/run"]),
+        ("runs/v1.5/plots/weights.png", ["runs/v1.5"]),
+    ]
+    assert backprop("plot", "run", "v1.5", "-o", "f").code == 0
+    assert (tmp_path / "f" / "v1.5-weights.png").exists()
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_runs_that_differ_by_seed_become_one_unless_each_is_wanted(backprop, run, tiny, monkeypatch):
+    for seed in (1, 2):
+        assert backprop("train", tiny, f"seed={seed}", "--name", f"seed{seed}").code == 0
+    assert backprop("train", tiny, "eta=0.5", "--name", "slow").code == 0
+    labels = []
+    draw = gallery.draw_curves
+    monkeypatch.setattr(gallery, "draw_curves", lambda c: labels.append([one.label for one in c]) or draw(c))
+    words = ("plot", "run", "seed1", "seed2", "slow", "--kind", "curves")
+    assert backprop(*words).code == 0
+    assert backprop(*words, "--each").code == 0
+    assert labels == [
+        ["eta=1.0 (mean of 3 seeds)", "slow  eta=0.5"],
+        ["run  eta=1.0 seed=0", "seed1  eta=1.0 seed=1", "seed2  eta=1.0 seed=2", "slow  eta=0.5 seed=0"],
+    ]
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "cross_entropy"])
+@pytest.mark.usefixtures("unrendered")
+def test_the_mistakes_are_those_of_the_best_checkpoint_the_worst_first(backprop, tiny, tmp_path, monkeypatch, cost):
+    assert backprop("train", tiny, f"cost={cost}", "--name", "run").code == 0
+    drawn = []
+    draw = gallery.draw_mistakes
+    monkeypatch.setattr(gallery, "draw_mistakes", lambda *a: drawn.append(a) or draw(*a))
+    assert backprop("plot", "run", "--kind", "mistakes").code == 0
+    ((images, truth, predicted, given),) = drawn
+
+    split = load_dataset(Digits(), Classification(10), 300, 195, Cache(tmp_path)).test
+    a = split.inputs / 16
+    with np.load("runs/run/checkpoints/best.npz") as file:
+        for l in (1, 2):
+            a = 1 / (1 + np.exp(-(a @ file[f"W{l}"].T + file[f"b{l}"])))
+    wrong = [i for i in range(300) if a[i].argmax() != split.targets[i]]
+    wrong.sort(key=lambda i: a[i, split.targets[i]] - a[i].max())
+    assert truth.tolist() == split.targets[wrong[:24]].tolist()
+    assert predicted.tolist() == a[wrong[:24]].argmax(axis=1).tolist()
+    assert np.array_equal(images.reshape(len(truth), 64), split.inputs[wrong[:24]])
+    assert given[:, 0] == pytest.approx(a[wrong[:24]].max(axis=1), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("dataset: moons\nlayers: [2, 4, 1]\ntargets: scalar\n", ["curves", "function", "confusion"]),
+        (
+            "dataset: {name: blobs, classes: 4}\nlayers: [2, 4, 2]\ntargets: binary\n",
+            ["curves", "function", "confusion"],
+        ),
+        ("dataset: xor\nlayers: [2, 2, 2]\nbatch_size: full\n", ["curves", "function", "confusion"]),
+        ("dataset: parity\nlayers: [4, 4, 2]\ndiagnostics: true\n", ["curves", "confusion", "gradients"]),
+        ("dataset: sine\nlayers: [1, 5, 1]\nactivation: tanh\noutput: identity\neta: 0.1\n", ["curves", "function"]),
+    ],
+    ids=["moons", "blobs", "xor", "parity", "sine"],
+)
+@pytest.mark.usefixtures("unrendered")
+def test_every_kind_of_data_has_its_pictures(backprop, tmp_path, config, expected):
+    (tmp_path / "c.yaml").write_text(config + "epochs: 1\n")
+    assert backprop("train", "c.yaml", "--name", "run").code == 0
+    done = backprop("plot", "run", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert kinds(done) == expected
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_other_encodings_predict_what_eval_says(backprop, tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "dataset: {name: blobs, classes: 4}\nlayers: [2, 4, 2]\ntargets: binary\nepochs: 2\n"
+    )
+    assert backprop("train", "c.yaml", "--name", "run").code == 0
+    shows = json.loads(backprop("plot", "run", "--kind", "confusion", "--json").out)["pictures"][0]["shows"]
+    assert f"{json.loads(backprop('eval', 'run', '--json').out)['results'][0]['right']} of 500" in shows
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_needs_data_is_left_out_with_a_warning(backprop, run, tmp_path):
+    best = run / "checkpoints/best.npz"
+    good = read_checkpoint(best)
+    changed = {"dataset": "mnist", "layers": [784, 12, 10], "validation": 10_000}
+    meta = good.meta.model_copy(update={"experiment": good.meta.experiment | changed})
+    first = (np.zeros((12, 784), np.float32), good.layers[0][1])
+    best.write_bytes(to_bytes(Checkpoint(meta, [first, good.layers[1]])))
+    (run / "config.yaml").write_text(yaml.safe_dump(meta.experiment))
+    away = ("--offline", "--data-dir", tmp_path / "none")
+    done = backprop("plot", "run", *away, "--json")
+    assert (done.code, kinds(done)) == (0, ["curves", "weights"])
+    assert done.err.startswith("warning: no confusion and mistakes: mnist is not to be had")
+    assert done.err.count("\n") == 1
+    assert backprop("plot", "run", "--kind", "confusion", *away).code == 5
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_checkpoint_of_another_network_is_not_drawn(backprop, run, tiny):
+    assert backprop("train", tiny, "layers=64-13-10", "--name", "other").code == 0
+    shutil.copy("runs/other/checkpoints/best.npz", run / "checkpoints/best.npz")
+    done = backprop("plot", "run", "--kind", "weights")
+    assert done.code == 1
+    assert done.err.startswith("error: no weights: runs/run/checkpoints/best.npz: a checkpoint of another experiment")
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_run_that_was_extended_is_still_itself(backprop, run):
+    assert backprop("resume", "run", "--epochs", 4).code == 0
+    assert backprop("plot", "run", "--kind", "weights", "--which", "last").code == 0
+    assert backprop("plot", "run", "--kind", "weights").code == 0
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_cannot_be_drawn_is_said_in_a_line(backprop, run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for words, code, message in (
+        (("empty",), 2, "empty: not a run's folder"),
+        (("none",), 2, "'none' is no checkpoint, no run's folder"),
+        (("run", "-o", "x.png"), 2, "one file for 4 pictures (curves, confusion, mistakes, weights)"),
+        (("run", "--kind", "curves", "-o", "x.jpg"), 2, "there is no format .jpg"),
+        (("run", "--kind", "curves", "-o", "x.png", "--format", "svg"), 2, "no file of --format svg"),
+        (("run", "--kind", "gradients"), 2, "train with diagnostics=true"),
+        (("run", "--kind", "function"), 2, "digits is no data of two inputs"),
+    ):
+        done = backprop("plot", *words)
+        assert (done.code, done.out) == (code, "")
+        assert done.err.startswith("error: ")
+        assert message in done.err
+        assert done.err.count("\n") == 1
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_what_was_asked_for_and_can_be_drawn_is_also_where_something_else_fails(backprop, run):
+    (run / "checkpoints/best.npz").write_bytes(b"PK no")
+    done = backprop("plot", "run", "--kind", "curves", "--kind", "weights")
+    assert (done.code, done.out) == (1, "runs/run/plots/curves.png\n")
+    assert "best.npz: not a whole checkpoint" in done.err
+    assert backprop("plot", "run").code == 0
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_run_that_goes_on_is_drawn_as_far_as_it_got(backprop, run):
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"status": "running"}))
+    done = backprop("plot", "run", "--kind", "curves")
+    assert done.code == 0
+    assert "this is how far it got" in done.err
+    (run / "metrics.csv").unlink()
+    done = backprop("plot", "run", "--kind", "curves")
+    assert done.code == 1
+    assert "no epoch has been finished" in done.err
+
+
+def test_without_matplotlib_a_line_says_what_to_install(backprop, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for command in ("plot", "report"):
+        done = backprop(command, "run")
+        assert done.code == 2
+        assert (
+            done.err == "error: this needs matplotlib: pip install matplotlib, or the program with its extra 'plot'\n"
+        )
+    assert backprop("eval", "run").code == 0

@@ -1,0 +1,172 @@
+import csv
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from backprop_cli import gallery
+from backprop_cli.plots import FORMATS, KINDS
+from backprop_cli.plots.confusion import draw_confusion
+from backprop_cli.plots.curves import Curves, draw_curves
+from backprop_cli.plots.function import draw_fit, draw_regions
+from backprop_cli.plots.images import draw_mistakes, draw_weights
+from backprop_cli.plots.layers import draw_layers
+from backprop_cli.plots.style import COLOURS, MARKERS, UNDATED, to_bytes
+
+EPOCHS = np.arange(1.0, 6)
+
+
+def curves(label="a", runs=1, best=None, **columns):
+    return Curves(label, EPOCHS, {name: np.tile(values, (runs, 1)) for name, values in columns.items()}, best)
+
+
+def lines(figure):
+    """What is drawn, by the name of its column."""
+    drawn = {}
+    for axis in figure.axes:
+        for line in axis.get_lines():
+            drawn.setdefault(line.get_gid(), []).append(np.asarray(line.get_xydata()))
+    return drawn
+
+
+def test_the_curves_are_the_columns_and_the_ring_is_on_the_best_epoch():
+    cost = np.array([5.0, 4, 3, 2, 4])
+    figure = draw_curves([curves(best=4, train_cost=cost - 1, val_cost=cost)])
+    drawn = lines(figure)
+    assert np.array_equal(drawn["val_cost"][0], np.stack([EPOCHS, cost], axis=1))
+    assert np.array_equal(drawn["train_cost"][0][:, 1], cost - 1)
+    assert drawn["best_val_cost"][0].tolist() == [[4, 2]]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["cost"]
+
+
+def test_runs_that_differ_by_seed_are_their_mean_and_one_standard_deviation():
+    values = np.array([[1.0, 2, 3, 4, 5], [3, 4, 5, 6, 7]])
+    figure = draw_curves([Curves("two", EPOCHS, {"val_cost": values}), curves("one", val_cost=EPOCHS)])
+    assert np.array_equal(lines(figure)["val_cost"][0][:, 1], [2, 3, 4, 5, 6])
+    (band,) = figure.axes[0].collections
+    (path,) = band.get_paths()
+    at_first = path.vertices[path.vertices[:, 0] == 1, 1]
+    assert (at_first.min(), at_first.max()) == pytest.approx((2 - 2**0.5, 2 + 2**0.5))
+
+
+def test_a_run_without_validation_and_one_of_one_epoch_are_drawn():
+    nothing = np.full(5, np.nan)
+    figure = draw_curves([curves(train_cost=EPOCHS, val_cost=nothing)])
+    assert "val_cost" not in lines(figure)
+    one = Curves("one", np.ones(1), {"train_cost": np.ones((1, 1)), "train_accuracy": np.ones((1, 1))}, best=1)
+    assert lines(draw_curves([one]))["train_accuracy"][0].tolist() == [[1, 1]]
+    assert to_bytes(draw_curves([one]), "png")
+
+
+def test_costs_that_span_powers_of_ten_get_a_logarithmic_axis():
+    wide = draw_curves([curves(train_cost=10.0**-EPOCHS, train_r2=EPOCHS)])
+    assert [axis.get_yscale() for axis in wide.axes] == ["log", "linear"]
+    assert draw_curves([curves(train_cost=EPOCHS)]).axes[0].get_yscale() == "linear"
+
+
+def test_the_confusion_matrix_shows_its_counts_recall_and_precision():
+    confusion = np.array([[8, 2, 0], [0, 10, 0], [3, 0, 1]])
+    axis = draw_confusion(confusion).axes[0]
+    counts = {text.get_gid(): text.get_text() for text in axis.texts if text.get_gid()}
+    assert counts == {f"{t},{p}": str(n) for (t, p), n in np.ndenumerate(confusion) if n}
+    words = [text.get_text() for text in axis.texts]
+    assert {"80.0", "100.0", "25.0", "72.7", "83.3"} <= set(words)
+    assert axis.images[0].get_array()[2].tolist() == [0.75, 0, 0.25]
+    assert to_bytes(draw_confusion(np.eye(60, dtype=int)), "png")
+
+
+def test_images_are_drawn_as_they_are_with_their_labels():
+    images = np.arange(3 * 2 * 2).reshape(3, 2, 2)
+    figure = draw_mistakes(images, np.array([1, 2, 3]), np.array([4, 5, 6]), np.array([[0.9, 0.1]] * 3))
+    assert [axis.get_title() for axis in figure.axes] == ["1 → 4", "2 → 5", "3 → 6"]
+    assert figure.axes[0].get_xlabel() == "0.90 | 0.10"
+    assert all(
+        np.array_equal(axis.images[0].get_array(), image) for axis, image in zip(figure.axes, images, strict=True)
+    )
+
+
+def test_all_weights_are_on_one_scale_around_zero():
+    figure = draw_weights(np.array([[[1.0, -4.0]], [[0.5, 0.0]]]), ["unit 1", "unit 2"])
+    shown = [axis.images[0] for axis in figure.axes if axis.images]
+    assert len({image.get_clim() for image in shown}) == 1
+    low, high = shown[0].get_clim()
+    assert low == -high
+    assert to_bytes(draw_weights(np.zeros((1, 2, 2)), ["unit 1"]), "png")
+
+
+def test_layers_are_drawn_by_quantity_and_zeros_are_no_error():
+    norms = {1: 10.0**-EPOCHS, 2: np.zeros(5)}
+    figure = draw_layers(EPOCHS, {"gradient_norm": norms, "dead": {1: EPOCHS / 10}})
+    drawn = lines(figure)
+    assert np.array_equal(drawn["gradient_norm_1"][0][:, 1], norms[1])
+    assert np.array_equal(drawn["dead_1"][0][:, 1], EPOCHS / 10)
+    assert [axis.get_yscale() for axis in figure.axes] == ["log", "linear"]
+    assert to_bytes(figure, "svg")
+
+
+def test_regions_are_where_a_class_is_ahead():
+    points, labels = np.array([[-1.0, 0], [1, 0], [2, 1]]), np.array([0, 1, 1])
+    figure = draw_regions(points, labels, lambda x: np.stack([-x[:, 0], x[:, 0]], axis=1))
+    (axis,) = figure.axes
+    scattered = {c.get_gid(): c.get_offsets().tolist() for c in axis.collections if c.get_gid()}
+    assert scattered == {"class_0": [[-1, 0]], "class_1": [[1, 0], [2, 1]]}
+    boundaries = [
+        path.vertices[:, 0] for c in axis.collections if c.get_facecolor().size == 0 for path in c.get_paths()
+    ]
+    assert boundaries
+    assert all(np.allclose(x, 0) for x in boundaries)
+
+
+def test_a_class_that_is_nowhere_ahead_is_no_error():
+    flat = draw_regions(np.eye(2), np.array([0, 1]), lambda x: np.stack([np.ones(len(x)), np.zeros(len(x))], axis=1))
+    assert to_bytes(flat, "png")
+
+
+def test_a_fit_is_the_function_over_the_data():
+    x = np.linspace(-1, 1, 20)[:, None]
+    drawn = lines(draw_fit(x, 3 * x, lambda x: x * x))
+    assert np.allclose(drawn["data"][0], np.hstack([x, 3 * x]))
+    at, value = drawn["network"][0].T
+    assert np.allclose(value, at * at)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_picture_is_the_same_bytes_and_leaves_no_settings_behind(format):
+    before = dict(mpl.rcParams)
+    one, other = (to_bytes(draw_fit(EPOCHS[:, None], EPOCHS[:, None], np.sin), format) for _ in range(2))
+    assert one == other
+    assert dict(mpl.rcParams) == before
+
+
+def test_names_are_the_same_wherever_they_are_listed():
+    assert set(KINDS) == {"curves", *gallery.OF_A_RUN}
+    assert tuple(UNDATED) == FORMATS
+
+
+def test_neighbouring_colours_differ_in_grey():
+    grey = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(to_rgb, COLOURS)]
+    assert all(abs(a - b) > 0.05 for a, b in zip(grey, grey[1:], strict=False))
+    assert len(MARKERS) == len(COLOURS) + 1
+
+
+def test_the_worst_mistake_is_where_the_wrong_class_is_furthest_ahead():
+    scores = np.array([[0.9, 0.1, 0], [0.6, 0.4, 0], [0.1, 0.1, 0.8], [0.2, 0.7, 0.1]])
+    assert gallery.worst_mistakes(scores, np.array([0, 1, 0, 1])).tolist() == [2, 1]
+
+
+def test_what_plot_draws_is_what_metrics_csv_says(backprop, tiny, tmp_path, monkeypatch):
+    assert backprop("train", tiny, "diagnostics=true", "--name", "run").code == 0
+    figures = []
+    for name in ("draw_curves", "draw_layers"):
+        draw = getattr(gallery, name)
+        monkeypatch.setattr(gallery, name, lambda *a, draw=draw: figures.append(draw(*a)) or figures[-1])
+    assert backprop("plot", "run", "--kind", "curves", "--kind", "gradients").code == 0
+    with (tmp_path / "runs/run/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for figure, columns in zip(
+        figures, (("val_accuracy", "train_cost"), ("gradient_norm_1", "saturated_2")), strict=True
+    ):
+        for column in columns:
+            expected = [[float(row["epoch"]), float(row[column])] for row in rows]
+            assert lines(figure)[column][0].tolist() == expected
