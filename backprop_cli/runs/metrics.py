@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
@@ -44,12 +43,10 @@ def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
 
 def read_table(path: Path) -> Table:
     """Return what the whole rows say, by column; NaN where there is no number. Raises RunError."""
-    try:
-        header = (_lines(path) or [""])[0].strip()
-        rows = read_rows(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
-    return {name: [row.get(name, math.nan) for row in rows] for name in header.split(",") if name}
+    rows = read_rows(path)
+    header = (_lines(path) or [""])[0].strip()
+    columns = header.split(",") if header.startswith("epoch") else ["epoch"]
+    return {name: [row.get(name, math.nan) for row in rows] for name in columns}
 
 
 def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
@@ -60,20 +57,20 @@ def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
 def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
     """Return the whole rows, up to an epoch if one is given, each with the numbers that it has by column.
 
-    There are none if there is no such file.
+    There are none if there is no such file. Raises RunError if it cannot be read, or has something else than numbers.
     """
-    header, *rows = _lines(path) or [""]
-    columns = header.strip().split(",")
-    numbers = [_numbers(columns, row) for row in rows if _is_whole(row, header)]
+    try:
+        header, *rows = _lines(path) or [""]
+        columns = header.strip().split(",")
+        numbers = [_numbers(columns, row) for row in rows if _is_whole(row, header)]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from error
     return numbers if epoch is None else [row for row in numbers if row["epoch"] <= epoch]
 
 
 def _numbers(columns: Sequence[str], row: str) -> dict[str, float]:
-    numbers: dict[str, float] = {}
-    for column, text in zip(columns, row.strip().split(","), strict=True):
-        with contextlib.suppress(ValueError):  # nothing there, as without a validation split
-            numbers[column] = int(text) if column == "epoch" else float(text)
-    return numbers
+    cells = zip(columns, row.strip().split(","), strict=True)
+    return {column: int(text) if column == "epoch" else float(text) for column, text in cells if text}
 
 
 def _lines(path: Path) -> list[str]:

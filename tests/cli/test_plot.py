@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from backprop_cli import gallery
 from backprop_cli.data.cache import Cache
@@ -144,7 +143,8 @@ def test_what_needs_data_is_left_out_with_a_warning(backprop, run, tmp_path):
     meta = good.meta.model_copy(update={"experiment": good.meta.experiment | changed})
     first = (np.zeros((12, 784), np.float32), good.layers[0][1])
     best.write_bytes(to_bytes(Checkpoint(meta, [first, good.layers[1]])))
-    (run / "config.yaml").write_text(yaml.safe_dump(meta.experiment))
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"experiment": meta.experiment}))
     away = ("--offline", "--data-dir", tmp_path / "none")
     done = backprop("plot", "run", *away, "--json")
     assert (done.code, kinds(done)) == (0, ["curves", "weights"])
