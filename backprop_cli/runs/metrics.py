@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
 
-from backprop_cli.files import atomic_write
+from backprop_cli.files import atomic_write, naming, sync_folder
 
 COLUMNS = ("epoch", "train_cost", "train_accuracy", "val_cost", "val_accuracy", "eta", "seconds")
 
@@ -15,14 +16,17 @@ Row = dict[str, int | float | None]
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add the row of an epoch, and the header before the first."""
-    new = not path.exists() or path.stat().st_size == 0
-    with path.open("a", encoding="utf-8", newline="") as file:
-        if new:
-            file.write(",".join(COLUMNS) + "\n")
-        file.write(",".join(_text(row.get(column)) for column in COLUMNS) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add the row of an epoch, and the header before the first. Raises OSError, a part of the row then written."""
+    with naming(path):
+        new = not path.exists() or path.stat().st_size == 0
+        with path.open("a", encoding="utf-8", newline="") as file:
+            if new:
+                file.write(",".join(COLUMNS) + "\n")
+            file.write(",".join(_text(row.get(column)) for column in COLUMNS) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    if new:
+        sync_folder(path.parent)
 
 
 def cut_back(path: Path, epoch: int) -> None:
@@ -41,14 +45,21 @@ def count_rows(path: Path, epoch: int) -> int:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        with naming(path):
+            return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return []
 
 
 def _kept(lines: list[str], epoch: int) -> list[str]:
-    header = lines[0] if lines and lines[0].startswith("epoch,") else ",".join(COLUMNS) + "\n"
-    return [header, *(row for row in lines if _is_whole(row, header) and int(row.split(",")[0]) <= epoch)]
+    whole = bool(lines) and re.fullmatch(r"epoch,.*\n", lines[0]) is not None
+    header = lines[0] if whole else ",".join(COLUMNS) + "\n"
+    kept, before = [header], 0
+    for row in lines:
+        if _is_whole(row, header) and before < (number := int(row.split(",")[0])) <= epoch:
+            kept.append(row)
+            before = number
+    return kept
 
 
 def _is_whole(row: str, header: str) -> bool:
@@ -56,5 +67,7 @@ def _is_whole(row: str, header: str) -> bool:
 
 
 def _text(value: int | float | None) -> str:
-    """Return a number with six digits, enough for float32, and an epoch as it is."""
-    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.6g}"
+    """Return a number with six digits, enough for float32, and an epoch as it is; nothing for what is no number."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
