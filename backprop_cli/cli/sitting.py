@@ -20,7 +20,7 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
     """Make the session, train it to its end, a signal or divergence, and exit with what that means."""
     threads = choose_threads(experiment.threads, experiment.layers, experiment.batch_size)
     code = Exit.DONE
-    with limit_threads(threads), StopOnSignal(console.say) as signals:
+    with limit_threads(threads), StopOnSignal(console.quiet) as signals:
         console.detail(f"BLAS: {blas_info()}")
         session = make_session()
         try:
@@ -32,9 +32,8 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
         position = session.position
         console.warn(f"stopped in epoch {position.epoch + 1}, after {position.step} steps, and saved")
         console.say(f"go on with: backprop resume {session.folder.path}")
-        code = signals.exit_code or Exit.FAILED
     console.result(summary(session), result(session), quiet=str(session.folder.path))
-    click.get_current_context().exit(code)
+    click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # a script's loop should hear of Ctrl-C
 
 
 def result(session: Session) -> dict[str, Any]:
