@@ -90,7 +90,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     meta = checkpoint.meta.model_dump(mode="json")
     text = json.dumps({**meta, "sha256": _digest(meta, arrays)}, ensure_ascii=True, allow_nan=False)
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays, meta=np.array(text))
+    entries: dict[str, Any] = {**arrays, "meta": np.array(text)}  # numbers and text: nothing to be pickled
+    np.savez(file, **entries)
     return file.getvalue()
 
 
