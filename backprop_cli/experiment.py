@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -86,11 +87,10 @@ def initial_position(e: Experiment, plan: Plan) -> Position:
 
 def theta_of_layers(e: Experiment, network: Network, layers: Sequence[tuple[Array, Array]]) -> Array:
     """Return the theta of which these W and b are the layers. Raises CheckpointError if they do not fit."""
-    theta = np.empty(network.n_parameters, e.dtype)
-    own = network.layers(theta)
     shapes = [(W.shape, b.shape) for W, b in layers]
-    if shapes != [(layer.W.shape, layer.b.shape) for layer in own]:
+    if shapes != [((n_out, n_in), (n_out,)) for n_in, n_out in pairwise(network.sizes)]:
         raise CheckpointError(f"its arrays are not those of a network {'-'.join(map(str, e.sizes))}")
-    for layer, (W, b) in zip(own, layers, strict=True):
+    theta = np.empty(network.n_parameters, e.dtype)  # of a size that has been seen, not only declared
+    for layer, (W, b) in zip(network.layers(theta), layers, strict=True):
         layer.W[...], layer.b[...] = W, b
     return theta

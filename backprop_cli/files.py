@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +16,42 @@ from typing import Any
 def atomic_write(path: Path, data: bytes) -> None:
     """Write data to path: a temporary in the same folder, fsync, rename, fsync of the folder.
 
-    The file gets the mode that the user's umask gives. Raises OSError, the old file then untouched.
+    The file gets the mode that the user's umask gives. Raises OSError; the file then is the old one, or the new one
+    if only the folder could not be synced.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:  # the umask decides, where tempfile would say 0600
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # not the temporary, of which nobody has heard
-        raise
+    # a random name: a process id is not unique where machines share a folder
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with naming(path):
+        try:
+            with open(temporary, "xb") as file:  # the umask decides, where tempfile would say 0600
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
     sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError name this path: a failed write names none, and a temporary is nothing a user has heard of."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
 def to_json(data: Any, indent: int | None = None) -> str:
-    """Return data as JSON that every reader takes: numbers that are not finite become null."""
-    return json.dumps(_finite(data), indent=indent, ensure_ascii=False, allow_nan=False)
+    """Return data as JSON that every reader takes.
+
+    Numbers that are not finite become null, and what is not UTF-8 in a file name becomes an escape.
+    """
+    text = json.dumps(_finite(data), indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _finite(data: Any) -> Any:
@@ -44,20 +62,23 @@ def _finite(data: Any) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporaries that killed processes left in a folder that is nobody else's."""
-    for path in folder.glob(".*.tmp"):
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove the temporaries that killed processes left of files of this name, which nobody else is writing."""
+    for path in folder.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder last, where the platform lets a folder be opened."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows
+    """Make a new name in the folder last. Raises OSError."""
+    if os.name == "nt":  # has no way to open a folder
         return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with naming(folder):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that syncs no folders
+                raise
+        finally:
+            os.close(handle)

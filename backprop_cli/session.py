@@ -158,14 +158,17 @@ class Session:
         }
 
     def _begin(self) -> None:
-        """Bring the folder to the state of `position`, from which the run can be resumed."""
-        self.folder.write_record(self.record())
+        """Bring the folder to the state of `position`, from which the run can be resumed.
+
+        The record comes last: a folder that says it is a run can be resumed.
+        """
+        self.folder.prepare()
         values = self.experiment.to_dict()
         text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
         atomic_write(self.folder.config, text.encode())
-        self.folder.remove_leftovers()
         metrics.cut_back(self.folder.metrics, self.position.epoch, columns_of(self.plan))
         self._save()
+        self.folder.write_record(self.record())
 
     def _keep(self, event: EpochResult) -> None:
         """Put an epoch on disk: its row, its checkpoints; the last checkpoint is what makes it so."""

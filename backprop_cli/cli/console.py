@@ -39,6 +39,8 @@ class Console:
         words = to_json(data) if self.json else quiet if self.quiet else text
         if not words:
             return
+        if sys.stdout is None:
+            raise BackpropError("the result cannot be written to stdout: it is closed")
         try:
             click.echo(words)
             sys.stdout.flush()

@@ -38,20 +38,19 @@ def command(
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import load_data
     from backprop_cli.optim.schedules import Cosine
-    from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.runs.folder import find_run
     from backprop_cli.session import Session, environment, experiment_of
 
     folder = find_run(run, runs_dir)
     with folder.lock():
         before = folder.read_record()
-        last = folder.checkpoint("last")
-        checkpoint = read_checkpoint(last)
-        experiment = experiment_of(checkpoint, str(last), epochs)
+        checkpoint, origin = _newest(folder, console)
+        experiment = experiment_of(checkpoint, str(origin), epochs)
         done = checkpoint.meta.epoch
         if experiment.epochs < done:
             raise UsageError(f"{folder.path} has {done} epochs already; --epochs must be more than that")
-        if experiment.epochs == done and before.get("status") == "finished":
+        whole = origin == folder.checkpoint("last")
+        if experiment.epochs == done and before.get("status") == "finished" and whole:
             raise UsageError(f"{folder.path} has all its {done} epochs; to go on, say how many: --epochs {2 * done}")
         if checkpoint.meta.stopped:
             raise UsageError(
@@ -74,6 +73,41 @@ def command(
             return session
 
         sit(resumed, experiment, console, live)
+
+
+def _newest(folder: RunFolder, console: Console) -> tuple[Checkpoint, Path]:
+    """Return the last checkpoint, or the best one where the last is damaged or lost, and where it lies.
+
+    Raises CheckpointError if neither is whole.
+    """
+    from backprop_cli.errors import CheckpointError
+    from backprop_cli.runs.checkpoint import read_checkpoint
+
+    last, best = folder.checkpoint("last"), folder.checkpoint("best")
+    try:
+        return read_checkpoint(last), last
+    except CheckpointError as error:
+        try:
+            checkpoint = _to_the_end_of(folder, read_checkpoint(best))
+        except CheckpointError as another:
+            raise CheckpointError(f"{error}\n{another}\nNothing is left to go on from.") from error
+        console.warn(f"{error}; going on from {best}, after epoch {checkpoint.meta.epoch}")
+        return checkpoint, best
+
+
+def _to_the_end_of(folder: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint with the epochs that the run's config asks for: the run may have been extended since."""
+    from dataclasses import replace
+
+    from backprop_cli.config.load import load_experiment
+    from backprop_cli.errors import ConfigError
+
+    try:
+        epochs = load_experiment(folder.config).epochs
+    except ConfigError:
+        return checkpoint
+    experiment = {**checkpoint.meta.experiment, "epochs": epochs}
+    return replace(checkpoint, meta=checkpoint.meta.model_copy(update={"experiment": experiment}))
 
 
 def _changes(folder: RunFolder, checkpoint: Checkpoint) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
-from collections.abc import Callable
+import sys
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -15,8 +17,8 @@ class StopOnSignal:
 
     exit_code: Exit | None = None
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
 
     def requested(self) -> bool:
         """Whether a signal has come."""
@@ -33,6 +35,7 @@ class StopOnSignal:
             signal.signal(number, handler)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        if self.exit_code is None:
-            self._say("stopping at the next batch, to save")
+        if self.exit_code is None and not self._quiet and sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # not print: the signal may have come inside a print
+                os.write(sys.stderr.fileno(), b"stopping at the next batch, to save\n")
         self.exit_code = Exit.SIGINT if number == signal.SIGINT else Exit.SIGTERM

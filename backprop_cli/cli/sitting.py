@@ -28,7 +28,7 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
     """
     threads = choose_threads(experiment.threads, experiment.sizes, batch_size(experiment))
     code = Exit.DONE
-    with limit_threads(threads), StopOnSignal(console.say) as signals:
+    with limit_threads(threads), StopOnSignal(console.quiet) as signals:
         console.detail(f"BLAS: {blas_info()}")
         session = make_session()
         done, chart = session.position.epoch, None
@@ -43,11 +43,10 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
         position = session.position
         console.warn(f"stopped in epoch {position.epoch + 1}, after {position.step} steps, and saved")
         console.say(f"go on with: backprop resume {session.folder.path}")
-        code = signals.exit_code or Exit.FAILED
     for line in _lessons(session):
         console.say(f"advice: {line}")
     console.result(summary(session), result(session), quiet=str(session.folder.path))
-    click.get_current_context().exit(code)
+    click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # a script's loop should hear of Ctrl-C
 
 
 def result(session: Session) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from backprop_cli.config.messages import sentence
 from backprop_cli.config.reader import Document, Path, read_file, read_text
 from backprop_cli.config.schema import KEYS, Experiment
 from backprop_cli.config.spellings import SPELLINGS
-from backprop_cli.errors import ConfigError
+from backprop_cli.errors import MAX_PROBLEMS, ConfigError
 
 MAX_EXTENDS = 10
 
@@ -53,11 +53,14 @@ def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
     place = document.value_places[("extends",)]
     if not isinstance(base, str):
         raise ConfigError([f"{place}: extends must be the path of a file, not {base!r}"])
+    under_path = path.parent / base
+    if under_path.is_fifo() or under_path.is_char_device():  # to read a pipe or a terminal is to wait for it
+        raise ConfigError([f"{place}: extends {base!r}, which is not a file"])
     here = path.resolve()
     if here in seen or len(seen) >= MAX_EXTENDS:
         raise ConfigError([f"{place}: extends goes round in a circle, or through more than {MAX_EXTENDS} files"])
     try:
-        under = _with_base(path.parent / base, (*seen, here))
+        under = _with_base(under_path, (*seen, here))
     except ConfigError as error:
         raise ConfigError([f"{place}: extends a file with problems", *error.problems]) from None
     _put_over(under, document)
@@ -129,8 +132,10 @@ def _validate(document: Document, home: str) -> Experiment:
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
-        for finding in error.errors(include_url=False):
-            problems.append(_locate(document, home, finding))
+        findings = error.errors(include_url=False)
+        known = (*KEYS, "extends") if len(findings) <= MAX_PROBLEMS else ()  # to guess what was meant takes its time
+        for finding in findings:
+            problems.append(_locate(document, home, finding, known))
             bad.add(finding["loc"][0] if finding["loc"] else "?")
         try:  # the rules between the other keys are worth a look in the same go
             experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
@@ -144,8 +149,8 @@ def _validate(document: Document, home: str) -> Experiment:
     return resolved(experiment)
 
 
-def _locate(document: Document, home: str, finding: Any) -> str:
-    """Return one of pydantic's findings as a located line."""
+def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[str]) -> str:
+    """Return one of pydantic's findings as a located line; a key that is unknown may have been meant as a known one."""
     path: Path = finding["loc"] or ("?",)  # none where a key is no text at all
     chosen = ""
     if len(path) > 1 and path[1] in ("number", "mapping") and path[0] == "lambda":  # pydantic says what it took it for
@@ -156,7 +161,7 @@ def _locate(document: Document, home: str, finding: Any) -> str:
         path = path[:-1]  # the layer is a bare number
     unknown = finding["type"] == "extra_forbidden"
     places = document.key_places if unknown else document.value_places
-    known = (*KEYS, "extends") if len(path) == 1 else _options_of(str(path[0]), chosen)
+    known = known_keys if len(path) == 1 else _options_of(str(path[0]), chosen)
     return f"{_place(places, path) or home}: {sentence(path, finding, known)}"
 
 

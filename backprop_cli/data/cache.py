@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from backprop_cli.errors import DataError
-from backprop_cli.files import atomic_write
+from backprop_cli.files import atomic_write, remove_leftovers
 
 Report = Callable[[str], None]
 """Told, in a line, what takes time: a download, a file that is not what it should be."""
@@ -51,16 +51,52 @@ class Cache:
         """
         folder = self.folder / dataset
         bad: list[str] = []
+        if data := self._find(file, folder, bad):
+            return data
+        if self.offline:
+            raise DataError(self._advice(file, dataset, folder, ["the network was not asked"], bad))
+        with self._turn(file, folder):
+            bad = []
+            if data := self._find(file, folder, bad):  # somebody else's turn brought it
+                return data
+            mirrors = ((self.mirror,) if self.mirror else ()) + mirrors
+            return self._unpack(self._fetch(file, dataset, folder, mirrors, bad), file, folder)
+
+    @contextlib.contextmanager
+    def _turn(self, file: RemoteFile, folder: Path) -> Iterator[None]:
+        """Wait until nobody else fetches the file; the death of a process ends its turn.
+
+        Where a file cannot be locked nobody waits: one may then be fetched twice, but is put in place whole.
+        """
+        from filelock import FileLock, Timeout
+
+        path = folder / f".{file.name}.lock"
+        lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its process
+        with contextlib.suppress(OSError, NotImplementedError):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self.report(f"waiting for another process that fetches {file.name}")
+                lock.acquire()
+            remove_leftovers(folder, f"{file.unpacked_name}*")
+        try:
+            yield
+        finally:
+            if lock.is_locked:
+                with contextlib.suppress(OSError):
+                    path.unlink()  # while it is locked: who waits for it sees that it is gone, and makes another
+                lock.release()
+
+    def _find(self, file: RemoteFile, folder: Path, bad: list[str]) -> bytes | None:
+        """Return the unpacked bytes of the first good copy on disk; note in bad what was no good."""
         for place in (folder, self.folder):
             if data := self._read(place / file.unpacked_name, file.unpacked_size, file.unpacked_sha256, bad):
                 return data
         for place in (folder, self.folder):
             if packed := self._read(place / file.name, file.size, file.sha256, bad):
                 return self._unpack(packed, file, folder)
-        if self.offline:
-            raise DataError(self._advice(file, dataset, folder, ["the network was not asked"], bad))
-        mirrors = ((self.mirror,) if self.mirror else ()) + mirrors
-        return self._unpack(self._fetch(file, dataset, folder, mirrors, bad), file, folder)
+        return None
 
     def _read(self, path: Path, size: int, sha256: str, bad: list[str]) -> bytes | None:
         """Return the bytes of a file if it is there and right; note it in bad if it is there and wrong."""

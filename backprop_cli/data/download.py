@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -11,6 +12,9 @@ from urllib3.util import Retry
 
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""
+
+LIMIT = 15 * 60
+"""Seconds that a file may take: a server that sends a byte now and then would never time out."""
 
 RETRIES = Retry(
     total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), respect_retry_after_header=False
@@ -34,11 +38,13 @@ def download(url: str, size: int, sha256: str) -> bytes:
             with session.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as answer:
                 if answer.status_code != requests.codes.ok:
                     raise DownloadError(f"HTTP {answer.status_code} {answer.reason}")
-                data = bytearray()
-                for part in answer.raw.stream(1 << 16, decode_content=False):
+                data, clock = bytearray(), time.monotonic()
+                while part := answer.raw.read1(1 << 16, decode_content=False):  # as much as has come
                     data += part
                     if len(data) > size:
                         raise DownloadError(f"more than the {size:,} bytes of the original")
+                    if time.monotonic() - clock > LIMIT:
+                        raise DownloadError(f"only {len(data):,} of {size:,} bytes in {LIMIT / 60:g} minutes")
         except (requests.RequestException, HTTPError, OSError) as error:
             raise DownloadError(_reason(error)) from error
     if len(data) != size:

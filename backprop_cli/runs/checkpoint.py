@@ -6,20 +6,24 @@ and a SHA-256 over the content.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import math
+import os
 import re
+import stat
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from backprop_cli.errors import CheckpointError
+from backprop_cli.files import naming
 from backprop_cli.nn.arrays import Array
 
 _NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|(optimizer|average|epoch)\.[a-z0-9_]{1,40})\.npy")
@@ -30,6 +34,7 @@ _HEADER = re.compile(  # of an .npy file of version 1.0, exactly as NumPy writes
 )
 _MAX_META = 1 << 20
 _MAX_ENTRIES = 1000
+_MAX_DIRECTORY = 1 << 18  # bytes; an entry of a checkpoint takes less than 100
 
 
 def _has_epoch(figures: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +56,7 @@ class Meta(BaseModel):
     streams are functions of the experiment's seed, the epoch and the step, so they have no state of their own.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     format: Literal[1] = 1
     experiment: dict[str, Any]
@@ -87,31 +92,41 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     meta = checkpoint.meta.model_dump(mode="json")
     text = json.dumps({**meta, "sha256": _digest(meta, arrays)}, ensure_ascii=True, allow_nan=False)
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays, meta=np.array(text))
+    entries: dict[str, Any] = {**arrays, "meta": np.array(text)}  # numbers and text: nothing to be pickled
+    np.savez(file, **entries)
     return file.getvalue()
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read and verify a checkpoint. Raises CheckpointError for anything but a whole one of this program."""
+    """Read and verify a checkpoint.
+
+    Raises CheckpointError for anything but a whole one of this program, and OSError if it is there and cannot be read.
+    """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        return _parse(data)
+        with naming(path):
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+                raise CheckpointError("not a file")
+            with path.open("rb") as file:
+                return _parse(file)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def _parse(data: bytes) -> Checkpoint:
+def _parse(archive: BinaryIO) -> Checkpoint:
+    size = _checked_size(archive)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
+        with zipfile.ZipFile(archive) as file:
             entries = file.infolist()
-            if sum(info.file_size for info in entries) > len(data) or len(entries) > _MAX_ENTRIES:
+            declared = sum(max(info.file_size, info.compress_size) for info in entries)
+            if declared > size or len(entries) > _MAX_ENTRIES:
                 raise CheckpointError("not a checkpoint: its entries are larger than the file, or too many")
             arrays = {info.filename: _read_array(file, info) for info in entries}
             whole = len(arrays) == len(entries)
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a place before the beginning
+            raise
         raise CheckpointError(f"not a whole checkpoint ({error})") from error
     text = arrays.pop("meta.npy", None)
     if text is None or text.dtype.kind != "U" or not whole:
@@ -132,6 +147,25 @@ def _parse(data: bytes) -> Checkpoint:
     except KeyError as error:
         raise CheckpointError(f"not a checkpoint: {error} is missing") from error
     return Checkpoint(meta, layers, memory)
+
+
+def _checked_size(file: BinaryIO) -> int:
+    """Return the size of a file, once its end says that it is a zip archive with a directory of moderate size.
+
+    zipfile makes an object of every entry in the directory before it can be asked how many there are.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 98))
+    end = file.read().rjust(98, b"\0")
+    record64, locator64, record = end[:56], end[56:76], end[76:]
+    if not record.startswith(b"PK\5\6") or not record.endswith(b"\0\0"):  # zeros: no comment after it
+        raise CheckpointError("not a whole checkpoint: it does not end as one")
+    directory = int.from_bytes(record[12:16], "little")
+    if locator64.startswith(b"PK\6\7"):  # of a file beyond 2 GB
+        directory = max(directory, int.from_bytes(record64[40:48], "little"))
+    if directory > _MAX_DIRECTORY:
+        raise CheckpointError("not a checkpoint: it has too many entries")
+    return size
 
 
 def _read_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:

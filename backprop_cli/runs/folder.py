@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError, UsageError
-from backprop_cli.files import atomic_write, remove_leftovers, to_json
+from backprop_cli.files import atomic_write, remove_leftovers, sync_folder, to_json
 
 try:
     import fcntl
@@ -51,11 +51,11 @@ class RunFolder:
         return self.path / "checkpoints" / f"{which}.npz"
 
     def read_record(self) -> dict[str, Any]:
-        """Return what run.json says. Raises RunError if it is not there or not whole."""
+        """Return what run.json says, nothing if there is none. Raises RunError if it is not whole."""
         try:
             record = json.loads(self.record.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise RunError(f"{self.path}: not a run's folder (no run.json)") from error
+        except FileNotFoundError:
+            return {}
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.record}: cannot be read: {error}") from error
         if not isinstance(record, dict):
@@ -64,8 +64,11 @@ class RunFolder:
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Replace run.json."""
-        text = to_json(record, indent=2) + "\n"
-        atomic_write(self.record, text.encode(errors="backslashreplace"))  # a file name need not be UTF-8
+        atomic_write(self.record, (to_json(record, indent=2) + "\n").encode())
+
+    def is_run(self) -> bool:
+        """Whether this is a run's folder: one with a record, or with the checkpoint that comes just before it."""
+        return self.record.is_file() or self.checkpoint("last").is_file()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -102,21 +105,24 @@ class RunFolder:
             return True
         return False
 
-    def remove_leftovers(self) -> None:
-        """Remove what a killed process may have left half written."""
-        for folder in (self.path, self.path / "checkpoints"):
+    def prepare(self) -> None:
+        """Make the folder ready to be written to by its owner: whole, and without what a killed process left."""
+        checkpoints = self.path / "checkpoints"
+        checkpoints.mkdir(exist_ok=True)
+        sync_folder(self.path)
+        for folder in (self.path, checkpoints):
             remove_leftovers(folder)
 
 
 def claim(runs: Path, stem: str, name: str | None = None, overwrite: bool = False) -> RunFolder:
-    """Make the folder of a new run: `name`, or the first free `stem-NNN`. It is this caller's alone.
+    """Make the folder of a new run: `name`, or the first free `stem-NNN`. It is empty, and waits for its lock.
 
     Raises RunError if the name is taken, unless overwrite is true and a run is there to be removed.
     """
     try:
         runs.mkdir(parents=True, exist_ok=True)
         folder = _claim_name(runs / check_name(name), overwrite) if name is not None else _claim_number(runs, stem)
-        (folder / "checkpoints").mkdir()
+        sync_folder(runs)
     except OSError as error:
         raise RunError(f"{error.filename or runs}: the run's folder cannot be made: {error.strerror}") from error
     return RunFolder(folder)
@@ -130,9 +136,8 @@ def _claim_name(folder: Path, overwrite: bool) -> Path:
             raise RunError(f"{folder} exists; give another --name, or --overwrite to replace that run") from None
         if not _may_be_removed(folder):
             raise RunError(f"{folder} is not a run's folder, so --overwrite leaves it alone") from None
-        with RunFolder(folder).lock():
-            shutil.rmtree(folder)
-        folder.mkdir()
+        with RunFolder(folder).lock():  # the folder stays, and with it the lock that others look at
+            _empty(folder)
     return folder
 
 
@@ -157,10 +162,21 @@ def check_removable(run: RunFolder) -> None:
 
 
 def _may_be_removed(folder: Path) -> bool:
-    """Whether a folder is a run's, or that of a run which did not get as far as its first file."""
-    if not folder.is_dir() or (folder / "run.json").is_file():
-        return folder.is_dir()
-    return all(path == folder / "checkpoints" for path in folder.rglob("*"))
+    """Whether a folder is a run's, or that of a run which was killed before its first checkpoint."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    run, checkpoints = RunFolder(folder), folder / "checkpoints"
+    there = {path for path in folder.rglob("*") if not re.fullmatch(r"\..*\.tmp", path.name)}
+    return run.is_run() or there in (set(), {checkpoints}, {checkpoints, run.config})
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that is in a run's folder; the record last, so that a half emptied folder is known for what it is."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "run.json"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _claim_number(runs: Path, stem: str) -> Path:
@@ -197,13 +213,13 @@ def find_run(text: str, runs: Path) -> RunFolder:
         if not started:
             raise UsageError(f"{LAST}: there is no run in {runs}")
         return max(started, key=lambda f: f.config.stat().st_mtime_ns)
-    for path in (Path(text), runs / text):
-        if (path / "run.json").is_file():
-            return RunFolder(path)
+    for folder in (RunFolder(Path(text)), RunFolder(runs / text)):
+        if folder.is_run():
+            return folder
     if Path(text).is_file():
         raise UsageError(f"{text} is a file; name the run's folder")
     if Path(text).is_dir():
-        raise UsageError(f"{text}: not a run's folder (no run.json)")
+        raise UsageError(f"{text}: not a run's folder (no run.json and no checkpoint)")
     candidates = [f for f in _runs_in(runs) if f.path.name.startswith(text)]
     if len(candidates) > 1:
         names = ", ".join(sorted(f.path.name for f in candidates)[:5])
@@ -224,5 +240,5 @@ def _runs_in(runs: Path) -> list[RunFolder]:
     with contextlib.suppress(OSError):
         for entry in runs.iterdir():
             with contextlib.suppress(OSError):  # one that may not be read
-                found += [RunFolder(entry)] if (entry / "run.json").is_file() else []
+                found += [RunFolder(entry)] if RunFolder(entry).is_run() else []
     return found

@@ -96,6 +96,8 @@ def read_runs(runs: Path) -> tuple[list[Run], list[str]]:
 def read_run(folder: RunFolder) -> Run:
     """Return the run in a folder. Raises RunError if there is none, or it is damaged."""
     record = folder.read_record()
+    if not record:
+        raise RunError(f"{folder.path}: not a run's folder (no run.json)")
     experiment = record["experiment"] if "experiment" in record else _read_config(folder.config)
     status, best, test = record.get("status"), record.get("best") or {}, record.get("test") or {}
     if not (isinstance(status, str) and all(isinstance(part, dict) for part in (experiment, best, test))):

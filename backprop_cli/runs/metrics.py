@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backprop_cli.errors import RunError
-from backprop_cli.files import atomic_write
+from backprop_cli.files import atomic_write, naming, sync_folder
 
 Row = dict[str, int | float | None]
 """The values of an epoch by column; None is written as nothing."""
@@ -19,14 +19,20 @@ Table = dict[str, list[float]]
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add the row of an epoch, and before the first a header of its columns; all rows of a run have the same."""
-    new = not path.exists() or path.stat().st_size == 0
-    with path.open("a", encoding="utf-8", newline="") as file:
-        if new:
-            file.write(",".join(row) + "\n")
-        file.write(",".join(map(_text, row.values())) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add the row of an epoch, and before the first a header of its columns, which all rows share.
+
+    Raises OSError, a part of the row then written.
+    """
+    with naming(path):
+        new = not path.exists() or path.stat().st_size == 0
+        with path.open("a", encoding="utf-8", newline="") as file:
+            if new:
+                file.write(",".join(row) + "\n")
+            file.write(",".join(map(_text, row.values())) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    if new:
+        sync_folder(path.parent)
 
 
 def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
@@ -75,15 +81,21 @@ def _numbers(columns: Sequence[str], row: str) -> dict[str, float]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        with naming(path):
+            return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return []
 
 
 def _kept(lines: list[str], epoch: int, columns: Sequence[str]) -> list[str]:
-    whole = lines and lines[0].startswith("epoch,") and lines[0].endswith("\n")
+    whole = bool(lines) and re.fullmatch(r"epoch,.*\n", lines[0]) is not None
     header = lines[0] if whole else ",".join(columns) + "\n"
-    return [header, *(row for row in lines if _is_whole(row, header) and int(row.split(",")[0]) <= epoch)]
+    kept, before = [header], 0
+    for row in lines:
+        if _is_whole(row, header) and before < (number := int(row.split(",")[0])) <= epoch:
+            kept.append(row)
+            before = number
+    return kept
 
 
 def _is_whole(row: str, header: str) -> bool:
@@ -91,5 +103,7 @@ def _is_whole(row: str, header: str) -> bool:
 
 
 def _text(value: int | float | None) -> str:
-    """Return a number with six digits, enough for float32, and an epoch as it is."""
-    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.6g}"
+    """Return a number with six digits, enough for float32, and an epoch as it is; nothing for what is no number."""
+    if value is None or not math.isfinite(value):
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"

@@ -56,6 +56,15 @@ def test_overwrite_leaves_alone_what_is_no_run(runs):
     assert (runs / "photos" / "holiday.jpg").exists()
 
 
+@pytest.mark.parametrize("file", ["config.yaml", "notes.tmp", "checkpoints/best.npz"])
+def test_overwrite_leaves_alone_what_only_looks_like_a_run(runs, file):
+    (runs / "mine" / file).parent.mkdir(parents=True)
+    (runs / "mine" / file).write_text("precious")
+    with pytest.raises(RunError, match="not a run's folder"):
+        claim(runs, "x", "mine", overwrite=True)
+    assert (runs / "mine" / file).read_text() == "precious"
+
+
 @pytest.mark.parametrize("name", ["a/b", "../a", "..", ".", "", "-rf", ".hidden", "a\0b", "a b", "x" * 101, "a..b"])
 def test_names_stay_inside(runs, name):
     with pytest.raises(UsageError, match="run name"):

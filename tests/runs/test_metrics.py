@@ -77,3 +77,30 @@ def test_a_table_has_the_whole_rows_by_column_and_nan_for_nothing(tmp_path):
     path.write_text("epoch,train_cost\n1,much\n")
     with pytest.raises(RunError, match=r"metrics.csv: cannot be read: .*much"):
         read_table(path)
+
+
+def test_a_file_torn_at_any_byte_is_healed(tmp_path):
+    path = tmp_path / "metrics.csv"
+    for epoch in (1, 2):
+        append_row(path, row(epoch))
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        kept = count_rows(path, 2, COLUMNS)
+        cut_back(path, kept, COLUMNS)
+        for epoch in range(kept + 1, 3):
+            append_row(path, row(epoch))
+        assert path.read_bytes() == whole
+
+
+def test_an_epoch_has_one_row(tmp_path):
+    path = tmp_path / "metrics.csv"
+    for epoch in (1, 2, 2, 1, 3):
+        append_row(path, row(epoch))
+    cut_back(path, 3, COLUMNS)
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["epoch", "1", "2", "3"]
+
+
+def test_a_number_that_is_none_is_written_as_nothing(tmp_path):
+    append_row(tmp_path / "metrics.csv", {**row(1), "train_cost": float("nan"), "val_cost": float("-inf")})
+    assert (tmp_path / "metrics.csv").read_text() == HEADER + "1,,0.5,,,3,0.001\n"

@@ -1,0 +1,135 @@
+"""A run that is killed or interrupted, at any moment, can be resumed to the weights that it would have had."""
+
+import json
+import random
+import shutil
+import signal
+from itertools import cycle
+
+import pytest
+
+from backprop_cli.runs.checkpoint import read_checkpoint
+from tests.cli.helpers import numbers, same_bits
+from tests.reliability.conftest import fault
+
+TRAIN = ("train", "some.yaml", "--name", "run")
+SAVING = "open write fsync rename"
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(forks, tmp_path_factory):
+    """A folder with a config and, below `good`, its run; the seconds that takes, and its calls that save something."""
+    place = tmp_path_factory.mktemp("place")
+    (place / "some.yaml").write_text(
+        "dataset: digits\nlayers: 64-40-10\neta: 0.5\nepochs: 12\nbatch_size: 5\noptimizer: momentum\n"
+    )
+    done = forks(*TRAIN, "--runs-dir", "good", cwd=place)
+    assert done.code == 0
+    calls = forks(*TRAIN, "--runs-dir", "runs", cwd=place, fault=fault(0, calls=SAVING)).seen
+    return place, done.seconds, calls
+
+
+def resume_and_compare(forks, place):
+    """Resume the run, or start it anew if it was ended before there was one; compare it with the good one."""
+    run = place / "runs/run"
+    for path in run.rglob("*.npz"):
+        read_checkpoint(path)
+    if not (run / "run.json").exists():
+        done = forks(*TRAIN, "--overwrite", cwd=place)
+        assert done.code == 0, done.err
+    elif json.loads((run / "run.json").read_text())["status"] != "finished":
+        done = forks("resume", "run", cwd=place)
+        assert done.code == 0, done.err
+        assert "warning" not in done.err
+    good = place / "good/run"
+    for which in ("best", "last"):
+        assert same_bits(run / f"checkpoints/{which}.npz", good / f"checkpoints/{which}.npz")
+    assert numbers(run / "metrics.csv") == numbers(good / "metrics.csv")
+    assert not list(run.rglob(".*.tmp"))
+
+
+def kill_while_saving(forks, undisturbed, moments):
+    place, _, calls = undisturbed
+    for moment in moments:
+        shutil.rmtree(place / "runs", ignore_errors=True)
+        at = fault(1 + moment % calls, calls=SAVING, number=signal.SIGKILL)
+        assert forks(*TRAIN, cwd=place, fault=at).code == -signal.SIGKILL
+        resume_and_compare(forks, place)
+
+
+def signal_at_times(forks, undisturbed, parts, kinds, wanted):
+    """Send signals of some kinds in turn, at parts of the time of a whole run, until so many have met a run.
+
+    Every third is sent twice. Return the longest time that a run took to end.
+    """
+    place, seconds, _ = undisturbed
+    slowest, met = 0.0, 0
+    while met < wanted:
+        shutil.rmtree(place / "runs", ignore_errors=True)
+        at, number = next(parts) * seconds, kinds[met % len(kinds)]
+        twice = [(at + 0.002, number)] if met % 3 == 0 else []
+        done = forks(*TRAIN, cwd=place, signals=((at, number), *twice))
+        assert done.code in (CODES[number], 0), done
+        assert "Traceback" not in done.err
+        if done.code:
+            met += 1
+            slowest = max(slowest, done.seconds)
+            record = place / "runs/run/run.json"
+            if number != signal.SIGKILL and record.exists():
+                assert json.loads(record.read_text())["status"] in ("interrupted", "finished")
+        resume_and_compare(forks, place)
+    assert slowest < 5
+    return slowest
+
+
+def signal_while_saving(forks, undisturbed, moments):
+    place, _, calls = undisturbed
+    for moment in moments:
+        number = (signal.SIGINT, signal.SIGTERM)[moment % 2]
+        shutil.rmtree(place / "runs", ignore_errors=True)
+        twice = moment % 3 == 0
+        at = fault(1 + moment % (calls - 1), calls=SAVING, number=number, forever=twice)
+        done = forks(*TRAIN, cwd=place, fault=at)
+        assert done.code == CODES[number], done
+        assert done.seconds < 5
+        resume_and_compare(forks, place)
+
+
+def test_a_kill_while_saving_leaves_the_old_checkpoint_or_the_new(forks, undisturbed):
+    kill_while_saving(forks, undisturbed, (7, 60, 101))
+
+
+def test_a_kill_at_any_time_can_be_resumed(forks, undisturbed):
+    signal_at_times(forks, undisturbed, cycle((0.3, 0.6)), [signal.SIGKILL], 2)
+
+
+def test_a_signal_at_any_time_is_saved_and_obeyed(forks, undisturbed):
+    signal_at_times(forks, undisturbed, cycle((0.0, 0.4, 0.6)), [signal.SIGINT, signal.SIGTERM], 3)
+
+
+def test_a_signal_while_saving_lets_the_save_be_finished(forks, undisturbed):
+    signal_while_saving(forks, undisturbed, (6, 95, 151))
+
+
+@pytest.mark.long
+def test_hundreds_of_kills_lose_nothing(forks, undisturbed):
+    calls = undisturbed[2]
+    kill_while_saving(forks, undisturbed, range(calls))
+    signal_at_times(forks, undisturbed, moments(1), [signal.SIGKILL], 200)
+    print(f"killed at each of {calls} calls while saving, and at 200 random moments")
+    assert calls >= 50
+
+
+@pytest.mark.long
+def test_hundreds_of_interruptions_lose_nothing(forks, undisturbed):
+    calls = undisturbed[2]
+    signal_while_saving(forks, undisturbed, range(calls))
+    slowest = signal_at_times(forks, undisturbed, moments(2), [signal.SIGINT, signal.SIGTERM], 100)
+    print(f"interrupted at each of {calls} calls while saving, and at 100 random moments; out within {slowest:.2f} s")
+
+
+def moments(seed):
+    times = random.Random(seed)
+    while True:
+        yield times.random()

@@ -1,0 +1,137 @@
+"""Pipes, full disks, closed descriptors, other locales, strange names: no traceback, and training goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from backprop_cli.runs.checkpoint import read_checkpoint
+from tests.conftest import ROOT
+from tests.reliability.conftest import fault
+
+ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
+BACKPROP = f"{sys.executable} -m backprop_cli"
+
+
+def shell(tmp_path, command, **env):
+    """Run a line of bash; return its code and what it wrote, its stderr as bytes."""
+    words = ["bash", "-c", f"set -o pipefail; {command.replace('backprop', BACKPROP, 1)}"]
+    return subprocess.run(words, cwd=tmp_path, env={**ENV, **env}, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("backprop schema | head -1", 0),
+        ("backprop schema > /dev/full", 1),
+        ("backprop --help > /dev/full", 1),
+        ("backprop schema >&-", 1),
+        ("backprop schema <&-", 0),
+        ("backprop check none.yaml 2>&-", 2),
+        ("LC_ALL=C backprop check tiny.yaml η=0.5", 0),
+        ("PYTHONIOENCODING=ascii backprop schema", 0),
+        ("PYTHONIOENCODING=latin-1 backprop check tiny.yaml η=no", 2),
+    ],
+)
+def test_no_plumbing_makes_a_traceback(tiny, tmp_path, command, code):
+    done = shell(tmp_path, command)
+    assert done.returncode == code, done
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert b"defect" not in done.stderr
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])  # tests/cli loses stderr
+def test_losing_stdout_does_not_end_training(tiny, tmp_path, redirection):
+    done = shell(tmp_path, f"backprop train tiny.yaml --name run {redirection}")
+    assert b"Traceback" not in done.stderr
+    assert json.loads((tmp_path / "runs/run/run.json").read_text())["status"] == "finished"
+    assert read_checkpoint(tmp_path / "runs/run/checkpoints/last.npz").meta.epoch == 3
+
+
+@pytest.mark.parametrize("first", [5, 19, 33])
+def test_what_is_said_on_a_closed_stderr_ends_in_no_file(forks, tiny, tmp_path, first):
+    """Its descriptor would be that of a file of the run, which is being written to when the signal comes."""
+    at = fault(first, number=signal.SIGINT, calls="write")
+    done = forks("train", "tiny.yaml", "--name", "run", "epochs=20", cwd=tmp_path, fault=at, closed=(0, 2))
+    assert (done.code, done.fired) == (130, 1)
+    assert json.loads((tmp_path / "runs/run/run.json").read_text())["status"] == "interrupted"
+    for path in (tmp_path / "runs/run").rglob("*"):
+        assert path.is_dir() or b"stopping" not in path.read_bytes()
+    read_checkpoint(tmp_path / "runs/run/checkpoints/last.npz")
+
+
+@pytest.mark.parametrize("name", ["größe η", "caf\udce9", "quo'te\"s\nnew"])
+def test_folders_may_be_called_anything(forks, tmp_path, tiny, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    tiny.rename(folder / f"{name}.yaml")
+    done = forks("train", folder / f"{name}.yaml", "--runs-dir", folder, "--name", "run", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert os.path.samefile(result["run"], folder / "run")
+    assert forks("resume", folder / "run", "--epochs", 4, cwd=tmp_path).code == 0
+    assert forks("eval", folder / "run", cwd=tmp_path).code == 0
+    assert str(folder / f"{name}.yaml") in json.loads((folder / "run/run.json").read_text())["argv"]
+
+
+INTERRUPTED = """
+import os, sys
+
+module, number = sys.argv.pop(1), int(sys.argv.pop(1))
+
+def interrupt(event, words):
+    if event == "import" and words[0] == module:
+        os.kill(os.getpid(), number)
+
+sys.addaudithook(interrupt)
+from backprop_cli.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "number", "code"),
+    [("click", signal.SIGINT, 130), ("numpy", signal.SIGTERM, 143), ("backprop_cli.session", signal.SIGINT, 130)],
+)
+def test_a_signal_while_the_program_is_imported_is_a_line(tiny, tmp_path, module, number, code):
+    words = [sys.executable, "-c", INTERRUPTED, module, str(int(number)), "train", str(tiny)]
+    done = subprocess.run(words, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "error: interrupted\n")
+
+
+WATCHED = """
+import pkgutil, sys
+import backprop_cli
+
+def watch(event, words):
+    if event.startswith(told):
+        seen.append(f"{event} {words}")
+
+seen = []
+told = ("socket.connect", "socket.getaddrinfo", "socket.send", "urllib.", "pickle.")
+told += ("os.system", "os.exec", "os.posix_spawn", "subprocess.")
+sys.addaudithook(watch)
+for module in pkgutil.walk_packages(backprop_cli.__path__, "backprop_cli."):
+    __import__(module.name)
+from backprop_cli.cli.main import main
+for line in sys.argv[1:]:
+    try:
+        main(line.split())
+    except SystemExit as end:
+        assert not end.code, line
+usual = ("uname", "lscpu", "ldconfig")  # what Python and NumPy ask about the machine
+print([line for line in seen if not any(word in line for word in usual)], file=sys.stderr)
+"""
+
+
+def test_the_network_is_not_asked_and_nothing_is_run_that_came_from_a_file(tiny, tmp_path):
+    """Import every module, ask for help, train, resume and evaluate, with the interpreter telling what is done."""
+    lines = ["--help", "train --help", "data fetch --help", "train tiny.yaml --name run -q"]
+    lines += ["resume run --epochs 4 -q", "eval run -q", "gradcheck tiny.yaml --samples 1 -q", "check tiny.yaml -q"]
+    words = [sys.executable, "-c", WATCHED, *lines]
+    done = subprocess.run(words, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1] == "[]", done.stderr
