@@ -18,10 +18,10 @@ from backprop_cli.errors import CheckpointError, DataError, RunError
 from backprop_cli.experiment import batch_size, build_network, build_objective, load_data
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Dense, forward
+from backprop_cli.restore import load_network
 from backprop_cli.runs.checkpoint import read_checkpoint
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_table
-from backprop_cli.session import load_network
 from backprop_cli.training.evaluation import Evaluator
 from backprop_cli.training.threads import choose_threads, limit_threads
 

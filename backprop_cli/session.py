@@ -15,21 +15,20 @@ import scipy
 import yaml
 
 from backprop_cli import __version__
-from backprop_cli.config.load import override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.errors import CheckpointError, ConfigError, DivergedError
-from backprop_cli.experiment import build_network, build_plan, initial_position, theta_of_layers
+from backprop_cli.errors import CheckpointError, DivergedError
+from backprop_cli.experiment import build_plan, initial_position, theta_of_layers
 from backprop_cli.files import atomic_write
-from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.network import Network
+from backprop_cli.nn.costs import Perceptron
+from backprop_cli.restore import judged_theta
 from backprop_cli.runs import metrics
 from backprop_cli.runs.checkpoint import Checkpoint, Figures, Meta, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.training.diagnostics import LayerState, diagnostics_of
 from backprop_cli.training.evaluation import Evaluator, Score
 from backprop_cli.training.loop import EpochResult, Event, train
-from backprop_cli.training.plan import AVERAGE, Plan, Position, initial_memory
+from backprop_cli.training.plan import Plan, Position, initial_memory
 from backprop_cli.training.threads import blas_info
 
 
@@ -41,6 +40,10 @@ def versions() -> dict[str, str]:
         "scipy": scipy.__version__,
         "python": platform.python_version(),
     }
+
+
+SAVING_PAUSE = 3
+"""After a save, the next waits for so many times as long as it took; an epoch of 50 ms or more is always saved."""
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Session:
     best: Figures | None = None
     last: Figures | None = None
     layers: tuple[LayerState, ...] = ()
+    next_save: float = 0.0
+    saved: tuple[int, int] | None = None
+    waiting: Checkpoint | None = None
     status: str = "running"
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -96,14 +102,15 @@ class Session:
             meta.epoch,
             meta.step,
             meta.seconds,
-            best=_value_of(plan, meta.best),
+            best=meta.best_value,
+            improved=meta.improved,
             halvings=meta.halvings,
             halved_at=meta.halved_at,
             stopped=meta.stopped,
         )
         session = cls(experiment, folder, plan, position, history, meta.best, meta.last)
         if not session._has_best():
-            session.best = position.best = None
+            session.best = position.best = None  # the best of the epochs to come
         return session
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -118,15 +125,19 @@ class Session:
                 if isinstance(event, EpochResult):
                     self._keep(event)
                 yield event
+            if self.saved != (self.position.epoch, self.position.step):
+                self._save()
             if self.position.epoch < self.plan.epochs and not self.position.stopped:
                 self.status = "interrupted"
-                self._save()
             else:
                 self.outcome = {"test": self._test().figures()} if self.best else {}
-                self.status = "stopped_early" if self.position.stopped else "finished"
-                if self.position.stopped:
+                early = self.position.stopped and self.position.epoch < self.plan.epochs
+                self.status = "stopped_early" if early else "finished"
+                if early:
                     self.outcome["reason"] = self.position.stopped
         except DivergedError as error:
+            if self.waiting:
+                atomic_write(self.folder.checkpoint("best"), to_bytes(self.waiting))
             self.status = "diverged"
             self.outcome = {"diverged": {"epoch": error.epoch, "step": error.step}}
             raise
@@ -166,24 +177,44 @@ class Session:
         values = self.experiment.to_dict()
         text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
         atomic_write(self.folder.config, text.encode())
-        metrics.cut_back(self.folder.metrics, self.position.epoch, columns_of(self.plan))
+        metrics.cut_back(self.folder.metrics, self.position.epoch, columns_of(self.experiment))
         self._save()
         self.folder.write_record(self.record())
 
     def _keep(self, event: EpochResult) -> None:
-        """Put an epoch on disk: its row, its checkpoints; the last checkpoint is what makes it so."""
-        row = row_of(event, columns_of(self.plan))
+        """Put an epoch on disk: its row, its checkpoints; the last checkpoint is what makes it so.
+
+        Where epochs are so short that saving each would take longer than training it, some wait for the next save.
+        """
+        row = row_of(event, columns_of(self.experiment))
         metrics.append_row(self.folder.metrics, row)
         self.last = {key: value for key, value in row.items() if key.startswith(("epoch", "train_", "val_"))}
         self.layers = event.layers
         if event.is_best:
             self.best = self.last
-        self._save(best=event.is_best)
+        if time.perf_counter() >= self.next_save:
+            self._save(best=event.is_best)
+        elif event.is_best:
+            self.waiting = self._checkpoint(copy=True)
 
     def _save(self, best: bool = False) -> None:
-        """Write the last checkpoint, and the best one if this is it."""
+        """Write the last checkpoint, and the best one if this is it, or if it has been waiting to be written."""
+        started = time.perf_counter()
+        metrics.sync(self.folder.metrics)
+        data = to_bytes(self._checkpoint())
+        if best:
+            atomic_write(self.folder.checkpoint("best"), data)
+        elif self.waiting:
+            atomic_write(self.folder.checkpoint("best"), to_bytes(self.waiting))
+        self.waiting = None
+        atomic_write(self.folder.checkpoint("last"), data)
+        ended = time.perf_counter()
+        self.next_save = ended + SAVING_PAUSE * (ended - started)
+        self.saved = (self.position.epoch, self.position.step)
+
+    def _checkpoint(self, copy: bool = False) -> Checkpoint:
+        """Return where the run stands, as arrays of its own if they are to be kept while training goes on."""
         position = self.position
-        layers = self.plan.objective.network.layers(position.theta)
         meta = Meta(
             experiment=self.experiment.to_dict(),
             epoch=position.epoch,
@@ -191,14 +222,16 @@ class Session:
             seconds=position.seconds,
             best=self.best,
             last=self.last,
+            best_value=position.best,
+            improved=position.improved,
             halvings=position.halvings,
             halved_at=position.halved_at,
             stopped=position.stopped,
             versions=versions(),
         )
-        data = to_bytes(Checkpoint(meta, [(layer.W, layer.b) for layer in layers], position.memory))
-        for which in ("best", "last") if best else ("last",):
-            atomic_write(self.folder.checkpoint(which), data)
+        theta = position.theta.copy() if copy else position.theta
+        memory = {name: array.copy() for name, array in position.memory.items()} if copy else position.memory
+        return Checkpoint(meta, [(layer.W, layer.b) for layer in self.plan.objective.network.layers(theta)], memory)
 
     def _has_best(self) -> bool:
         """Whether the best checkpoint is there and is one of this network."""
@@ -217,30 +250,19 @@ class Session:
         return Evaluator(self.plan.objective, theta, data.scale, data.task, self.plan.workers).score(data.test)
 
 
-def _value_of(plan: Plan, best: Figures | None) -> tuple[int, float] | None:
-    """Return (epoch, value) of the best epoch, as `Position.best` has it; without validation any value will do."""
-    if best is None:
-        return None
-    validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}
-    value = validation.get(plan.monitor)
-    epoch = best["epoch"]
-    assert isinstance(epoch, int)
-    return epoch, 0.0 if value is None else Score(**{"cost": 0.0, plan.monitor: value}).goodness(plan.monitor)
-
-
-def columns_of(plan: Plan) -> tuple[str, ...]:
+def columns_of(e: Experiment) -> tuple[str, ...]:
     """Return the columns of metrics.csv."""
-    names = ("cost", *plan.data.task.names)
+    names = ("cost", *e.task.names)
     return (
         "epoch",
         *(f"{split}_{name}" for split in ("train", "val") for name in names),
         "eta",
         "seconds",
-        *(("mistakes",) if plan.counts_mistakes else ()),
+        *(("mistakes",) if isinstance(e.cost, Perceptron) else ()),
         *(
             f"{name}_{number}"
-            for number, f in enumerate(plan.objective.network.activations, start=1)
-            for name in (diagnostics_of(f.name) if plan.diagnostics else ())
+            for number, activation in enumerate(e.activations, start=1)
+            for name in (diagnostics_of(activation) if e.diagnostics else ())
         ),
     )
 
@@ -262,38 +284,6 @@ def row_of(event: EpochResult, columns: Sequence[str]) -> metrics.Row:
 def environment() -> dict[str, Any]:
     """Return what besides the experiment decides the bits of a run."""
     return {"versions": versions(), "blas": blas_info(), "platform": platform.platform()}
-
-
-def experiment_of(checkpoint: Checkpoint, origin: str, epochs: int | None = None) -> Experiment:
-    """Return the experiment inside a checkpoint, with another number of epochs if one is given."""
-    overrides = [] if epochs is None else [f"epochs={epochs}"]
-    try:
-        return override_experiment(checkpoint.meta.experiment, overrides, origin)
-    except ConfigError as error:
-        raise CheckpointError(f"{origin}: its experiment cannot be run\n" + "\n".join(error.problems)) from error
-
-
-def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array]:
-    """Return the experiment inside a checkpoint and the theta to be evaluated."""
-    experiment = experiment_of(checkpoint, origin)
-    try:
-        return experiment, judged_theta(experiment, build_network(experiment), checkpoint)
-    except CheckpointError as error:
-        raise CheckpointError(f"{origin}: {error}") from error
-
-
-def judged_theta(experiment: Experiment, network: Network, checkpoint: Checkpoint) -> Array:
-    """Return what of a checkpoint is to be evaluated: the average of theta over the steps, or else theta.
-
-    Raises CheckpointError if its arrays are not those of the network.
-    """
-    theta = theta_of_layers(experiment, network, checkpoint.layers)
-    average = checkpoint.memory.get(AVERAGE)
-    if average is None:
-        return theta
-    if average.shape != theta.shape:
-        raise CheckpointError(f"its {AVERAGE} is not that of the network")
-    return average.astype(theta.dtype)
 
 
 def _now() -> str:

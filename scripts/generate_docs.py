@@ -75,12 +75,21 @@ def value_of(schema: dict) -> str:
         return ", ".join(f"`{name}`" for name in schema["enum"])
     if "const" in schema:
         return f"`{schema['const']}`"
-    if "anyOf" in schema:
-        values = (value_of(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+    if "$ref" in schema:
+        return "mapping"
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        values = (value_of(choice) for choice in choices if choice.get("type") != "null")
         return " or ".join(dict.fromkeys(value for value in values if value))
     if schema.get("exclusiveMaximum") == 1:
         return "fraction"
-    words = {"integer": "whole number", "number": "number", "array": "list", "string": "`784-30-10`"}
+    words = {
+        "boolean": "`true` or `false`",
+        "object": "mapping",
+        "integer": "whole number",
+        "number": "number",
+        "array": "list",
+        "string": "`784-30-10`",
+    }
     return words.get(schema.get("type", ""), "")
 
 

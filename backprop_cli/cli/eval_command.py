@@ -90,8 +90,8 @@ def _evaluate(paths: list[Path], split: str, cache: Cache) -> list[_Member]:
     from backprop_cli.data.dataset import Dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import batch_size, build_objective, load_data
+    from backprop_cli.restore import load_network
     from backprop_cli.runs.checkpoint import read_checkpoint
-    from backprop_cli.session import load_network
     from backprop_cli.training.evaluation import Evaluator
     from backprop_cli.training.threads import choose_threads, limit_threads
 
@@ -105,7 +105,8 @@ def _evaluate(paths: list[Path], split: str, cache: Cache) -> list[_Member]:
         examples = data.split(split)
         if not len(examples):
             raise UsageError(f"{path}: its experiment has no validation split; use --split train or test")
-        if members and not np.array_equal(members[0].examples.targets, examples.targets):
+        first = members[0].examples if members else examples
+        if not (np.array_equal(first.targets, examples.targets) and np.array_equal(first.inputs, examples.inputs)):
             raise UsageError(f"{path} has another {split} split than {paths[0]}; evaluate it alone")
         if members and members[0].task != data.task:
             raise UsageError(f"{path} encodes its targets in another way than {paths[0]}; evaluate it alone")

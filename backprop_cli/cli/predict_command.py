@@ -50,9 +50,9 @@ def command(
     """
     from backprop_cli.errors import Exit, UsageError
     from backprop_cli.experiment import batch_size, build_network
+    from backprop_cli.restore import load_network
     from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.runs.folder import find_checkpoint
-    from backprop_cli.session import load_network
     from backprop_cli.training.prediction import outputs_of
     from backprop_cli.training.threads import choose_threads, limit_threads
 

@@ -13,6 +13,7 @@ from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console, common_options, data_options, live_option, runs_option
 
 if TYPE_CHECKING:
+    from backprop_cli.config.schema import Experiment
     from backprop_cli.data.cache import Cache
     from backprop_cli.runs.checkpoint import Checkpoint
     from backprop_cli.runs.folder import RunFolder
@@ -38,8 +39,9 @@ def command(
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import load_data
     from backprop_cli.optim.schedules import Cosine
+    from backprop_cli.restore import experiment_of
     from backprop_cli.runs.folder import find_run
-    from backprop_cli.session import Session, environment, experiment_of
+    from backprop_cli.session import Session, environment
 
     folder = find_run(run, runs_dir)
     with folder.lock():
@@ -52,12 +54,11 @@ def command(
         whole = origin == folder.checkpoint("last")
         if experiment.epochs == done and before.get("status") == "finished" and whole:
             raise UsageError(f"{folder.path} has all its {done} epochs; to go on, say how many: --epochs {2 * done}")
-        if checkpoint.meta.stopped:
+        if checkpoint.meta.stopped and before.get("status") in ("stopped_early", "finished"):
             raise UsageError(
-                f"{folder.path} stopped after epoch {done}: {checkpoint.meta.stopped}; to go on for longer, train "
-                "anew with another early_stopping or schedule"
+                f"{folder.path} stopped after epoch {done}: {checkpoint.meta.stopped}. There is nothing to go on with"
             )
-        for line in _changes(folder, checkpoint):
+        for line in _changes(folder, checkpoint, experiment_of(checkpoint, str(origin))):
             console.warn(line)
         if experiment.epochs != checkpoint.meta.experiment.get("epochs") and isinstance(experiment.schedule, Cosine):
             console.warn(f"η follows a cosine to the last epoch; from here on it is that of {experiment.epochs} epochs")
@@ -110,20 +111,21 @@ def _to_the_end_of(folder: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, meta=checkpoint.meta.model_copy(update={"experiment": experiment}))
 
 
-def _changes(folder: RunFolder, checkpoint: Checkpoint) -> Iterator[str]:
+def _changes(folder: RunFolder, checkpoint: Checkpoint, experiment: Experiment) -> Iterator[str]:
     """Yield a line for everything in the folder that is not as the run left it; the checkpoint is what counts."""
     from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import CheckpointError, ConfigError
     from backprop_cli.runs.checkpoint import read_checkpoint
     from backprop_cli.runs.metrics import count_rows
+    from backprop_cli.session import columns_of
 
     try:
-        same = load_experiment(folder.config).to_dict() == checkpoint.meta.experiment
+        same = load_experiment(folder.config) == experiment
     except ConfigError:
         same = False
     if not same:
         yield f"{folder.config} is not what the run was started with; it goes on as it was, and the file is restored"
-    if (rows := count_rows(folder.metrics, checkpoint.meta.epoch, ("epoch",))) < checkpoint.meta.epoch:
+    if (rows := count_rows(folder.metrics, checkpoint.meta.epoch, columns_of(experiment))) < checkpoint.meta.epoch:
         yield f"{folder.metrics} has {rows} whole rows of {checkpoint.meta.epoch}; the others are lost"
     if checkpoint.meta.best:
         try:

@@ -14,11 +14,17 @@ from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError, Exit
 from backprop_cli.experiment import batch_size
+from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.session import Session
 from backprop_cli.training.diagnostics import advice
 from backprop_cli.training.separability import separable
 from backprop_cli.training.threads import blas_info, choose_threads, limit_threads
+
+HIDDEN_LAYER = (
+    "layers={}-{}-{} activation=tanh output=sigmoid cost=cross_entropy initializer=scaled optimizer=adam eta=0.1"
+)
+"""What learns the problems that a perceptron cannot, in a hundred epochs."""
 
 
 def sit(make_session: Callable[[], Session], experiment: Experiment, console: Console, live: bool = False) -> None:
@@ -43,9 +49,10 @@ def sit(make_session: Callable[[], Session], experiment: Experiment, console: Co
         position = session.position
         console.warn(f"stopped in epoch {position.epoch + 1}, after {position.step} steps, and saved")
         console.say(f"go on with: backprop resume {session.folder.path}")
-    for line in _lessons(session):
-        console.say(f"advice: {line}")
     console.result(summary(session), result(session), quiet=str(session.folder.path))
+    if not console.quiet and session.status in ("finished", "stopped_early"):
+        for line in _lessons(session):
+            console.say(f"advice: {line}")
     click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # a script's loop should hear of Ctrl-C
 
 
@@ -68,7 +75,7 @@ def summary(session: Session) -> str:
         if test := session.outcome.get("test"):
             figures += f", test {_main_figure(test)}"
         lines.append(f"best epoch  {best['epoch']} of {epochs}: {figures}")
-    if session.position.stopped:
+    if session.status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {session.position.stopped}")
     lines.append(f"run         {path}  ({session.status}, {duration(session.history['seconds'])})")
     if session.status in ("finished", "stopped_early"):
@@ -80,20 +87,19 @@ def summary(session: Session) -> str:
 
 def _lessons(session: Session) -> Iterator[str]:
     """Yield what the run has to teach: layers that do not learn, and what no perceptron can."""
-    plan = session.plan
-    yield from advice(session.layers)
-    if not plan.counts_mistakes or session.position.stopped or len(plan.objective.network.sizes) > 2:
+    e, data = session.experiment, session.plan.data
+    if session.layers:
+        yield from advice(session.layers, e.activations, e.optimizer.name)
+    if e.activations != ("threshold",) or session.position.stopped:
         return
-    train = plan.data.train
-    answer = separable(train.inputs * plan.data.scale, plan.data.task.encode(train.targets, "float64"))
+    answer = separable(data.train.inputs * data.scale, data.task.encode(data.train.targets, "float64"))
     if answer:
         yield "these examples can be separated, so the perceptron will get there: give it more epochs"
     elif answer is False:
-        inputs, outputs = plan.objective.network.sizes
+        words = HIDDEN_LAYER.format(e.sizes[0], 4 * e.sizes[0], e.sizes[1])
         yield (
             "no perceptron can learn this: no line (plane) has all ones of an output on one side, which linear "
-            f"programming proves. A hidden layer can: layers={inputs}-{max(2, inputs)}-{outputs} activation=sigmoid "
-            "cost=quadratic"
+            f"programming proves. A hidden layer can: {words}"
         )
 
 
@@ -106,8 +112,8 @@ def _main_figure(figures: dict[str, Any]) -> str:
 
 def _advice(error: DivergedError, session: Session) -> str:
     e, kept = session.experiment, session.folder.checkpoint("best")
-    more = (", or initializer=scaled" if e.initializer == "normal" else "") + (
-        ", or a smaller lambda" if e.lmbda else ""
-    )
+    remedies = [] if isinstance(e.optimizer, Minimizer) else [f"eta={e.eta / 10:g}"]
+    remedies += ["initializer=scaled"] * (e.initializer == "normal") + ["a smaller lambda"] * bool(e.strengths)
+    remedy = f": try {', or '.join(remedies)}" if remedies else ""
     best = f"The best checkpoint so far is {kept}." if session.best else "No epoch came to its end."
-    return f"{error}\nThe steps are too long for this network: try eta={e.eta / 10:g}{more}.\n{best}"
+    return f"{error}\nThe steps are too long for this network{remedy}.\n{best}"

@@ -12,24 +12,34 @@ from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
 from backprop_cli.config.types import Strengths
 from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import COSTS, CrossEntropy
-from backprop_cli.optim.minimizers import MINIMIZERS
-from backprop_cli.optim.optimizers import SGD
-from backprop_cli.optim.schedules import Plateau
+from backprop_cli.nn.costs import COSTS, CrossEntropy, Perceptron
+from backprop_cli.optim.minimizers import Minimizer
+from backprop_cli.optim.optimizers import SGD, Rprop
+from backprop_cli.optim.schedules import Constant, Plateau
 
 Problem = tuple[Path, str]
 """Where it is, and the sentence."""
 
-COPIES_OF_THETA = 5
-"""Vectors as long as theta that any training holds: theta, the way back, and a checkpoint in the making (three)."""
-
-FOR_VALUES = ("quadratic", "absolute", "huber")
-"""The costs of outputs that are to be values."""
+COPIES = 5
+"""What training holds of theta, and of each vector that the optimizer keeps: itself, the way back, and a checkpoint in
+the making (three)."""
 
 
 def problems_of(experiment: Experiment) -> list[Problem]:
     """Return everything that keeps this experiment from running, whatever the machine's data."""
-    rules = (_ends, _hidden, _cost, _targets, _rates, _sizes, _validation, _images, _minimizers, _memory)
+    rules = (
+        _ends,
+        _hidden,
+        _cost,
+        _targets,
+        _rates,
+        _sizes,
+        _validation,
+        _without_effect,
+        _images,
+        _minimizers,
+        _memory,
+    )
     return [problem for rule in rules for problem in rule(experiment)]
 
 
@@ -81,12 +91,14 @@ def _cost(e: Experiment) -> Iterator[Problem]:
             f"cost: {cost.name} does not go with {output} outputs; write {goes_with}"
             + (f", or {others}" if others else ""),
         )
-    if not e.dataset.classes and cost.name not in FOR_VALUES:
+    if not e.dataset.classes and not cost.for_values:
         yield (
             ("cost",),
             f"cost: {cost.name} judges classes, but {e.dataset.name} has values to predict; "
-            f"write one of {', '.join(FOR_VALUES)}",
+            f"write one of {', '.join(name for name, other in COSTS.items() if other.for_values)}",
         )
+    elif not e.dataset.classes and output == "softmax":
+        yield ("output",), f"output: softmax is for classes, but {e.dataset.name} has values; write 'output: identity'"
     weights = cost.class_weights if isinstance(cost, CrossEntropy) else None
     if weights is not None and e.dataset.classes and len(weights) != e.dataset.classes:
         yield (
@@ -104,7 +116,10 @@ def _targets(e: Experiment) -> Iterator[Problem]:
     needs = {
         "softmax outputs, which sum to one,": e.activations[-1] in ("softmax", "winner"),
         "class_weights": isinstance(e.cost, CrossEntropy) and e.cost.class_weights is not None,
+        "smoothing": isinstance(e.cost, CrossEntropy) and e.cost.smoothing > 0,
     }
+    if e.encoding == "scalar" and e.dataset.classes > 2 and isinstance(e.cost, Perceptron):
+        yield ("targets",), "targets: a perceptron answers 0 or 1, and cannot say ninths; write one_hot or binary"
     for what, needed in needs.items():
         if needed and e.dataset.classes and e.encoding != "one_hot":
             what = what.replace("softmax", e.activations[-1])
@@ -173,6 +188,26 @@ def _validation(e: Experiment) -> Iterator[Problem]:
         )
 
 
+def _without_effect(e: Experiment) -> Iterator[Problem]:
+    """What is asked for should happen."""
+    if len(e.layers) == 2:
+        for key, wanted in (("dropout", e.dropout), ("max_norm", e.max_norm)):
+            if wanted:
+                yield (key,), f"{key}: is for hidden layers, and there is none"
+    if isinstance(e.lmbda, Strengths) and "penalty" in e.model_fields_set and e.penalty not in e.strengths:
+        yield ("penalty",), f"penalty: {e.penalty} has no strength in 'lambda', which names each; leave this key out"
+    if e.augment and not (e.augment.shift or e.augment.rotation or e.augment.elastic):
+        yield ("augment",), "augment: nothing is asked for; set shift, rotation or elastic"
+    if isinstance(e.optimizer, Rprop) and e.optimizer.smallest > e.optimizer.largest:
+        yield ("optimizer", "smallest"), "optimizer.smallest is more than optimizer.largest"
+    if isinstance(e.cost, CrossEntropy) and e.cost.class_weights is not None and not any(e.cost.class_weights):
+        yield ("cost", "class_weights"), "cost.class_weights: all are 0, so that nothing would be learned"
+    if e.optimizer.full_batch:
+        for key, wanted in (("schedule", e.schedule != Constant()), ("warmup", e.warmup)):
+            if wanted:
+                yield (key,), f"{key}: {e.optimizer.name} finds the lengths of its steps by itself; leave this key out"
+
+
 def _images(e: Experiment) -> Iterator[Problem]:
     if e.augment and e.dataset.image is None:
         yield ("augment",), f"augment: the examples of {e.dataset.name} are no images"
@@ -180,16 +215,19 @@ def _images(e: Experiment) -> Iterator[Problem]:
 
 def _minimizers(e: Experiment) -> Iterator[Problem]:
     """A line search compares costs, which must not change from one look to the next."""
-    if e.optimizer.name in MINIMIZERS:
-        for key, used in (("dropout", any(e.dropouts)), ("augment", e.augment is not None), ("max_norm", e.max_norm)):
+    if isinstance(e.optimizer, Minimizer):
+        uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm}
+        for key, used in {**uses, "cost": isinstance(e.cost, Perceptron)}.items():
             if used:
-                yield (key,), f"{key}: does not go with {e.optimizer.name}, which needs the same cost at every look"
+                what = "cost: perceptron" if key == "cost" else f"{key}:"
+                yield (key,), f"{what} does not go with {e.optimizer.name}, which needs one smooth cost at every look"
 
 
 def _memory(e: Experiment) -> Iterator[Problem]:
     parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes))
     item = 8 if e.dtype == "float64" else 4
-    copies = COPIES_OF_THETA + 4 * (not isinstance(e.optimizer, SGD))  # a gradient, temporaries, what is remembered
+    kept = sum(array.size for array in e.optimizer.init(np.zeros(1)).values())
+    copies = COPIES * (1 + kept) + 3 * (not isinstance(e.optimizer, SGD))  # a gradient and temporaries
     batch = e.batch_size if isinstance(e.batch_size, int) else 2000
     needed = item * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
     available = _physical_memory()

@@ -118,7 +118,12 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
         return
     default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
     options = document.values.get(key, default)
-    options = {"name": options} if isinstance(options, str) else options
+    if isinstance(options, str):
+        options = {"name": options}
+    elif key == "lambda" and isinstance(options, int | float):  # of the one penalty
+        options = {str(document.values.get("penalty", "l2")): options}
+    elif options is None and len(names := [c["title"] for c in _choices(key) if "name" in c["properties"]]) == 1:
+        options = {"name": names[0]}  # there is no other
     if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
         options = {}
     document.values[key] = {**options, option: value}

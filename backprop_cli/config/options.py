@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -91,13 +91,17 @@ def _write(value: Any) -> str | dict[str, Any]:
     return {"name": value.name, **options} if options else str(value.name)
 
 
+def _holds_a_tuple(hint: Any) -> bool:
+    return get_origin(hint) is tuple or any(_holds_a_tuple(part) for part in get_args(hint))
+
+
 def _options_model(name: str, kind: Any) -> type[BaseModel]:
     """Return the options of a dataclass as a model; a list is read where the dataclass has a tuple."""
     hints = get_type_hints(kind, include_extras=True)
     fields: dict[str, Any] = {"name": (Literal[name], ...)} if name else {}
     for f in dataclasses.fields(kind):
         hint = hints[f.name]
-        fields[f.name] = (Annotated[hint, Strict(False)] if "tuple" in str(hint) else hint, f.default)
+        fields[f.name] = (Annotated[hint, Strict(False)] if _holds_a_tuple(hint) else hint, f.default)
     description = (kind.__doc__ or "").splitlines()[0]
     return create_model(
         name or kind.__name__,

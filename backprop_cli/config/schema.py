@@ -69,7 +69,7 @@ class Experiment(BaseModel):
     penalty: Annotated[str, OneOf(PENALTIES)] = Field("l2", description="λ/2n Σw² (`l2`) or λ/n Σ abs(w) (`l1`).")
     dropout: Probability = Field(0.0, description="Probability to drop a hidden unit, in training only.")
     input_dropout: Probability = Field(0.0, description="Probability to drop an input, in training only.")
-    max_norm: Annotated[float, Field(gt=0)] | None = Field(
+    max_norm: Annotated[float, Field(ge=1e-6)] | None = Field(
         None, description="Longest weight vector of a hidden unit; longer ones are shortened after each step."
     )
     augment: Annotated[Augment, Options(Augment)] | None = Field(

@@ -53,7 +53,7 @@ def _batch_size(value: Any) -> Any:
 
 
 Units = Annotated[int, Field(ge=1, le=100_000_000)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=0.99)]
 
 
 class Layer(BaseModel):

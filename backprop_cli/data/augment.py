@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 Images = npt.NDArray[Any]
 
@@ -26,7 +27,7 @@ class Augment:
     shift: Annotated[int, Ge(0), Le(10)] = 0
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
     elastic: Annotated[float, Ge(0), Le(1000)] = 0.0
-    smoothness: Annotated[float, Gt(0), Le(100)] = 4.0
+    smoothness: Annotated[float, Ge(0.1), Le(100)] = 4.0
 
 
 class Augmenter:
@@ -70,7 +71,7 @@ class Augmenter:
         m = len(pixels)
         y, x = (axis.astype(np.float32) for axis in np.indices(self._image))
         y, x = y - (height - 1) / 2, x - (width - 1) / 2
-        angle = np.radians(self._augment.rotation) * rng.uniform(-1, 1, (m, 1, 1)).astype(np.float32)
+        angle = math.radians(self._augment.rotation) * rng.uniform(-1, 1, (m, 1, 1)).astype(np.float32)
         from_y, from_x = np.cos(angle) * y - np.sin(angle) * x, np.sin(angle) * y + np.cos(angle) * x
         if self._augment.elastic:
             field = rng.random((2, m, height, width), dtype=np.float32) * 2 - 1

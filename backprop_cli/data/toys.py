@@ -169,7 +169,7 @@ class Blobs(_Plane):
 
     name: ClassVar[str] = "blobs"
     classes: Annotated[int, Ge(2), Le(100)] = 3
-    noise: Annotated[float, Ge(0)] = 0.3
+    noise: Annotated[float, Ge(0), Le(1000)] = 0.3
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return points and their clouds."""
@@ -184,7 +184,7 @@ class Moons(_Plane):
 
     name: ClassVar[str] = "moons"
     classes: ClassVar[int] = 2
-    noise: Annotated[float, Ge(0)] = 0.15
+    noise: Annotated[float, Ge(0), Le(1000)] = 0.15
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return points and their half circles."""
@@ -201,7 +201,7 @@ class Spirals(_Plane):
     name: ClassVar[str] = "spirals"
     classes: Annotated[int, Ge(2), Le(100)] = 2
     turns: Annotated[float, Gt(0), Le(10)] = 1.5
-    noise: Annotated[float, Ge(0)] = 0.02
+    noise: Annotated[float, Ge(0), Le(1000)] = 0.02
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return points and their arms."""
@@ -219,7 +219,7 @@ def _around(x: Any, y: Any, noise: float, rng: np.random.Generator) -> npt.NDArr
 class _Curve(_Drawn):
     inputs: ClassVar[int] = 1
     classes: ClassVar[int] = 0
-    noise: Annotated[float, Ge(0)] = 0.05
+    noise: Annotated[float, Ge(0), Le(1000)] = 0.05
 
     def f(self, x: Any) -> Any:
         """Return the curve at x, in -1 … 1."""

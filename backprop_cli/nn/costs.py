@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Lt, MinLen
 
 from backprop_cli.nn.activations import HIDDEN, Activation
 from backprop_cli.nn.arrays import Array
@@ -21,6 +21,8 @@ class Cost(Protocol):
 
     name: ClassVar[str]
     outputs: ClassVar[tuple[str, ...]]
+    for_values: ClassVar[bool] = True
+    """Whether it judges any values, and not only classes."""
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each example, of shape (..., m)."""
@@ -33,7 +35,7 @@ class Cost(Protocol):
 
 
 @dataclass(frozen=True)
-class Quadratic:
+class Quadratic(Cost):
     """C = 1/(2m) Σ ‖a - y‖² (Nielsen, eq. 6)."""
 
     name: ClassVar[str] = "quadratic"
@@ -54,7 +56,7 @@ class Quadratic:
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(Cost):
     """The cross-entropy of a sigmoid output or of a softmax output, the two that have one.
 
     Sigmoid: C = -1/m Σ Σ [y ln a + (1 - y) ln(1 - a)] (Nielsen, eq. 63).
@@ -67,6 +69,7 @@ class CrossEntropy:
 
     name: ClassVar[str] = "cross_entropy"
     outputs: ClassVar[tuple[str, ...]] = ("sigmoid", "softmax")
+    for_values: ClassVar[bool] = False
     smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     class_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], MinLen(1)] | None = None
 
@@ -112,7 +115,7 @@ def _of_softmax(z: Array, y: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Absolute:
+class Absolute(Cost):
     """C = 1/m Σ Σ |a - y|: an outlier pulls no harder than any other example. The slope at a = y is taken as 0."""
 
     name: ClassVar[str] = "absolute"
@@ -133,7 +136,7 @@ class Absolute:
 
 
 @dataclass(frozen=True)
-class Huber:
+class Huber(Cost):
     """C = 1/m Σ Σ h(a - y), h(e) = ½ e² up to |e| = width, and from there the straight line that touches it.
 
     Source: Huber 1964. h(e) is c (|e| - c/2) with c = min(|e|, width).
@@ -141,7 +144,7 @@ class Huber:
 
     name: ClassVar[str] = "huber"
     outputs: ClassVar[tuple[str, ...]] = tuple(HIDDEN)
-    width: Annotated[float, Gt(0)] = 1.0
+    width: Annotated[float, Ge(1e-6)] = 1.0
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ h(a - y) of each example."""
@@ -161,7 +164,7 @@ class Huber:
 
 
 @dataclass(frozen=True)
-class Perceptron:
+class Perceptron(Cost):
     """C = 1/m Σ Σ (a - y) z, how far the wrong units are on the wrong side; 0 once there is no mistake.
 
     Its gradient makes plain SGD with batches of one example the perceptron rule: W <- W + eta (y - a) x where the
@@ -170,6 +173,7 @@ class Perceptron:
 
     name: ClassVar[str] = "perceptron"
     outputs: ClassVar[tuple[str, ...]] = ("threshold", "winner")
+    for_values: ClassVar[bool] = False
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ (a - y) z of each example."""
@@ -186,9 +190,7 @@ class Perceptron:
         return a
 
 
-COSTS: dict[str, type[Quadratic] | type[CrossEntropy] | type[Absolute] | type[Huber] | type[Perceptron]] = {
-    cost.name: cost for cost in (Quadratic, CrossEntropy, Absolute, Huber, Perceptron)
-}
+COSTS: dict[str, type[Cost]] = {cost.name: cost for cost in (Quadratic, CrossEntropy, Absolute, Huber, Perceptron)}
 """Every cost, by name."""
 
 OUTPUT_PAIRS: tuple[tuple[str, str], ...] = tuple(

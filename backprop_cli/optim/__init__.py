@@ -1,1 +1,1 @@
-"""Update rules: pure functions of (theta, gradient, state)."""
+"""Update rules, minimizers, schedules, averages: pure functions of theta, gradient, state and time."""

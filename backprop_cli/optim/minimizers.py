@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -22,6 +22,7 @@ from backprop_cli.optim.line_search import CostAndGradient, Point, dot, go, sear
 from backprop_cli.optim.optimizers import State
 
 
+@runtime_checkable
 class Minimizer(Protocol):
     """A rule for one line search down to a lower cost. The arrays of the state keep their shapes and dtypes."""
 

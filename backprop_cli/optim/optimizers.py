@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -29,6 +29,7 @@ Tiny = Annotated[float, Ge(1e-30)]
 """More than zero in single precision as well."""
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """A rule for one step down the gradient.
 

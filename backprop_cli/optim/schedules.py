@@ -26,7 +26,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Schedule):
     """1: the same η from the first step to the last."""
 
     name: ClassVar[str] = "constant"
@@ -37,7 +37,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Schedule):
     """gamma^⌊t / every⌋: a jump down every so many epochs."""
 
     name: ClassVar[str] = "step"
@@ -51,7 +51,7 @@ class StepDecay:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(Schedule):
     """gamma^t: the same share less in every epoch, step by step."""
 
     name: ClassVar[str] = "exponential"
@@ -64,7 +64,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Schedule):
     """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, quick, slow (Loshchilov and Hutter 2017, eq. 5)."""
 
     name: ClassVar[str] = "cosine"
@@ -77,24 +77,20 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class Plateau:
+class Plateau(Constant):
     """Halve η when validation has not improved for so many epochs; stop when it has come down to η / stop_at.
 
     Source: Nielsen, chapter 3, "How to choose a neural network's hyper-parameters", and its exercise. How often η was
-    halved is known to the loop alone, so `factors` has nothing to add.
+    halved is known to the loop alone, so its factors are those of a constant.
     """
 
     name: ClassVar[str] = "plateau"
     patience: Annotated[int, Ge(1)] = 10
     stop_at: Annotated[int, Gt(1)] = 128
 
-    def factors(self, t: Array, epochs: float) -> Array:
-        """Return ones."""
-        return np.ones_like(t)
-
 
 @dataclass(frozen=True)
-class Warmup:
+class Warmup(Schedule):
     """In front of another schedule, a straight line up from (almost) 0, over the first so many epochs."""
 
     name: ClassVar[str] = "warmup"
@@ -105,11 +101,9 @@ class Warmup:
         """Return the line, and after it the factors of the other schedule, whose time begins there."""
         step = 1.0 if len(t) < 2 else float(t[1] - t[0])  # the first step is not to be lost on η = 0
         rising = np.minimum((t + step) / self.epochs, 1)
-        factors: Array = rising * self.then.factors(np.maximum(t - self.epochs, 0), max(epochs - self.epochs, 1.0))
+        factors: Array = rising * self.then.factors(np.maximum(t - self.epochs, 0), epochs - self.epochs)
         return factors
 
 
-SCHEDULES: dict[str, type[Constant] | type[StepDecay] | type[Exponential] | type[Cosine] | type[Plateau]] = {
-    rule.name: rule for rule in (Constant, StepDecay, Exponential, Cosine, Plateau)
-}
+SCHEDULES: dict[str, type[Schedule]] = {rule.name: rule for rule in (Constant, StepDecay, Exponential, Cosine, Plateau)}
 """Every schedule, by name."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from backprop_cli.errors import CheckpointError
 from backprop_cli.files import naming
@@ -47,13 +47,18 @@ Figures = Annotated[dict[str, int | float | None], AfterValidator(_has_epoch)]
 """An `epoch` and its figures, by the names of the columns of metrics.csv; None where there is no validation split."""
 
 
+EpochValue = Annotated[tuple[int, float], Strict(False)]
+"""An epoch, and a figure of it of which more is better."""
+
+
 class Meta(BaseModel):
     """What a checkpoint says of itself.
 
     `epoch` counts finished epochs and `step` the batches done of the next one, which took `seconds`; `best` and `last`
-    are the figures of the best and of the last finished epoch. η has been halved `halvings` times, last after epoch
-    `halved_at`; `stopped` says why training ended early, if it did. The random
-    streams are functions of the experiment's seed, the epoch and the step, so they have no state of their own.
+    are the figures of the best and of the last finished epoch. `best_value` and `improved` are what later epochs are
+    compared with; η has been halved `halvings` times, last after epoch `halved_at`; `stopped` says why training is over
+    before its last epoch, if it is. The random streams are functions of the experiment's seed, the epoch and the step,
+    so they have no state of their own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -65,6 +70,8 @@ class Meta(BaseModel):
     seconds: float
     best: Figures | None
     last: Figures | None
+    best_value: EpochValue | None = None
+    improved: EpochValue | None = None
     halvings: Annotated[int, Field(ge=0, le=1000)] = 0
     halved_at: Annotated[int, Field(ge=0)] = 0
     stopped: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -29,10 +30,13 @@ def append_row(path: Path, row: Row) -> None:
             if new:
                 file.write(",".join(row) + "\n")
             file.write(",".join(map(_text, row.values())) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    if new:
-        sync_folder(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make the rows so far last, if there are any. Raises OSError."""
+    with naming(path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
 
 
 def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:

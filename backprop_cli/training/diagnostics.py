@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.network import Dense, forward
-from backprop_cli.optim.minimizers import MINIMIZERS
+from backprop_cli.nn.network import forward
 from backprop_cli.optim.optimizers import Optimizer
 from backprop_cli.training.batch import Rows
 from backprop_cli.training.plan import Plan, Position
@@ -35,7 +33,7 @@ class LayerState:
 
     gradient_norm: float
     weight_norm: float
-    update_ratio: float
+    update_ratio: float | None
     saturated: float | None = None
     dead: float | None = None
 
@@ -46,11 +44,12 @@ def diagnostics_of(activation: str) -> tuple[str, ...]:
     return ("gradient_norm", "weight_norm", "update_ratio", *units.get(activation, ()))
 
 
-def diagnose(plan: Plan, position: Position, y: Array, batches: list[Rows]) -> list[LayerState]:
-    """Return the state of layer 1 … L after an epoch, from a few of its batches; nothing is changed.
+def diagnose(plan: Plan, position: Position, y: Array, batches: list[Rows], eta: float | None) -> Iterator[LayerState]:
+    """Yield the state of layer 1 … L after an epoch, from a few of its batches; nothing is changed.
 
-    y (n, n_L) are the targets of the training examples. What is looked at is a function of the position alone, so a
-    resumed run sees the same.
+    y (n, n_L) are the targets of the training examples, eta is that of the epoch's last step, None for a minimizer,
+    whose steps only a search can tell. What is looked at is a function of the position alone, so a resumed run sees
+    the same.
     """
     network, dtype = plan.objective.network, position.theta.dtype
     layers = network.layers(position.theta)
@@ -58,32 +57,36 @@ def diagnose(plan: Plan, position: Position, y: Array, batches: list[Rows]) -> l
     gradients, ratios = np.zeros(len(layers)), np.zeros(len(layers))
     with np.errstate(all="ignore"):
         for rows in chosen:
-            rows = rows[:EXAMPLES]
-            x = plan.data.train.inputs[rows] * np.asarray(plan.data.scale, dtype)
-            g = plan.objective.gradient(position.theta, x, y[rows])
-            gradients += [_norm(layer.W) for layer in network.layers(g)]
-            change = network.layers(_update(plan, position, g))
-            ratios += [_norm(d.W) / max(_norm(l.W), 1e-30) for d, l in zip(change, layers, strict=True)]
+            x = plan.data.train.inputs[rows[:EXAMPLES]] * np.asarray(plan.data.scale, dtype)
+            g = plan.objective.gradient(position.theta, x, y[rows[:EXAMPLES]])
+            gradients += [_norm(layer.W) / len(chosen) for layer in network.layers(g)]
+            if eta is not None:
+                change = network.layers(_update(plan, position, g, eta))
+                ratios += [_norm(d.W) / (_norm(l.W) or 1) / len(chosen) for d, l in zip(change, layers, strict=True)]
         x = plan.data.train.inputs[:EXAMPLES] * np.asarray(plan.data.scale, dtype)
         _, a = forward(layers, x)
-    return [
-        LayerState(float(g), _norm(layer.W), float(r), _saturated(layer, signal), _dead(layer, signal))
-        for g, r, layer, signal in zip(gradients / len(chosen), ratios / len(chosen), layers, a[1:], strict=True)
-    ]
+        for g_norm, ratio, layer, signal in zip(gradients, ratios, layers, a[1:], strict=True):
+            yield LayerState(
+                float(g_norm),
+                _norm(layer.W),
+                None if eta is None else float(ratio),
+                _saturated(layer.activation.name, signal),
+                float(np.mean(~np.any(signal > 0, axis=0))) if layer.activation.name == "relu" else None,
+            )
 
 
-def advice(layers: Sequence[LayerState]) -> Iterator[str]:
-    """Yield a line for each thing that keeps a layer from learning, and what may help."""
-    quickest = max((layer.update_ratio for layer in layers), default=0.0)
-    for number, layer in enumerate(layers, start=1):
-        if layer.update_ratio < SLOW * quickest:
-            times = (
-                f"{quickest / layer.update_ratio:,.0f} times slower than" if layer.update_ratio else "nothing, unlike"
-            )
-            yield (
-                f"layer {number} learns {times} the quickest layer: its gradient vanishes; try activation=relu, "
-                "fewer layers, or optimizer=adam"
-            )
+def advice(layers: Sequence[LayerState], activations: Sequence[str], optimizer: str) -> Iterator[str]:
+    """Yield a line for each thing that keeps a layer from learning, and what may help that is not there already."""
+    quickest = max((layer.update_ratio or 0.0 for layer in layers), default=0.0)
+    for number, (layer, activation) in enumerate(zip(layers, activations, strict=True), start=1):
+        if layer.update_ratio is not None and layer.update_ratio < SLOW * quickest:
+            much = "nothing, unlike"
+            if layer.update_ratio:
+                much = f"{quickest / layer.update_ratio:,.0f} times slower than"
+            remedies = ["activation=relu"] * (activation != "relu") + ["fewer layers"]
+            remedies += ["optimizer=adam"] * (optimizer != "adam")
+            remedy = ", or ".join(remedies)
+            yield f"layer {number} learns {much} the quickest layer: its gradient vanishes; try {remedy}"
         if layer.dead is not None and layer.dead > MANY:
             yield (
                 f"layer {number}: {layer.dead:.0%} of its units are dead (0 for every example); try a smaller eta, "
@@ -96,26 +99,21 @@ def advice(layers: Sequence[LayerState]) -> Iterator[str]:
             )
 
 
-def _update(plan: Plan, position: Position, g: Array) -> Array:
+def _update(plan: Plan, position: Position, g: Array, eta: float) -> Array:
     """Return by what a step with gradient g would move theta."""
+    assert isinstance(plan.optimizer, Optimizer)
     theta = position.theta.copy()
-    state = {name: array.copy() for name, array in position.optimizer_state().items()}
-    eta = np.asarray(plan.etas(max(position.epoch, 1), 1, position.halvings)[0], theta.dtype)
-    if plan.optimizer.name in MINIMIZERS:
-        return -eta * g  # where a line search would go, only the search can tell
-    cast(Optimizer, plan.optimizer).step(theta, g, state, eta)
+    state = {name: array.copy() for name, array in position.state_of("optimizer").items()}
+    plan.optimizer.step(theta, g, state, np.asarray(eta, theta.dtype))
     return theta - position.theta
 
 
 def _norm(array: Array) -> float:
-    return float(np.linalg.norm(array))
+    """Return ‖array‖, in double precision: the square of a gradient that has vanished is nothing in single."""
+    return float(np.linalg.norm(array.astype(np.float64)))
 
 
-def _saturated(layer: Dense, a: Array) -> float | None:
-    slopes = {"sigmoid": 4 * a * (1 - a), "tanh": 1 - a * a}
-    slope = slopes.get(layer.activation.name)
-    return None if slope is None else float(np.mean(slope < SATURATED))
-
-
-def _dead(layer: Dense, a: Array) -> float | None:
-    return float(np.mean(~np.any(a > 0, axis=0))) if layer.activation.name == "relu" else None
+def _saturated(activation: str, a: Array) -> float | None:
+    if activation == "sigmoid":
+        return float(np.mean(4 * a * (1 - a) < SATURATED))
+    return float(np.mean(1 - a * a < SATURATED)) if activation == "tanh" else None

@@ -44,14 +44,14 @@ class Score:
         """Whether the cost is a number."""
         return bool(np.isfinite(self.cost))
 
-    def goodness(self, monitor: str) -> float:
-        """Return the accuracy, or whatever figure is to be monitored, such that greater is better."""
-        value = self.figures()[monitor]
-        return -value if monitor in ("cost", "rmse") else value
-
     def figures(self) -> dict[str, float]:
         """Return what there is, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def goodness(figure: str, value: float) -> float:
+    """Return the value of a figure such that greater is better."""
+    return -value if figure in ("cost", "rmse") else value
 
 
 class Evaluator:

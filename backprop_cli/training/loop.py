@@ -10,11 +10,11 @@ import numpy as np
 
 from backprop_cli.errors import DivergedError
 from backprop_cli.nn.arrays import Array
-from backprop_cli.optim.minimizers import MINIMIZERS
+from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.training.batch import Rows
 from backprop_cli.training.diagnostics import LayerState, diagnose
-from backprop_cli.training.evaluation import Evaluator, Score
-from backprop_cli.training.plan import MISTAKES, Plan, Position, choose
+from backprop_cli.training.evaluation import Evaluator, Score, goodness
+from backprop_cli.training.plan import Plan, Position, choose, take_stock
 from backprop_cli.training.step import Iteration, Step
 from backprop_cli.training.streams import Noise, stream
 
@@ -35,14 +35,14 @@ class Progress:
 class EpochResult:
     """An epoch (from 1) is done; `validation` is None where there is no validation split.
 
-    `eta` is that of its last step. `mistakes` counts the examples that a perceptron answered wrongly on the way;
-    `layers` are the diagnostics, if they were asked for.
+    `eta` is that of its last step, None for a minimizer, which has none. `mistakes` counts the examples that a
+    perceptron answered wrongly on the way; `layers` are the diagnostics, if they were asked for.
     """
 
     epoch: int
     train: Score
     validation: Score | None
-    eta: float
+    eta: float | None
     seconds: float
     is_best: bool
     mistakes: int | None = None
@@ -106,10 +106,15 @@ def train(plan: Plan, position: Position, stop: Callable[[], bool] = lambda: Fal
             validation,
             eta=stepper.last_eta,
             seconds=seconds,
-            is_best=choose(plan, position, validation.goodness(plan.monitor) if validation else None),
-            mistakes=_mistakes(position),
-            layers=tuple(diagnose(plan, position, y, batches)) if plan.diagnostics else (),
+            is_best=choose(plan, position, _value(plan, validation)),
+            mistakes=take_stock(position),
+            layers=tuple(diagnose(plan, position, y, batches, stepper.last_eta)) if plan.diagnostics else (),
         )
+
+
+def _value(plan: Plan, validation: Score | None) -> float | None:
+    """Return what the validation split says of an epoch, greater being better."""
+    return goodness(plan.monitor, validation.figures()[plan.monitor]) if validation else None
 
 
 def batches_of_epoch(plan: Plan, epoch: int) -> list[Rows]:
@@ -134,7 +139,7 @@ class _Stepper:
         sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
         with np.errstate(all="ignore"):  # recording makes a step on empty buffers
             self._steps: dict[int, Step | Iteration]
-            if plan.optimizer.name in MINIMIZERS:
+            if isinstance(plan.optimizer, Minimizer):
                 self._steps = {len(y): Iteration(plan, position, y, self._noise)}
             else:
                 self._steps = {m: Step(plan, position, y, self._eta, m, self._noise) for m in sizes}
@@ -143,7 +148,7 @@ class _Stepper:
         """Make ready for the next step of an epoch (from 1)."""
         self._batches = batches
         etas = self._plan.etas(epoch, len(batches), self._position.halvings)
-        self.last_eta = float(etas[-1])
+        self.last_eta = None if isinstance(self._plan.optimizer, Minimizer) else float(etas[-1])
         self._eta[...] = etas[0]
         self._etas = None if np.all(etas == etas[0]) else etas
         self._noise.restart(epoch)
@@ -162,17 +167,6 @@ class _Stepper:
                 if stop():
                     break
         return done
-
-
-def _mistakes(position: Position) -> int | None:
-    """Return the mistakes of the epoch that is over, and begin to count anew; without any, training is over."""
-    if MISTAKES not in position.memory:
-        return None
-    mistakes = int(position.memory[MISTAKES])
-    position.memory[MISTAKES][...] = 0
-    if not mistakes:
-        position.stopped = "an epoch without a mistake"
-    return mistakes
 
 
 def _finite(theta: Array) -> bool:

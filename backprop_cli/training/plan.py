@@ -17,8 +17,9 @@ from backprop_cli.optim.optimizers import Optimizer, State
 from backprop_cli.optim.schedules import Constant, Plateau, Schedule, Warmup
 from backprop_cli.optim.stopping import EarlyStopping
 
-AVERAGE, MISTAKES = "average.theta", "epoch.mistakes"
-"""Names in the memory of a position: the averaged parameters, and how many answers of this epoch were wrong."""
+AVERAGE, MISTAKES, CONVERGED = "average.theta", "epoch.mistakes", "epoch.converged"
+"""Names in the memory of a position: the averaged parameters, how many answers of this epoch were wrong, and whether a
+minimizer has found nothing lower."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Plan:
 class Position:
     """Where training stands: the parameters and all that is needed to go on from here to the bit.
 
-    `memory` has the arrays that live from step to step: `optimizer.…`, AVERAGE, MISTAKES. `epoch`
+    `memory` has the arrays that live from step to step: `optimizer.…`, `average.…`, `epoch.…`. `epoch`
     counts finished epochs, `step` the batches done of the next one, `seconds` the time they took. `best` is the
-    (epoch, value) of the best epoch so far; η has been halved `halvings` times, last after the epoch `halved_at`.
-    `stopped` says why training is over before its last epoch, if it is.
+    (epoch, value) of the best epoch so far, `improved` that of the last one that was better by more than min_delta; η
+    has been halved `halvings` times, last after the epoch `halved_at`. `stopped` says why training is over, if it is.
     """
 
     theta: Array
@@ -82,6 +83,7 @@ class Position:
     step: int = 0
     seconds: float = 0.0
     best: tuple[int, float] | None = None
+    improved: tuple[int, float] | None = None
     halvings: int = 0
     halved_at: int = 0
     stopped: str | None = None
@@ -91,9 +93,9 @@ class Position:
         """The parameters that are evaluated: the average, where there is one."""
         return self.memory.get(AVERAGE, self.theta)
 
-    def optimizer_state(self) -> State:
-        """Return the arrays of the optimizer by its own names; nothing is copied."""
-        start = "optimizer."
+    def state_of(self, what: str) -> State:
+        """Return the arrays of the `optimizer` or the `average` by their own names; nothing is copied."""
+        start = f"{what}."
         return {name.removeprefix(start): array for name, array in self.memory.items() if name.startswith(start)}
 
 
@@ -101,9 +103,11 @@ def initial_memory(plan: Plan, theta: Array) -> State:
     """Return the memory with which training starts."""
     memory = {f"optimizer.{name}": array for name, array in plan.optimizer.init(theta).items()}
     if plan.average:
-        memory[AVERAGE] = theta.copy()
+        memory |= {f"average.{name}": array for name, array in plan.average.init(theta).items()}
     if plan.counts_mistakes:
         memory[MISTAKES] = np.zeros((), theta.dtype)
+    if isinstance(plan.optimizer, Minimizer):
+        memory[CONVERGED] = np.zeros((), theta.dtype)
     return memory
 
 
@@ -113,20 +117,34 @@ def choose(plan: Plan, position: Position, value: float | None) -> bool:
     Without a validation split (None) every epoch is. Says in `position` whether η is halved, and whether training
     is over.
     """
-    epoch, stopping = position.epoch, plan.early_stopping
-    margin = stopping.min_delta if stopping else 0.0
-    is_best = position.best is None or value is None or value > position.best[1] + margin
+    epoch, stopping, validated = position.epoch, plan.early_stopping, value is not None
+    margin, value = stopping.min_delta if stopping else 0.0, 0.0 if value is None else value
+    is_best = position.best is None or not validated or value > position.best[1]
     if is_best:
-        position.best = (epoch, 0.0 if value is None else value)
-    assert position.best is not None
-    waited = epoch - position.best[0]
-    if (
-        isinstance(plan.schedule, Plateau)
-        and epoch - max(position.best[0], position.halved_at) >= plan.schedule.patience
-    ):
+        position.best = (epoch, value)
+    if position.improved is None or not validated or value > position.improved[1] + margin:
+        position.improved = (epoch, value)
+    waited, schedule = epoch - position.improved[0], plan.schedule
+    if isinstance(schedule, Plateau) and min(waited, epoch - position.halved_at) >= schedule.patience:
         position.halvings, position.halved_at = position.halvings + 1, epoch
-        if 2**position.halvings >= plan.schedule.stop_at:
+        if 2**position.halvings >= schedule.stop_at:
             position.stopped = f"η has come down to 1/{2**position.halvings} of what it was"
     if stopping and waited >= stopping.patience:
         position.stopped = f"no better validation {plan.monitor} in {waited} epochs"
     return is_best
+
+
+def take_stock(position: Position) -> int | None:
+    """Return the mistakes of the epoch that is over, if they are counted, and begin to count anew.
+
+    Says in `position` that training is over if there were none, or if a minimizer has found nothing lower.
+    """
+    if CONVERGED in position.memory and position.memory[CONVERGED]:
+        position.stopped = "no lower cost to be found"
+    if MISTAKES not in position.memory:
+        return None
+    mistakes = int(position.memory[MISTAKES])
+    position.memory[MISTAKES][...] = 0
+    if not mistakes:
+        position.stopped = "an epoch without a mistake"
+    return mistakes

@@ -51,7 +51,7 @@ class Recording:
         kwargs = {name: _plain(value) for name, value in kwargs.items()}
         in_place = out is not None and inputs[0] is out[0]
         inputs = [_plain(value, like=inputs) for value in inputs]
-        if ufunc in _SLOW_WITH_A_NUMBER:
+        if ufunc in _SLOW_WITH_A_NUMBER and any(np.ndim(value) for value in inputs):
             like = next(value for value in inputs if np.ndim(value))
             inputs = [value if np.ndim(value) else np.full_like(like, value) for value in inputs]
         if out is None:

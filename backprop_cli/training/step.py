@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from backprop_cli.nn.network import Dense, deltas, forward
 from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.penalties import L2
 from backprop_cli.optim.minimizers import Minimizer
-from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.optimizers import Optimizer, State
 from backprop_cli.training.batch import Batch, Rows
-from backprop_cli.training.plan import AVERAGE, MISTAKES, Plan, Position
+from backprop_cli.training.plan import CONVERGED, MISTAKES, Plan, Position
 from backprop_cli.training.recording import Recording
 from backprop_cli.training.streams import Noise
 
@@ -30,26 +31,22 @@ class Step:
     """
 
     def __init__(self, plan: Plan, position: Position, y: Array, eta: Array, m: int, noise: Noise) -> None:
-        arrays = (position.theta, *position.memory.values())
-        before = [array.copy() for array in arrays]
-        recording = Recording()
-        theta = recording.watch(position.theta)
-        memory = {name: recording.watch(array) for name, array in position.optimizer_state().items()}
-        optimizer = cast(Optimizer, plan.optimizer)
+        recording, optimizer = Recording(), plan.optimizer
+        assert isinstance(optimizer, Optimizer)
+        theta, memory = recording.watch(position.theta), _watched(position.state_of("optimizer"), recording)
         self._gather: Batch | Gradient
-        if optimizer.plain and m <= WHOLE:
-            self._gather = batch = Batch(plan, y, m, noise, recording)
-            a = _plain_sgd(batch.objective, recording, batch.x, theta, batch.y, recording.watch(eta))
-            _count_mistakes(position, a, batch.y, recording)
-        else:
-            grad = np.zeros_like(position.theta)
-            self._gather = Gradient(plan, position, grad, y, m, noise)
-            g = recording.watch(grad)
-            plan.objective.add_penalties(theta, g)
-            optimizer.step(theta, g, memory, recording.watch(eta))
-        _after_step(plan, position, recording)
-        for array, value in zip(arrays, before, strict=True):
-            array[...] = value  # recording made a step of its own
+        with _put_back(position):
+            if optimizer.plain and m <= WHOLE:
+                self._gather = batch = Batch(plan, y, m, noise, recording)
+                a = _plain_sgd(batch.objective, recording, batch.x, theta, batch.y, recording.watch(eta))
+                _count_mistakes(position, a, batch.y, recording)
+            else:
+                grad = np.zeros_like(position.theta)
+                self._gather = Gradient(plan, position, grad, y, m, noise)
+                g = recording.watch(grad)
+                plan.objective.add_penalties(theta, g)
+                optimizer.step(theta, g, memory, recording.watch(eta))
+            _after_step(plan, position, recording)
         self._calls = recording.calls
 
     def __call__(self, rows: Rows) -> None:
@@ -139,12 +136,14 @@ class Iteration:
         self._grad = np.zeros_like(position.theta)
         self._gradient = Gradient(plan, self._at, self._grad, y, len(y), noise)
         recording = Recording()
-        _after_step(plan, position, recording)
+        with _put_back(position):
+            _after_step(plan, position, recording)
         self._calls = recording.calls
 
     def __call__(self, rows: Rows) -> None:
         """Iterate once, over the examples in rows (n,), which are all."""
-        minimizer, position = cast(Minimizer, self._plan.optimizer), self._position
+        minimizer, position = self._plan.optimizer, self._position
+        assert isinstance(minimizer, Minimizer)
 
         def cost_and_gradient(theta: Array) -> tuple[float, Array]:
             self._at.theta[...] = theta
@@ -154,16 +153,30 @@ class Iteration:
 
         before = position.theta.copy()
         for _ in range(2):  # after a search in vain, a minimizer begins anew, straight down the gradient
-            minimizer.iterate(cost_and_gradient, position.theta, position.optimizer_state())
+            minimizer.iterate(cost_and_gradient, position.theta, position.state_of("optimizer"))
             if not np.array_equal(before, position.theta):
                 break
         else:
-            position.stopped = "no lower cost to be found"
+            position.memory[CONVERGED][...] = 1
         for call in self._calls:
             call()
 
     def draw(self) -> None:
         """There is nothing to draw: a minimizer wants the same cost at every look."""
+
+
+@contextmanager
+def _put_back(position: Position) -> Iterator[None]:
+    """Give the arrays of a position their values back in the end: to record a step is to make it."""
+    arrays = (position.theta, *position.memory.values())
+    before = [array.copy() for array in arrays]
+    yield
+    for array, value in zip(arrays, before, strict=True):
+        array[...] = value
+
+
+def _watched(state: State, recording: Recording) -> State:
+    return {name: recording.watch(array) for name, array in state.items()}
 
 
 def _plain_sgd(objective: Objective, recording: Recording, x: Array, theta: Array, y: Array, eta: Array) -> Array:
@@ -194,7 +207,7 @@ def _after_step(plan: Plan, position: Position, recording: Recording) -> None:
     if plan.max_norm:
         limit_norms(plan.objective.network.layers(theta)[:-1], plan.max_norm)
     if plan.average:
-        plan.average.update(recording.watch(position.memory[AVERAGE]), theta)
+        plan.average.update(_watched(position.state_of("average"), recording), theta)
 
 
 def limit_norms(layers: list[Dense], c: float) -> None:

@@ -76,6 +76,11 @@ def test_options_can_be_set_from_the_command_line_one_by_one(load):
     assert e.strengths == {"l1": 0.5, "l2": 2.0}
 
 
+def test_an_option_of_what_was_one_number_or_nothing_keeps_what_there_was(load):
+    assert load(DIGITS, "lambda=5", "lambda.l1=0.1").strengths == {"l1": 0.1, "l2": 5.0}
+    assert load(DIGITS, "average.decay=0.9").average.decay == 0.9
+
+
 def test_one_number_is_the_strength_of_the_one_penalty(load):
     assert load(DIGITS, "lambda=5").strengths == {"l2": 5.0}
     assert load(DIGITS, "lambda=5", "penalty=l1").strengths == {"l1": 5.0}
@@ -118,7 +123,7 @@ def test_a_rule_that_wants_all_examples_gets_them(load):
         (["layers=[64, {units: 9, drop: 0.5}, 10]"], "unknown key 'drop'; did you mean 'dropout'?"),
         (["layers=[{units: 64, dropout: 0.2}, 10]"], "their dropout is the key 'input_dropout'"),
         (["layers=[64, {units: 10, dropout: 0.2}]"], "there is no dropout in the output layer"),
-        (["dropout=1"], "command line: dropout=1: dropout must be less than 1, not 1"),
+        (["dropout=1"], "command line: dropout=1: dropout must be at most 0.99, not 1"),
         (["lambda.l3=1"], "unknown key 'l3'"),
         (["lambda=-1"], "lambda must be at least 0, not -1"),
         (["eta.l3=1"], "command line: eta.l3=1: eta has no options"),
@@ -139,12 +144,21 @@ def test_a_rule_that_wants_all_examples_gets_them(load):
         (["early_stopping.monitor=loss"], "early_stopping.monitor: unknown name 'loss'"),
         (
             ["optimizer=lbfgs", "dropout=0.5"],
-            "dropout: does not go with lbfgs, which needs the same cost at every look",
+            "dropout: does not go with lbfgs, which needs one smooth cost at every look",
         ),
         (["optimizer=cg", "augment.shift=1"], "augment: does not go with cg"),
         (["warmup=30"], "warmup: 30 epochs are all of the 30 there are"),
         (["schedule=cosin"], "schedule: unknown name 'cosin'; did you mean 'cosine'?"),
         (["dataset.noise=1"], "unknown key 'noise'"),
+        (["layers=64-10", "dropout=0.5"], "dropout: is for hidden layers, and there is none"),
+        (["layers=64-10", "max_norm=3"], "max_norm: is for hidden layers, and there is none"),
+        (["penalty=l1", "lambda={l2: 5}"], "penalty: l1 has no strength in 'lambda', which names each"),
+        (["augment={smoothness: 2}"], "augment: nothing is asked for; set shift, rotation or elastic"),
+        (["optimizer=lbfgs", "schedule=cosine"], "schedule: lbfgs finds the lengths of its steps by itself"),
+        (["optimizer=rprop", "optimizer.smallest=100"], "optimizer.smallest is more than optimizer.largest"),
+        (["cost.class_weights=[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"], "cost.class_weights: all are 0"),
+        (["layers=64-4", "output=sigmoid", "targets=binary", "cost.smoothing=0.1"], "targets: smoothing need"),
+        (["layers=64-99999-10", "optimizer=lbfgs", "optimizer.history=100"], "GiB to train, and this machine has"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -183,6 +197,15 @@ def test_what_cannot_be_is_said_where_it_stands(problems, more, problem):
             "dataset: and\nlayers: 2-1\nactivation: threshold\n",
             "c.yaml:1:1: cost: quadratic does not go with threshold outputs",
         ),
+        (
+            "dataset: digits\nlayers: 64-1\nactivation: threshold\ncost: perceptron\ntargets: scalar\n",
+            "c.yaml:5:10: targets: a perceptron answers 0 or 1, and cannot say ninths",
+        ),
+        (
+            "dataset: xor\nlayers: 2-1\nactivation: threshold\ncost: perceptron\noptimizer: cg\n",
+            "c.yaml:4:7: cost: perceptron does not go with cg",
+        ),
+        ("dataset: sine\nlayers: 1-5-1\noutput: softmax\n", "c.yaml:3:9: output: softmax is for classes, but sine has"),
         (
             "dataset: and\nlayers: 2-3-1\nactivation: threshold\ncost: perceptron\n",
             "c.yaml:3:13: activation: threshold works",

@@ -20,6 +20,10 @@ def test_warmup_rises_in_a_line_and_then_lets_the_other_schedule_begin():
     np.testing.assert_allclose(rising, [0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
+def test_a_schedule_ends_where_training_does_however_late_it_begins():
+    np.testing.assert_allclose(Warmup(9.5, Cosine()).factors(np.array([9.5, 9.75, 10.0]), 10), [1, 0.5, 0], atol=1e-12)
+
+
 @pytest.mark.parametrize("rule", SCHEDULES.values(), ids=lambda rule: rule.name)
 def test_no_schedule_starts_below_eta_or_goes_above_it(rule):
     factors = rule().factors(np.linspace(0, 30, 301)[:-1], 30)

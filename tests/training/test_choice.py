@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -46,9 +44,11 @@ def test_early_stopping_waits_as_long_as_its_patience_says():
     assert position.stopped == "no better validation accuracy in 3 epochs"
 
 
-def test_an_improvement_smaller_than_min_delta_is_none():
-    _, position = follow(plan(early_stopping=EarlyStopping(patience=2, min_delta=0.1)), [0.5, 0.55, 0.58, 0.9])
-    assert position.epoch == 3
+def test_an_improvement_smaller_than_min_delta_ends_no_waiting_but_is_the_best_all_the_same():
+    p = plan(early_stopping=EarlyStopping(patience=2, min_delta=0.1))
+    best, position = follow(p, [0.5, 0.55, 0.58, 0.9])
+    assert (position.epoch, best) == (3, [True, True, True])
+    assert (position.best, position.improved) == ((3, 0.58), (1, 0.5))
 
 
 def test_a_plateau_halves_eta_again_and_again_until_it_is_small_enough():
@@ -100,7 +100,8 @@ def test_choices_are_the_same_after_a_stop_anywhere(more, steps):
     p = plan(epochs=8, **more)
     whole, events = run(p)
     position, before = run(p, stop=After(steps))
-    _, after = run(p, copy(position))
+    resumed, after = run(p, copy(position))
+    np.testing.assert_array_equal(resumed.theta, whole.theta)
     assert results(before) + results(after) == results(events)
     assert [e for e in after if isinstance(e, Stopped)] == [e for e in events if isinstance(e, Stopped)]
 
@@ -147,5 +148,5 @@ def test_mistakes_are_counted_over_the_whole_epoch_also_across_a_stop():
     theta = np.zeros(4)
     position = Position(theta, initial_memory(p, theta))
     _, before = run(p, position, stop=After(7))
-    _, after = run(p, replace(copy(position)))
+    _, after = run(p, copy(position))
     assert [e.mistakes for e in results(before) + results(after)] == [e.mistakes for e in results(events)]

@@ -14,7 +14,7 @@ from tests.training.test_loop import After, copy, results, run
 def look(p, position=None):
     position = position or start(p)
     y = p.data.task.encode(p.data.train.targets, p.dtype)
-    return diagnose(p, position, y, batches_of_epoch(p, 1))
+    return list(diagnose(p, position, y, batches_of_epoch(p, 1), p.eta))
 
 
 def test_norms_and_updates_are_the_means_over_the_batches():
@@ -37,13 +37,13 @@ def test_units_that_are_dead_or_saturated_are_counted():
     p = plan("relu", "sigmoid")
     position = start(p)
     first, second, output = p.objective.network.layers(position.theta)
-    first.W[:2], first.b[:2] = 0, -1  # two of five never rise above 0
-    second.b[0] = 1e6
+    first.W[:2], first.b[:2] = 0, -1  # two of five never rise above 0, and the others always do
+    first.W[2:], first.b[2:] = 0, 1
+    second.W[...], second.b[...] = 0, -1  # none of four does
     output.W[0], output.b[0] = 0, 50  # one of three outputs is 1, always
     output.W[1:], output.b[1:] = 0, 0
     states = look(p, position)
-    assert states[0].dead is not None
-    assert states[0].dead >= 2 / 5
+    assert (states[0].dead, states[1].dead) == (2 / 5, 1)
     assert states[0].saturated is None
     assert states[2].saturated == pytest.approx(1 / 3)
     assert states[2].dead is None
@@ -63,14 +63,25 @@ def test_looking_changes_nothing_and_a_resumed_run_sees_the_same(optimizer):
 
 def test_advice_names_the_layer_and_what_may_help():
     fine = LayerState(1.0, 1.0, 0.01, saturated=0.1)
-    assert list(advice([fine, fine])) == []
-    assert list(advice([])) == []
-    (line,) = advice([LayerState(1e-5, 1.0, 1e-5), fine])
+    names = ("sigmoid", "sigmoid")
+    assert list(advice([fine, fine], names, "sgd")) == []
+    slow = LayerState(1e-5, 1.0, 1e-5)
+    (line,) = advice([slow, fine], names, "sgd")
     assert line.startswith("layer 1 learns 1,000 times slower than the quickest layer: its gradient vanishes")
-    (line,) = advice([LayerState(1.0, 1.0, 0.01, dead=0.75), fine])
+    assert line.endswith("try activation=relu, or fewer layers, or optimizer=adam")
+    (line,) = advice([slow, fine], ("relu", "sigmoid"), "adam")
+    assert line.endswith("try fewer layers")
+    (line,) = advice([LayerState(1.0, 1.0, 0.01, dead=0.75), fine], names, "sgd")
     assert line.startswith("layer 1: 75% of its units are dead")
-    (line,) = advice([LayerState(1.0, 1.0, 0.01, saturated=0.9), fine])
+    (line,) = advice([LayerState(1.0, 1.0, 0.01, saturated=0.9), fine], names, "sgd")
     assert line.startswith("layer 1: 90% of its signals are saturated")
+
+
+def test_a_gradient_that_has_vanished_is_still_measured():
+    p = plan(dtype="float32")
+    position = start(p)
+    position.theta[...] *= 1e-12
+    assert 0 < look(p, position)[0].gradient_norm < 1e-20
 
 
 def test_a_line_can_separate_and_but_not_xor():

@@ -6,6 +6,7 @@ import pytest
 from backprop_cli.data.augment import Augment
 from backprop_cli.nn.network import forward
 from backprop_cli.optim.averages import Ema
+from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.loop import batches_of_epoch
 from backprop_cli.training.step import Step, limit_norms
@@ -29,13 +30,18 @@ NOISY = {
 }
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("what", NOISY)
-@pytest.mark.parametrize("steps", [2, 7])
+RULES = {**OPTIMIZERS, **MINIMIZERS}
+
+
+@pytest.mark.parametrize(
+    ("what", "optimizer"),
+    [(what, rule) for what in NOISY for rule in RULES if rule not in MINIMIZERS or what == "ema"],
+)
+@pytest.mark.parametrize("steps", [2, 3, 7])
 def test_training_stopped_anywhere_goes_on_to_the_same_bits_with_every_kind_of_noise(what, optimizer, steps):
-    p = plan(
-        "relu", "softmax", "cross_entropy", optimizer=OPTIMIZERS[optimizer](), strength=0.01, eta=0.05, **NOISY[what]
-    )
+    p = plan("relu", "softmax", "cross_entropy", optimizer=RULES[optimizer](), strength=0.01, eta=0.05, **NOISY[what])
+    if optimizer in MINIMIZERS:
+        p = replace(p, batch_size=37)
     whole, events = run(p)
     position, before = run(p, stop=After(steps))
     resumed, after = run(p, copy(position))
@@ -102,9 +108,10 @@ def test_the_average_is_that_of_the_thetas_after_each_step_and_is_what_is_evalua
     plain = replace(p, average=None)
     theta, average = start(p).theta, start(p).theta
     every_y = p.data.task.encode(p.data.train.targets, "float64")
-    for rows in batches_of_epoch(p, 1):
+    for t, rows in enumerate(batches_of_epoch(p, 1), start=1):
         theta -= p.eta * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, every_y[rows])
-        average = 0.75 * average + 0.25 * theta
+        d = min(0.75, (1 + t) / (10 + t))
+        average = d * average + (1 - d) * theta
     averaged, events = run(p)
     np.testing.assert_allclose(averaged.judged, average, rtol=1e-12)
     np.testing.assert_array_equal(averaged.theta, run(plain)[0].theta)

@@ -66,7 +66,7 @@ def test_recorded_steps_are_the_steps_of_the_optimizer_itself(rule, penalty):
         eta[...] = rate
         step(rows)
         g = p.objective.gradient(plain.theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
-        p.optimizer.step(plain.theta, g, plain.optimizer_state(), np.asarray(rate))
+        p.optimizer.step(plain.theta, g, plain.state_of("optimizer"), np.asarray(rate))
     np.testing.assert_allclose(recorded.theta, plain.theta, rtol=1e-12)
     for name, array in plain.memory.items():
         np.testing.assert_allclose(recorded.memory[name], array, rtol=1e-10, atol=1e-14)
