@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 SAVING_PAUSE = 3
-"""After a save, the next waits for so many times as long as it took; an epoch of 50 ms or more is always saved."""
+"""After a save, the next waits for so many times as long as that took: saving takes a quarter of the time at most."""
 
 
 @dataclass
