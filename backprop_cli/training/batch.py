@@ -22,8 +22,9 @@ Rows = npt.NDArray[np.intp]
 class Batch:
     """m examples of the training split, as a recording sees them: `x` (m, n_0), `y` (m, n_L), and the objective.
 
-    The targets of all examples are `y` (n, n_L). With dropout, the activations in the objective carry masks that are
-    made of random numbers in the recording; those numbers are what `draw` draws.
+    To call it with the rows of other examples is to do again with them what has been recorded since. The targets of
+    all examples are `y` (n, n_L). With dropout, the activations in the objective carry masks that are made of random
+    numbers in the recording; those numbers are what `draw` draws.
     """
 
     def __init__(self, plan: Plan, y: Array, m: int, noise: Noise, recording: Recording) -> None:
@@ -32,7 +33,7 @@ class Batch:
         batch_y = np.zeros((m, y.shape[1]), y.dtype, order=order_of(m, y.shape[1]))  # as the outputs lie in memory
         by_rows = batch_y.flags.c_contiguous
         self._all_y, self._y, self._y_axis = (y, batch_y, 0) if by_rows else (np.ascontiguousarray(y.T), batch_y.T, 1)
-        self._noise, self._uniform = noise, list[Array]()
+        self._noise, self._uniform, self._calls = noise, list[Array](), recording.calls
         self._augment = None
         if plan.augment and plan.data.image:
             self._augment = Augmenter(plan.augment, plan.data.image)
@@ -50,11 +51,13 @@ class Batch:
         self.objective = _with_masks(plan.objective, masks[1:], plan.dropout[1:])
 
     def __call__(self, rows: Rows) -> None:
-        """Fill the buffers with the examples in rows (m,)."""
+        """Fill the buffers with the examples in rows (m,), and replay. NumPy's overflow warnings should be off."""
         self._all_inputs.take(rows, 0, self._inputs, "clip")
         self._all_y.take(rows, self._y_axis, self._y, "clip")
         if self._draws:
             self.draw()
+        for call in self._calls:
+            call()
 
     def draw(self) -> None:
         """Draw the random numbers of a step, and move the images."""

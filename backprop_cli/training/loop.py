@@ -15,7 +15,7 @@ from backprop_cli.training.batch import Rows
 from backprop_cli.training.diagnostics import LayerState, diagnose
 from backprop_cli.training.evaluation import Evaluator, Score, goodness
 from backprop_cli.training.plan import Plan, Position, choose, take_stock
-from backprop_cli.training.step import Iteration, Step
+from backprop_cli.training.step import make_step
 from backprop_cli.training.streams import Noise, stream
 
 SLICES = 20
@@ -138,11 +138,7 @@ class _Stepper:
         self._noise = Noise(plan.seed)
         sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
         with np.errstate(all="ignore"):  # recording makes a step on empty buffers
-            self._steps: dict[int, Step | Iteration]
-            if isinstance(plan.optimizer, Minimizer):
-                self._steps = {len(y): Iteration(plan, position, y, self._noise)}
-            else:
-                self._steps = {m: Step(plan, position, y, self._eta, m, self._noise) for m in sizes}
+            self._steps = {m: make_step(plan, position, y, self._eta, m, self._noise) for m in sizes}
 
     def begin(self, epoch: int, batches: list[Rows]) -> None:
         """Make ready for the next step of an epoch (from 1)."""

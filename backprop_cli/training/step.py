@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 
@@ -23,41 +24,64 @@ WHOLE, PIECE = 5_000, 500
 small, and of 784-30-10 all 50,000 examples take 0.10 s in pieces of 500, and 0.14 s in pieces of 5,000."""
 
 
-class Step:
-    """One step of the plan on m examples; it changes theta and the arrays of memory in place.
+class Step(Protocol):
+    """One step of the plan; it changes theta and the arrays of memory in place. The buffers are made once before."""
 
-    The buffers are made once, here. `y` (n, n_L) are the targets of all training examples, eta is an array of
-    no dimensions that is read anew at every step.
+    def __call__(self, rows: Rows) -> None:
+        """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
+
+    def draw(self) -> None:
+        """Draw the random numbers of a step, without making it."""
+
+
+def make_step(plan: Plan, position: Position, y: Array, eta: Array, m: int, noise: Noise) -> Step:
+    """Return the step on m examples from wherever the position will be.
+
+    `y` (n, n_L) are the targets of all training examples, eta is an array of no dimensions that is read anew at every
+    step.
     """
+    if isinstance(plan.optimizer, Minimizer):
+        return Iteration(plan, position, y, noise)
+    if plan.optimizer.plain and m <= WHOLE:
+        return _plain_step(plan, position, y, eta, m, noise)
+    return GradientStep(plan, position, y, eta, m, noise)
+
+
+def _plain_step(plan: Plan, position: Position, y: Array, eta: Array, m: int, noise: Noise) -> Batch:
+    """Return a step of plain SGD: a batch, on which nothing else has to be done than what was recorded of it."""
+    recording = Recording()
+    with _put_back(position):
+        batch = Batch(plan, y, m, noise, recording)
+        theta = recording.watch(position.theta)
+        a = _plain_sgd(batch.objective, recording, batch.x, theta, batch.y, recording.watch(eta))
+        _count_mistakes(position, a, batch.y, recording)
+        _after_step(plan, position, recording)
+    return batch
+
+
+class GradientStep:
+    """A step of an optimizer that wants to see the gradient."""
 
     def __init__(self, plan: Plan, position: Position, y: Array, eta: Array, m: int, noise: Noise) -> None:
-        recording, optimizer = Recording(), plan.optimizer
+        recording, grad, optimizer = Recording(), np.zeros_like(position.theta), plan.optimizer
         assert isinstance(optimizer, Optimizer)
-        theta, memory = recording.watch(position.theta), _watched(position.state_of("optimizer"), recording)
-        self._gather: Batch | Gradient
         with _put_back(position):
-            if optimizer.plain and m <= WHOLE:
-                self._gather = batch = Batch(plan, y, m, noise, recording)
-                a = _plain_sgd(batch.objective, recording, batch.x, theta, batch.y, recording.watch(eta))
-                _count_mistakes(position, a, batch.y, recording)
-            else:
-                grad = np.zeros_like(position.theta)
-                self._gather = Gradient(plan, position, grad, y, m, noise)
-                g = recording.watch(grad)
-                plan.objective.add_penalties(theta, g)
-                optimizer.step(theta, g, memory, recording.watch(eta))
+            self._gradient = Gradient(plan, position, grad, y, m, noise)
+            theta, g = recording.watch(position.theta), recording.watch(grad)
+            plan.objective.add_penalties(theta, g)
+            optimizer.step(theta, g, _watched(position.state_of("optimizer"), recording), recording.watch(eta))
             _after_step(plan, position, recording)
         self._calls = recording.calls
 
     def __call__(self, rows: Rows) -> None:
-        """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
-        self._gather(rows)
+        """Make the step."""
+        self._gradient(rows)
         for call in self._calls:
             call()
 
     def draw(self) -> None:
-        """Draw the random numbers of a step, without making it."""
-        self._gather.draw()
+        """Draw the random numbers of its gradient."""
+        self._gradient.draw()
 
 
 class Gradient:
@@ -76,11 +100,11 @@ class Gradient:
     def __call__(self, rows: Rows) -> None:
         """Write the gradient over the examples in rows (m,)."""
         if self._part is self._grad:
-            self._pieces[self._m](rows)
+            self._pieces[self._m].batch(rows)
             return
         self._grad[...] = 0
         for part in self._parts:
-            self._pieces[part.stop - part.start](rows[part])
+            self._pieces[part.stop - part.start].batch(rows[part])
             self._grad += self._part
 
     def with_cost(self, rows: Rows) -> float:
@@ -89,7 +113,7 @@ class Gradient:
         self._grad[...] = 0
         for part in self._parts:
             piece = self._pieces[part.stop - part.start]
-            piece(rows[part])
+            piece.batch(rows[part])
             total += piece.cost()
             if self._part is not self._grad:
                 self._grad += self._part
@@ -112,14 +136,8 @@ class _Piece:
         theta, g = recording.watch(position.theta), recording.watch(grad)
         z, a = batch.objective.backpropagate(theta, g, batch.x, batch.y, weight)
         _count_mistakes(position, a, batch.y, recording)
-        self._calls = recording.calls
         self._output, self._cost = plan.objective.network.activations[-1], plan.objective.cost
         self._z, self._a, self._y = (np.asarray(array).view(np.ndarray) for array in (z, a, batch.y))
-
-    def __call__(self, rows: Rows) -> None:
-        self.batch(rows)
-        for call in self._calls:
-            call()
 
     def cost(self) -> float:
         """Return the sum of the costs of the examples last looked at."""

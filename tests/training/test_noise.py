@@ -9,7 +9,7 @@ from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.loop import batches_of_epoch
-from backprop_cli.training.step import Step, limit_norms
+from backprop_cli.training.step import limit_norms, make_step
 from backprop_cli.training.streams import Noise
 from tests.training.helpers import dataset, plan, start
 from tests.training.test_loop import After, copy, results, run
@@ -59,7 +59,7 @@ def test_noise_differs_from_epoch_to_epoch_and_from_seed_to_seed(what):
     y = p.data.task.encode(p.data.train.targets, p.dtype)
     for position, epoch in ((first, 1), (second, 2)):
         noise = Noise(p.seed)
-        step = Step(p, position, y, np.asarray(p.eta, p.dtype), 37, noise)
+        step = make_step(p, position, y, np.asarray(p.eta, p.dtype), 37, noise)
         noise.restart(epoch)
         step(np.arange(37))
     assert not np.array_equal(first.theta, second.theta)
@@ -69,7 +69,7 @@ def test_a_step_with_dropout_is_the_step_of_the_network_without_the_dropped_unit
     p = plan("tanh", "softmax", "cross_entropy", dropout=(0.25, 0.5, 0.5), dtype="float64", eta=0.5)
     position, noise, m = start(p), Noise(p.seed), 10
     y = p.data.task.encode(p.data.train.targets, "float64")
-    step = Step(p, position, y, np.asarray(0.5), m, noise)
+    step = make_step(p, position, y, np.asarray(0.5), m, noise)
     noise.restart(3)
     step(np.arange(m))
 

@@ -5,7 +5,7 @@ from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import OPTIMIZERS
-from backprop_cli.training.step import Gradient, Step
+from backprop_cli.training.step import Gradient, make_step
 from backprop_cli.training.streams import Noise
 from tests.training.helpers import dataset, plan, start
 
@@ -15,7 +15,7 @@ ROWS = np.array([3, 30, 8, 1])
 def one_step(p):
     position = start(p)
     y = p.data.task.encode(p.data.train.targets, p.dtype)
-    step = Step(p, position, y, np.asarray(p.eta, p.dtype), len(ROWS), Noise(p.seed))
+    step = make_step(p, position, y, np.asarray(p.eta, p.dtype), len(ROWS), Noise(p.seed))
     np.testing.assert_array_equal(position.theta, start(p).theta)  # making a step is not taking it
     with np.errstate(all="ignore"):
         step(ROWS)
@@ -38,7 +38,7 @@ def test_a_batch_so_large_that_signals_lie_by_columns_makes_the_same_step():
     rows = np.arange(1, 651, dtype=np.intp)
     position = start(p)
     y = p.data.task.encode(p.data.train.targets, "float64")
-    step = Step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
+    step = make_step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
     step(rows)
     theta = start(p).theta
     expected = theta - 0.5 * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
@@ -61,7 +61,7 @@ def test_recorded_steps_are_the_steps_of_the_optimizer_itself(rule, penalty):
     p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64")
     recorded, plain = start(p), start(p)
     y, eta = p.data.task.encode(p.data.train.targets, "float64"), np.asarray(0.5)
-    step = Step(p, recorded, y, eta, len(ROWS), Noise(p.seed))
+    step = make_step(p, recorded, y, eta, len(ROWS), Noise(p.seed))
     for rows, rate in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
         eta[...] = rate
         step(rows)
@@ -80,7 +80,7 @@ def test_a_batch_that_is_worked_through_in_pieces_makes_the_same_step(monkeypatc
         monkeypatch.setattr("backprop_cli.training.step.WHOLE", whole)
         monkeypatch.setattr("backprop_cli.training.step.PIECE", piece)
         position = start(p)
-        step = Step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
+        step = make_step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
         step(rows)
         step(rows)
         thetas.append(position.theta)
