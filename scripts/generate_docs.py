@@ -1,5 +1,7 @@
 """Fill in the generated parts of the documents: help texts, the table of keys, the names there are, the equations.
 
+A part `source FUNCTION` is the source of that function, so that what a document explains is what runs.
+
     python scripts/generate_docs.py          write them
     python scripts/generate_docs.py --check  say which are stale, and exit with 1 if any is
 
@@ -10,9 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
@@ -149,6 +153,14 @@ def equation_table(_: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def source_of(name: str) -> str:
+    """Return the source of a function by its full name, without the indent that it has in a class."""
+    function = pkgutil.resolve_name(name.strip())
+    source = Path(inspect.getsourcefile(function)).relative_to(ROOT)
+    code = textwrap.dedent(inspect.getsource(function)).rstrip()
+    return f"`{function.__qualname__}` in [{source}]({source}):\n\n```python\n{code}\n```\n"
+
+
 PARTS: dict[str, Callable[[str], str]] = {
     "help": help_text,
     "help-of-all": help_of_all,
@@ -156,18 +168,27 @@ PARTS: dict[str, Callable[[str], str]] = {
     "pairs": pair_table,
     "choices": choice_table,
     "equations": equation_table,
+    "source": source_of,
 }
+"""What makes each part of its arguments. Links are written as from the top of the project."""
 
 
-def filled(text: str) -> str:
-    return PART.sub(lambda part: f"{part[1]}{PARTS[part[2]](part[3])}{part[4]}", text)
+def filled(text: str, document: Path = ROOT / "README.md") -> str:
+    """Return the text of a document with its generated parts made anew."""
+    up = "../" * len(document.relative_to(ROOT).parent.parts)
+
+    def made(part: re.Match[str]) -> str:
+        content = re.sub(r"(?<=\]\()(?=backprop_cli/)", up, PARTS[part[2]](part[3]))
+        return f"{part[1]}{content}{part[4]}"
+
+    return PART.sub(made, text)
 
 
 def main() -> int:
     stale = []
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        if (new := filled(text)) != text:
+        if (new := filled(text, path)) != text:
             stale.append(path)
             if "--check" not in sys.argv:
                 path.write_text(new, encoding="utf-8")

@@ -1,0 +1,105 @@
+"""What the site needs beyond MkDocs: pages that are kept elsewhere, and links that lead out of docs/.
+
+benchmarks/RESULTS.md, CONTRIBUTING.md and CHANGELOG.md become pages from where they are. A link to a config, a test or
+a source file leads to a page of the site that shows that file; a link to a folder, to a list of its files. So a
+document has the same links in a checkout and on the site, and each of them is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+
+ELSEWHERE = {
+    "benchmarks/RESULTS.md": "benchmarks.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
+"""Documents outside of docs/, and the pages that they become."""
+
+PAGES = {**ELSEWHERE, "README.md": "index.md"}
+"""Where a link to one of these leads; the README's place is taken by the first page."""
+
+HOMES = {page: document for document, page in ELSEWHERE.items()}
+"""Of pages: where they come from, if not from docs/."""
+
+LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)(?=[)#])")
+LEXERS = {".py": "python", ".yaml": "yaml", ".sh": "sh", ".c": "c", ".json": "json", ".md": "markdown"}
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages that are kept elsewhere, and whatever any page links to."""
+    for document, page in ELSEWHERE.items():
+        files.append(File.generated(config, page, abs_src_path=str(ROOT / document)))
+    todo = [path for file in files.documentation_pages() for path in linked(file.src_uri, file.content_string)]
+    while todo:
+        path = todo.pop()
+        page = page_of(path)
+        if page in files.src_uris:
+            continue
+        full = ROOT / path
+        if full.is_dir():
+            inside = sorted(p for p in full.iterdir() if p.is_file() and p.suffix in LEXERS)
+            todo += [p.relative_to(ROOT).as_posix() for p in inside]
+            listing = "\n".join(f"- [{p.name}]({full.name}/{p.name}.md)" for p in inside)
+            files.append(File.generated(config, page, content=source_page(path, listing)))
+        elif full.suffix in LEXERS:
+            text = full.read_text(encoding="utf-8")
+            fence = "`" * (max(map(len, re.findall("`+", text)), default=2) + 1) if "```" in text else "```"
+            code = f"{fence}{LEXERS[full.suffix]}\n{text.rstrip()}\n{fence}"
+            files.append(File.generated(config, page, content=source_page(path, code)))
+        else:
+            files.append(File.generated(config, page, abs_src_path=str(full)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Make the links of a page lead to where its targets are on the site."""
+    uri = page.file.src_uri
+    if uri.startswith("source/"):
+        return markdown
+    here = PurePosixPath(uri).parent
+
+    def on_the_site(link: re.Match[str]) -> str:
+        path = resolved(uri, link[1])
+        return os.path.relpath(page_of(path), here) if path and (ROOT / path).exists() else link[0]
+
+    return LINK.sub(on_the_site, markdown)
+
+
+def linked(uri: str, text: str) -> Iterator[str]:
+    """Yield the files and folders outside of docs/ that the text of a page links to."""
+    for target in LINK.findall(text):
+        path = resolved(uri, target)
+        if path and (ROOT / path).exists() and not path.startswith("docs/"):
+            yield path
+
+
+def resolved(uri: str, target: str) -> str | None:
+    """Return what a link on a page means, from the top of the project; None if that is not inside."""
+    home = PurePosixPath(HOMES.get(uri, f"docs/{uri}")).parent
+    path = os.path.normpath(home / target)
+    return None if path.startswith("..") else path
+
+
+def page_of(path: str) -> str:
+    """Return where a file of the project is on the site."""
+    if path in PAGES:
+        return PAGES[path]
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    if (ROOT / path).is_dir() or Path(path).suffix in LEXERS:
+        return f"source/{path}.md"
+    return f"source/{path}"
+
+
+def source_page(path: str, content: str) -> str:
+    """Return a page that shows a file, and that the search leaves alone."""
+    return f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n\n# `{path}`\n\n{content}\n"
