@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.digits import Digits
 from tests.conftest import ROOT
 
 CLASSICS = ROOT / "configs" / "classics"
@@ -167,6 +169,12 @@ def test_the_average_is_in_the_checkpoint_and_is_what_eval_evaluates(backprop, t
     with np.load(tmp_path / "runs/run/checkpoints/best.npz") as file:
         average, W1 = file["average.theta"], file["W1"]
     assert not np.array_equal(average[: W1.size].reshape(W1.shape), W1)
+    W1, W2, b1, b2 = np.split(average, np.cumsum([12 * 64, 10 * 12, 12]))
+    _, test = Digits().load(Cache(tmp_path, offline=True))
+    hidden = 1 / (1 + np.exp(-(test.inputs / 16 @ W1.reshape(12, 64).T + b1)))
+    outputs = 1 / (1 + np.exp(-(hidden @ W2.reshape(10, 12).T + b2)))
+    cost = np.sum((outputs - np.eye(10)[test.targets]) ** 2) / (2 * len(test))
+    assert result["test"]["cost"] == pytest.approx(cost, rel=1e-5)
     done = json.loads(backprop("eval", "run", "--json").out)["results"][0]
     assert done["accuracy"] == result["test"]["accuracy"]
     assert done["cost"] == result["test"]["cost"]
