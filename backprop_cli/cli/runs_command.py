@@ -161,8 +161,8 @@ def _find(texts: Iterable[str], runs_dir: Path) -> list[Run]:
 
 def _conditions(words: Sequence[str], runs: Sequence[Run]) -> Iterator[tuple[str, Any]]:
     """Yield the key and the value of each KEY=VALUE; some run must have the key, if there are any."""
+    from backprop_cli.config.aliases import ALIASES
     from backprop_cli.config.reader import read_text
-    from backprop_cli.config.spellings import SPELLINGS
     from backprop_cli.errors import UsageError
     from backprop_cli.runs.listing import config_keys
 
@@ -171,7 +171,7 @@ def _conditions(words: Sequence[str], runs: Sequence[Run]) -> Iterator[tuple[str
         name, equals, text = word.partition("=")
         if not (name and equals):
             raise UsageError(f"--where {word}: expected KEY=VALUE, such as eta=0.5")
-        key = ".".join(SPELLINGS.get(part, part) for part in name.split(".")).removesuffix(".name")
+        key = ".".join(ALIASES.get(part, part) for part in name.split(".")).removesuffix(".name")
         if runs and not any(other.startswith(f"{key}.") for other in known):
             _require(key, known, f"--where {word}: no run has", "key")
         value = read_text(text, name, f"--where {word}")

@@ -10,7 +10,6 @@ import numpy as np
 
 from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
-from backprop_cli.config.types import Strengths
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import COSTS, CrossEntropy, Perceptron
 from backprop_cli.optim.minimizers import Minimizer
@@ -134,16 +133,12 @@ def _targets(e: Experiment) -> Iterator[Problem]:
 def _rates(e: Experiment) -> Iterator[Problem]:
     """What is a number in the file may be nothing, or infinite, in the precision of training."""
     smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
-    if isinstance(e.lmbda, Strengths):
-        rates: list[tuple[Path, float]] = [(("lambda", name), value) for name, value in e.strengths.items()]
-    else:
-        rates = [(("lambda",), e.lmbda)]
-    for path, value in ((("eta",), e.eta), *rates):
+    for path, value in ((("eta",), e.eta), *((("lambda", name), value) for name, value in e.strengths.items())):
         if value and not smallest <= value <= largest:
             yield (
                 path,
-                f"{'.'.join(map(str, path))}: {value:g} is nothing, or infinite, in {e.dtype}; it must lie between "
-                f"{smallest:.0e} and {largest:.0e}",
+                f"{path[0]}: {value:g} underflows or overflows {e.dtype}; must be between {smallest:.0e} and "
+                f"{largest:.0e}",
             )
     if e.warmup >= e.epochs:
         yield ("warmup",), f"warmup: {e.warmup:g} epochs are all of the {e.epochs} there are; write fewer"
@@ -151,7 +146,7 @@ def _rates(e: Experiment) -> Iterator[Problem]:
 
 def _sizes(e: Experiment) -> Iterator[Problem]:
     name, pool = e.dataset.name, e.dataset.pool
-    n_validation, n_train = amounts(e)
+    n_validation, n_train = split_sizes(e)
     if n_validation >= pool:
         yield (
             ("validation",),
@@ -176,7 +171,7 @@ def _sizes(e: Experiment) -> Iterator[Problem]:
 
 def _validation(e: Experiment) -> Iterator[Problem]:
     """Stopping and plateaus are about what happens on the validation split."""
-    n_validation, _ = amounts(e)
+    n_validation, _ = split_sizes(e)
     wants = {"early_stopping": e.early_stopping is not None, "schedule": isinstance(e.schedule, Plateau)}
     for key, wanted in wants.items():
         if wanted and not n_validation:
@@ -194,8 +189,9 @@ def _without_effect(e: Experiment) -> Iterator[Problem]:
         for key, wanted in (("dropout", e.dropout), ("max_norm", e.max_norm)):
             if wanted:
                 yield (key,), f"{key}: is for hidden layers, and there is none"
-    if isinstance(e.lmbda, Strengths) and "penalty" in e.model_fields_set and e.penalty not in e.strengths:
-        yield ("penalty",), f"penalty: {e.penalty} has no strength in 'lambda', which names each; leave this key out"
+    if e.penalty != "l2" and e.strengths and e.penalty not in e.strengths:
+        names = " and ".join(e.strengths)
+        yield ("penalty",), f"penalty: {e.penalty} has no strength in 'lambda', which sets {names}; remove this key"
     if e.augment and not (e.augment.shift or e.augment.rotation or e.augment.elastic):
         yield ("augment",), "augment: nothing is asked for; set shift, rotation or elastic"
     if isinstance(e.optimizer, Rprop) and e.optimizer.smallest > e.optimizer.largest:
@@ -240,7 +236,7 @@ def _memory(e: Experiment) -> Iterator[Problem]:
         )
 
 
-def amounts(e: Experiment) -> tuple[int, int]:
+def split_sizes(e: Experiment) -> tuple[int, int]:
     """Return how many examples the experiment validates and trains on, fractions and defaults worked out."""
     source = e.dataset
     n_validation = source.validation if e.validation is None else _count(e.validation, source.pool)
@@ -248,9 +244,9 @@ def amounts(e: Experiment) -> tuple[int, int]:
     return n_validation, rest if e.train_size is None else _count(e.train_size, rest)
 
 
-def resolved(e: Experiment) -> Experiment:
+def with_defaults(e: Experiment) -> Experiment:
     """Return an experiment without problems with every default worked out."""
-    n_validation, n_train = amounts(e)
+    n_validation, n_train = split_sizes(e)
     batch_size = e.batch_size
     if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):
         batch_size = "full"
@@ -258,6 +254,7 @@ def resolved(e: Experiment) -> Experiment:
         "output": e.activations[-1],
         "targets": e.encoding if e.dataset.classes else None,
         "batch_size": batch_size,
+        "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
         "validation": n_validation,
         "train_size": n_train,
     }

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import ValidationError
 
-from backprop_cli.config.checks import problems_of, resolved
-from backprop_cli.config.messages import sentence
+from backprop_cli.config.aliases import ALIASES
+from backprop_cli.config.checks import problems_of, with_defaults
+from backprop_cli.config.messages import message
 from backprop_cli.config.reader import Document, Path, read_file, read_text
-from backprop_cli.config.schema import KEYS, Experiment
-from backprop_cli.config.spellings import SPELLINGS
+from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, options_of, strengths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError
 
 MAX_EXTENDS = 10
@@ -46,7 +45,7 @@ def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], ori
 def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
     """Read a file and, below it, what it extends."""
     document = read_file(path)
-    _unify_spellings(document)
+    _resolve_aliases(document)
     base = document.values.pop("extends", None)
     if base is None:
         return document
@@ -78,9 +77,9 @@ def _put_over(under: Document, document: Document) -> None:
     under.value_places.update(document.value_places)
 
 
-def _unify_spellings(document: Document) -> None:
+def _resolve_aliases(document: Document) -> None:
     """Rename η and λ to eta and lambda."""
-    for symbol, key in SPELLINGS.items():
+    for symbol, key in ALIASES.items():
         if symbol not in document.values:
             continue
         place = document.key_places.pop((symbol,))
@@ -95,7 +94,7 @@ def _override(document: Document, word: str) -> None:
     """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE` word."""
     place = f"command line: {word}"
     name, equals, text = word.partition("=")
-    keys = [SPELLINGS.get(key, key) for key in name.split(".")]
+    keys = [ALIASES.get(key, key) for key in name.split(".")]
     if not equals or not all(keys):
         document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
         return
@@ -112,18 +111,17 @@ def _override(document: Document, word: str) -> None:
 
 
 def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
-    """Set one option of a key that may be a bare word, or nothing yet; another name drops the options of the old."""
-    if key in KEYS and not _has_options(key):
+    """Set one option of a key whose value may be a name, a number, or not given; another name drops all options."""
+    choices = choices_of(key)
+    if key in KEYS and not choices:
         document.problems.append(f"{place}: {key} has no options")
         return
-    default = getattr(Experiment.model_fields[key].default, "name", None) if key in Experiment.model_fields else None
-    options = document.values.get(key, default)
+    only = next(iter(choices)) if len(choices) == 1 else None  # `average.decay=0.9` can only mean the ema
+    options = document.values.get(key, getattr(FIELDS[key].default, "name", only) if key in FIELDS else None)
     if isinstance(options, str):
-        options = {"name": options}
-    elif key == "lambda" and isinstance(options, int | float):  # of the one penalty
-        options = {str(document.values.get("penalty", "l2")): options}
-    elif options is None and len(names := [c["title"] for c in _choices(key) if "name" in c["properties"]]) == 1:
-        options = {"name": names[0]}  # there is no other
+        options = {"name": options} if options else {}
+    elif key == "lambda":
+        options = strengths(options, document.values.get("penalty"))
     if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
         options = {}
     document.values[key] = {**options, option: value}
@@ -146,49 +144,34 @@ def _validate(document: Document, home: str) -> Experiment:
             experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
         except ValidationError:
             raise ConfigError(sorted(problems, key=_line_and_column)) from None
-    for path, message in problems_of(experiment):
+    for path, problem in problems_of(experiment):
         if path[0] not in bad:
-            problems.append(f"{_place(document.value_places, path) or home}: {message}")
+            problems.append(f"{_place(document.value_places, path) or home}: {problem}")
     if problems:
         raise ConfigError(sorted(problems, key=_line_and_column))
-    return resolved(experiment)
+    return with_defaults(experiment)
 
 
 def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[str]) -> str:
-    """Return one of pydantic's findings as a located line; a key that is unknown may have been meant as a known one."""
-    path: Path = finding["loc"] or ("?",)  # none where a key is no text at all
-    chosen = ""
-    if len(path) > 1 and path[1] in ("number", "mapping") and path[0] == "lambda":  # pydantic says what it took it for
-        path = (path[0], *path[2:])
-    elif len(path) > 2 and isinstance(path[1], str):  # pydantic puts the name of the chosen options in between
-        chosen, path = path[1], (path[0], *path[2:])
-    if path[-1] == "units" and path not in document.value_places and finding["type"] != "missing":
-        path = path[:-1]  # the layer is a bare number
-    unknown = finding["type"] == "extra_forbidden"
-    places = document.key_places if unknown else document.value_places
-    known = known_keys if len(path) == 1 else _options_of(str(path[0]), chosen)
-    return f"{_place(places, path) or home}: {sentence(path, finding, known)}"
+    """Return one of pydantic's errors as a located line."""
+    path: Path = finding["loc"] or ("?",)  # empty where a key is not a string
+    kind, value = finding["type"], document.values.get(path[0])
+    in_mapping = isinstance(_value_at(document.values, path[:-1]), dict)
+    if kind != "missing" and isinstance(path[-1], str) and not in_mapping:
+        path = path[:-1]  # the mapping was given in a short form: a number of units, the strength of one penalty
+    places = document.key_places if kind == "extra_forbidden" else document.value_places
+    name = str(value.get("name", "")) if isinstance(value, dict) else ""
+    known = known_keys if len(path) == 1 else options_of(str(path[0]), name)
+    return f"{_place(places, path) or home}: {message(path, finding, known)}"
 
 
-@cache
-def _choices(key: str) -> list[dict[str, Any]]:
-    """Return the mappings that a key may hold, as JSON Schema describes them."""
-    schema = Experiment.model_json_schema()
-    described = schema["properties"].get(key, {})
-    choices = described.get("anyOf") or described.get("oneOf") or [described]
-    choices = [inner for choice in choices for inner in choice.get("items", choice).get("anyOf", [choice])]
-    found = [schema["$defs"][choice["$ref"].split("/")[-1]] if "$ref" in choice else choice for choice in choices]
-    return [choice for choice in found if "properties" in choice]
-
-
-def _has_options(key: str) -> bool:
-    return key != "layers" and bool(_choices(key))
-
-
-def _options_of(key: str, name: str) -> list[str]:
-    """Return the options of a key, or of the thing called `name` that may be chosen for it."""
-    choices = _choices(key)
-    return [o for choice in choices if not name or choice.get("title") == name for o in choice["properties"]]
+def _value_at(values: Any, path: Path) -> Any:
+    for part in path:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
 
 
 def _line_and_column(problem: str) -> tuple[int, int]:

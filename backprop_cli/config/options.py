@@ -1,111 +1,186 @@
-"""Config types made from registries: a name that must be known, and a name with options of its own."""
+"""Annotations for fields of an experiment: a known name, an object with options, a count or a word.
+
+Objects are read by a pydantic model of their dataclass, made when it is first needed: models of everything that can
+be chosen would take longer to build than a small config takes to load.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    Strict,
-    TypeAdapter,
-    create_model,
-)
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict, create_model
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+JsonSchema = dict[str, Any]
 
 
-class OneOf:
+class Format:
+    """Annotates a field that is read, written and described by the methods of a subclass."""
+
+    def read(self, value: Any) -> Any:
+        """Return what a config's value stands for. Raises PydanticCustomError or ValidationError."""
+        raise NotImplementedError
+
+    def write(self, value: Any) -> Any:
+        """Return the value as a config has it."""
+        return value
+
+    def alternatives(self) -> list[JsonSchema]:
+        """Return the JSON Schema of each form that a value may have."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return a schema that reads and writes; None is valid where the annotated type says so."""
+        write = core_schema.plain_serializer_function_ser_schema(self.write)
+        schema = core_schema.no_info_plain_validator_function(self.read, serialization=write)
+        return core_schema.nullable_schema(schema) if NoneType in get_args(source) else schema
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the alternatives, and null where None is valid."""
+        null = [{"type": "null"}] if schema["type"] == "nullable" else []
+        choices = [*self.alternatives(), *null]
+        return choices[0] if len(choices) == 1 else {"anyOf": choices}
+
+
+class OneOf(Format):
     """Annotates a `str` field: one of these names."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the schema of a choice among the names."""
-        return core_schema.literal_schema(self.names)
+    def read(self, value: Any) -> str:
+        """Return the name."""
+        return _known(value, self.names)
+
+    def alternatives(self) -> list[JsonSchema]:
+        """Return the names."""
+        return [{"enum": self.names, "type": "string"}]
 
 
-class OptionsOf:
-    """Annotates a field that holds an object of one of these dataclasses, by name.
+class CountOr(Format):
+    """Annotates an `int | str` field: a number in a range, or one word."""
 
-    In a config that is a bare word, or a mapping `{name: word, option: value, …}`; the options are the
-    dataclass's fields, with their defaults and ranges.
+    def __init__(self, word: str, ge: int, le: int | None = None) -> None:
+        self.word, self.ge, self.le = word, ge, le
+
+    def read(self, value: Any) -> int | str:
+        """Return the number or the word."""
+        if value == self.word and isinstance(value, str):
+            return value
+        if type(value) is int and self.ge <= value and (self.le is None or value <= self.le):
+            return value
+        bounds = f"an integer of at least {self.ge}" if self.le is None else f"an integer from {self.ge} to {self.le}"
+        raise PydanticCustomError("form", "must be '{word}' or {bounds}", {"word": self.word, "bounds": bounds})
+
+    def alternatives(self) -> list[JsonSchema]:
+        """Return the word, and the range."""
+        maximum = {} if self.le is None else {"maximum": self.le}
+        return [{"const": self.word}, {"type": "integer", "minimum": self.ge, **maximum}]
+
+
+class Examples(Format):
+    """Annotates an `int | float` field: a number of examples, or a fraction of those there are."""
+
+    def read(self, value: Any) -> int | float:
+        """Return the number or the fraction."""
+        if (type(value) is int and value >= 0) or (type(value) is float and 0 < value < 1):
+            return value
+        raise PydanticCustomError("form", "must be a number of examples, or a fraction between 0 and 1")
+
+    def alternatives(self) -> list[JsonSchema]:
+        """Return the number, and the fraction."""
+        return [
+            {"type": "integer", "minimum": 0},
+            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        ]
+
+
+class OptionsOf(Format):
+    """Annotates a field that holds an object of one of the dataclasses in a registry, or of a single dataclass.
+
+    In a config that is a mapping `{name: word, option: value, …}`, or the bare word where the defaults will do; of a
+    single dataclass it is `{option: value, …}`. The options are the dataclass's fields, with their defaults and ranges.
+    `also` are further forms, in words and as JSON Schema, which are turned into a mapping before they come here.
     """
 
-    def __init__(self, registry: Mapping[str, Any]) -> None:
-        self.registry = registry
-        self._models = {name: _options_model(name, kind) for name, kind in registry.items()}
+    def __init__(self, kinds: Mapping[str, Any] | type, also: tuple[str, JsonSchema] | None = None) -> None:
+        self.named = isinstance(kinds, Mapping)
+        self.kinds: Mapping[str, Any] = kinds if isinstance(kinds, Mapping) else {"": kinds}
+        words = {"enum": list(self.kinds), "type": "string"}
+        self._short = ("a name", words) if self.named else also
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return a schema that reads the word or the mapping, builds the object, and writes it back."""
-        choices = {name: handler.generate_schema(model) for name, model in self._models.items()}
-        return core_schema.no_info_after_validator_function(
-            self._build,
-            core_schema.no_info_before_validator_function(
-                lambda value: {"name": value} if isinstance(value, str) else value,
-                core_schema.tagged_union_schema(choices, discriminator="name"),
-            ),
-            serialization=core_schema.plain_serializer_function_ser_schema(_write),
+    def read(self, value: Any) -> Any:
+        """Return the object."""
+        if isinstance(value, tuple(self.kinds.values())):
+            return value
+        if self.named and isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("form", f"must be {f'{self._short[0]} or ' if self._short else ''}a mapping")
+        if self.named and "name" not in value:
+            raise PydanticCustomError("nameless", "'name' is missing")
+        kind = self.kinds[_known(value["name"], self.kinds) if self.named else ""]
+        options = options_model(kind).model_validate(
+            {k: v for k, v in value.items() if not (self.named and k == "name")}
         )
+        return kind(**{name: getattr(options, name) for name in type(options).model_fields})
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return "a known word, or a mapping"."""
-        mappings = [TypeAdapter(model).json_schema() for model in self._models.values()]
-        return {"anyOf": [{"enum": list(self._models), "type": "string"}, *mappings]}
+    def write(self, value: Any) -> Any:
+        """Return the mapping without options that are None, or the bare word."""
+        options = {
+            name: list(option) if isinstance(option, tuple) else option
+            for name, option in dataclasses.asdict(value).items()
+            if option is not None
+        }
+        if not self.named:
+            return options
+        return {"name": value.name, **options} if options else value.name
 
-    def _build(self, options: BaseModel) -> Any:
-        values = options.model_dump()
-        return self.registry[values.pop("name")](**values)
+    def alternatives(self) -> list[JsonSchema]:
+        """Return the short form, and the mapping of each dataclass."""
+        short = [self._short[1]] if self._short else []
+        return short + [self._mapping(name, kind) for name, kind in self.kinds.items()]
+
+    def _mapping(self, name: str, kind: Any) -> JsonSchema:
+        schema = options_model(kind).model_json_schema()
+        if not self.named:
+            return schema
+        word = {"const": name, "title": "Name", "type": "string"}
+        return {
+            **schema,
+            "properties": {"name": word, **schema["properties"]},
+            "required": ["name", *schema.get("required", [])],
+            "title": name,
+        }
 
 
-class Options:
-    """Annotates a field that holds an object of one dataclass: a mapping `{option: value, …}`."""
-
-    def __init__(self, kind: Any) -> None:
-        self.kind, self._model = kind, _options_model("", kind)
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return a schema that reads the mapping, builds the object, and writes it back."""
-        return core_schema.no_info_after_validator_function(
-            lambda options: self.kind(**options.model_dump()),
-            handler.generate_schema(self._model),
-            serialization=core_schema.plain_serializer_function_ser_schema(dataclasses.asdict),
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the mapping."""
-        return TypeAdapter(self._model).json_schema()
-
-
-def _write(value: Any) -> str | dict[str, Any]:
-    options = {
-        name: list(option) if isinstance(option, tuple) else option
-        for name, option in dataclasses.asdict(value).items()
-        if option is not None
-    }
-    return {"name": value.name, **options} if options else str(value.name)
+@cache
+def options_model(kind: Any) -> type[BaseModel]:
+    """Return a model of the fields of a dataclass; it reads a list where the dataclass has a tuple."""
+    hints = get_type_hints(kind, include_extras=True)
+    fields: dict[str, Any] = {}
+    for f in dataclasses.fields(kind):
+        hint = hints[f.name]
+        default = ... if f.default is dataclasses.MISSING else f.default
+        fields[f.name] = (Annotated[hint, Strict(False)] if _holds_a_tuple(hint) else hint, default)
+    return create_model(
+        kind.__name__,
+        __config__=ConfigDict(extra="forbid", strict=True, frozen=True),
+        __doc__=(kind.__doc__ or "").splitlines()[0],
+        **fields,
+    )
 
 
 def _holds_a_tuple(hint: Any) -> bool:
     return get_origin(hint) is tuple or any(_holds_a_tuple(part) for part in get_args(hint))
 
 
-def _options_model(name: str, kind: Any) -> type[BaseModel]:
-    """Return the options of a dataclass as a model; a list is read where the dataclass has a tuple."""
-    hints = get_type_hints(kind, include_extras=True)
-    fields: dict[str, Any] = {"name": (Literal[name], ...)} if name else {}
-    for f in dataclasses.fields(kind):
-        hint = hints[f.name]
-        fields[f.name] = (Annotated[hint, Strict(False)] if _holds_a_tuple(hint) else hint, f.default)
-    description = (kind.__doc__ or "").splitlines()[0]
-    return create_model(
-        name or kind.__name__,
-        __config__=ConfigDict(extra="forbid", strict=True, frozen=True),
-        __doc__=description,
-        **fields,
-    )
+def _known(name: Any, names: Iterable[str]) -> str:
+    if isinstance(name, str) and name in names:
+        return name
+    raise PydanticCustomError("unknown_name", "unknown name", {"name": name, "known": list(names)})

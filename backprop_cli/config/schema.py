@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
-from backprop_cli.config.options import OneOf, Options, OptionsOf
-from backprop_cli.config.spellings import SPELLINGS
-from backprop_cli.config.types import Amount, BatchSize, Lambda, Layers, Probability, Strengths, Threads
+from backprop_cli.config.aliases import ALIASES
+from backprop_cli.config.options import OneOf, OptionsOf
+from backprop_cli.config.types import Amount, BatchSize, Lambda, Layer, Layers, Probability, Strengths, Threads
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.catalogue import DATASETS
 from backprop_cli.data.dataset import Source
@@ -40,10 +42,10 @@ class Experiment(BaseModel):
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="f of every layer, but for the output layer where `output` is given."
     )
-    output: Annotated[str, OneOf(ACTIVATIONS)] | None = Field(
+    output: Annotated[str | None, OneOf(ACTIVATIONS)] = Field(
         None, description="f of the output layer; if not given `activation`, or `identity` where values are predicted."
     )
-    targets: Annotated[str, OneOf(ENCODINGS)] | None = Field(
+    targets: Annotated[str | None, OneOf(ENCODINGS)] = Field(
         None, description="How classes are encoded; `one_hot`, or `scalar` for two classes and one output."
     )
     cost: Annotated[Cost, OptionsOf(COSTS)] = Field(
@@ -62,8 +64,9 @@ class Experiment(BaseModel):
         SGD(), description="The update rule: a name, or `{name: momentum, mu: 0.9}`."
     )
     lmbda: Lambda = Field(
-        0.0,
+        Strengths(),
         alias="lambda",
+        json_schema_extra={"default": 0.0},
         description="Strength of the penalty on the weights, or of both, `{l1: 0.1, l2: 5}`; `λ` is the same key.",
     )
     penalty: Annotated[str, OneOf(PENALTIES)] = Field("l2", description="λ/2n Σw² (`l2`) or λ/n Σ abs(w) (`l1`).")
@@ -72,13 +75,13 @@ class Experiment(BaseModel):
     max_norm: Annotated[float, Field(ge=1e-6)] | None = Field(
         None, description="Longest weight vector of a hidden unit; longer ones are shortened after each step."
     )
-    augment: Annotated[Augment, Options(Augment)] | None = Field(
+    augment: Annotated[Augment | None, OptionsOf(Augment)] = Field(
         None, description="Images moved, turned and bent anew each time: `{shift: 1, rotation: 10, elastic: 30}`."
     )
-    average: Annotated[Ema, OptionsOf(AVERAGES)] | None = Field(
+    average: Annotated[Ema | None, OptionsOf(AVERAGES)] = Field(
         None, description="`ema`: evaluate an exponential average of the weights; `{name: ema, decay: 0.999}`."
     )
-    early_stopping: Annotated[EarlyStopping, Options(EarlyStopping)] | None = Field(
+    early_stopping: Annotated[EarlyStopping | None, OptionsOf(EarlyStopping)] = Field(
         None, description="Stop when validation no longer improves: `{patience: 10, monitor: cost}`."
     )
     initializer: Annotated[str, OneOf(INITIALIZERS)] = Field(
@@ -98,6 +101,20 @@ class Experiment(BaseModel):
     threads: Threads = Field(
         "auto", description="BLAS threads; `auto` takes one for small layers and all cores for large ones."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_lambda(cls, values: Any) -> Any:
+        """Read a number under `lambda` as the strength of the one penalty."""
+        if isinstance(values, dict) and "lambda" in values:
+            return {**values, "lambda": strengths(values["lambda"], values.get("penalty"))}
+        return values
+
+    @field_serializer("lmbda")
+    def _write_lambda(self, lmbda: Strengths) -> float | dict[str, float]:
+        """Write the strength of the one penalty as a number."""
+        named = asdict(lmbda)
+        return named[self.penalty] if self.strengths.keys() <= {self.penalty} else named
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -122,8 +139,7 @@ class Experiment(BaseModel):
     @property
     def strengths(self) -> dict[str, float]:
         """λ of each penalty that has one."""
-        named = self.lmbda.model_dump() if isinstance(self.lmbda, Strengths) else {self.penalty: self.lmbda}
-        return {name: strength for name, strength in named.items() if strength}
+        return {name: strength for name, strength in asdict(self.lmbda).items() if strength}
 
     @property
     def encoding(self) -> str:
@@ -143,7 +159,31 @@ class Experiment(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-KEYS = tuple(f.alias or name for name, f in Experiment.model_fields.items())
+def strengths(value: Any, penalty: Any) -> Any:
+    """Return `{penalty: value}` for a number under `lambda`, and anything else as it is."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value
+
+
+def choices_of(key: str) -> Mapping[str, Any]:
+    """Return the dataclasses that a key may hold, by name; by "" if there is only one, and empty if there is none."""
+    field = FIELDS.get(key)
+    found = [m.kinds for m in field.metadata if isinstance(m, OptionsOf)] if field else []
+    return found[0] if found else {}
+
+
+def options_of(key: str, name: str = "") -> list[str]:
+    """Return the options of a key, or of the object called `name` that it holds."""
+    if key == "layers":
+        return list(Layer.model_fields)
+    kind = choices_of(key).get(name)
+    return (["name"] if name else []) + [field.name for field in fields(kind)] if kind else []
+
+
+FIELDS = {field.alias or name: field for name, field in Experiment.model_fields.items()}
+"""Every key of a config with its type, default and description."""
+
+KEYS = tuple(FIELDS)
 """Every key of a config, in order; `extends` is taken out before."""
 
 
@@ -151,8 +191,8 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a config file; `extends` belongs to files, not to the experiment."""
     schema = Experiment.model_json_schema(by_alias=True)
     extends = {"type": "string", "description": "A config that this one starts from."}
-    spellings = {symbol: schema["properties"][key] for symbol, key in SPELLINGS.items()}
-    properties = {"extends": extends, **schema["properties"], **spellings}
+    aliases = {symbol: schema["properties"][key] for symbol, key in ALIASES.items()}
+    properties = {"extends": extends, **schema["properties"], **aliases}
     required = {"anyOf": [{"required": ["extends"]}, {"required": schema.pop("required")}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -87,6 +87,22 @@ def test_one_number_is_the_strength_of_the_one_penalty(load):
     assert load(DIGITS).strengths == {}
 
 
+@pytest.mark.parametrize("word", ["lambda={l1: 5}", "lambda.l1=5", "lambda={l1: 0.5, l2: 5}", "lambda={l2: 5}"])
+def test_a_config_with_strengths_by_name_loads_again_from_what_it_writes(load, word):
+    e = load(DIGITS, word)
+    assert override_experiment(e.to_dict(), [], "written") == e
+
+
+def test_the_strength_of_a_single_penalty_is_written_as_a_number(load):
+    written = load(DIGITS, "lambda={l1: 5}").to_dict()
+    assert (written["lambda"], written["penalty"]) == (5.0, "l1")
+
+
+def test_a_written_config_of_an_older_version_with_one_strength_of_two_loads(load):
+    written = load(DIGITS).to_dict() | {"lambda": {"l1": 5.0, "l2": 0.0}, "penalty": "l2"}
+    assert override_experiment(written, [], "old").strengths == {"l1": 5.0}
+
+
 def test_data_sets_have_options(load):
     e = load("dataset: {name: moons, noise: 0.3, n: 500}\nlayers: 2-8-2\n")
     assert e.dataset == Moons(n=500, noise=0.3)
@@ -127,7 +143,7 @@ def test_a_rule_that_wants_all_examples_gets_them(load):
         (["lambda.l3=1"], "unknown key 'l3'"),
         (["lambda=-1"], "lambda must be at least 0, not -1"),
         (["eta.l3=1"], "command line: eta.l3=1: eta has no options"),
-        (["batch_size=all"], "batch_size must be 'full' or a whole number of at least 1, not 'all'"),
+        (["batch_size=all"], "batch_size must be 'full' or an integer of at least 1, not 'all'"),
         (["cost.class_weights=[1, 2]"], "cost.class_weights has 2 numbers, but digits has 10 classes"),
         (["cost.class_weights=[-1, 2]"], "cost.class_weights[0] must be at least 0, not -1"),
         (
@@ -152,7 +168,7 @@ def test_a_rule_that_wants_all_examples_gets_them(load):
         (["dataset.noise=1"], "unknown key 'noise'"),
         (["layers=64-10", "dropout=0.5"], "dropout: is for hidden layers, and there is none"),
         (["layers=64-10", "max_norm=3"], "max_norm: is for hidden layers, and there is none"),
-        (["penalty=l1", "lambda={l2: 5}"], "penalty: l1 has no strength in 'lambda', which names each"),
+        (["penalty=l1", "lambda={l2: 5}"], "penalty: l1 has no strength in 'lambda', which sets l2"),
         (["augment={smoothness: 2}"], "augment: nothing is asked for; set shift, rotation or elastic"),
         (["optimizer=lbfgs", "schedule=cosine"], "schedule: lbfgs finds the lengths of its steps by itself"),
         (["optimizer=rprop", "optimizer.smallest=100"], "optimizer.smallest is more than optimizer.largest"),
