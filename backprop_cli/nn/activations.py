@@ -25,6 +25,14 @@ class Activation(Protocol):
     def kinks(self) -> tuple[float, ...]:
         """Where f or f' jumps, on the axis of z; the gradient check keeps away from there."""
 
+    @property
+    def hidden(self) -> bool:
+        """Whether hidden layers may use it; every activation may be used in the output layer."""
+
+    @property
+    def sums_to_one(self) -> bool:
+        """Whether the outputs of an example sum to one, so that there has to be one output per class."""
+
     def value(self, z: Array) -> Array:
         """Return a = f(z)."""
 
@@ -40,6 +48,8 @@ class Elementwise:
     f: Callable[[Array], Array]
     slope: Callable[[Array, Array], Array | Mask]  # (z, a) -> f'(z), from whichever of the two is cheaper
     kinks: tuple[float, ...] = ()
+    hidden: bool = True
+    sums_to_one: bool = False
 
     def value(self, z: Array) -> Array:
         """Return f(z)."""
@@ -57,6 +67,8 @@ class Softmax:
 
     name: str = "softmax"
     kinks: tuple[float, ...] = ()
+    hidden: bool = False
+    sums_to_one: bool = True
 
     def value(self, z: Array) -> Array:
         """Return the softmax of each row; the largest z is taken off first, so that nothing overflows."""
@@ -91,6 +103,16 @@ class Dropout:
     def kinks(self) -> tuple[float, ...]:
         """The kinks of f."""
         return self.f.kinks
+
+    @property
+    def hidden(self) -> bool:
+        """As f: the mask changes nothing."""
+        return self.f.hidden
+
+    @property
+    def sums_to_one(self) -> bool:
+        """No: units are dropped."""
+        return False
 
     def value(self, z: Array) -> Array:
         """Return f(z) ⊙ mask."""
@@ -241,8 +263,9 @@ HIDDEN: dict[str, Activation] = {
 THRESHOLDS: dict[str, Activation] = {
     f.name: f
     for f in (
-        Elementwise("threshold", _threshold, _flat, kinks=(0.0,)),  # 1 where z >= 0, Rosenblatt's unit
-        Elementwise("winner", _winner, _flat),  # 1 for the largest z of an example: one class against all others
+        Elementwise("threshold", _threshold, _flat, kinks=(0.0,), hidden=False),  # 1 where z >= 0, Rosenblatt's unit
+        # 1 for the largest z of an example, 0 for the others
+        Elementwise("winner", _winner, _flat, hidden=False, sums_to_one=True),
     )
 }
 """The units of perceptrons: their slope is 0 wherever it exists, so only the perceptron's own cost can train them."""

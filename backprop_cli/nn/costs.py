@@ -6,6 +6,7 @@ each, and that 1/m enters here, as the `weight` of an example, and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol
 
@@ -17,12 +18,26 @@ from backprop_cli.nn.arrays import Array
 
 
 class Cost(Protocol):
-    """A cost, for the output activations in `outputs`."""
+    """A cost, for the output activations in `outputs`.
+
+    `for_values` says whether it can be used for regression, `smooth` whether a line search can minimize it,
+    `counts_mistakes` whether outputs are 0 or 1, so that training ends with an epoch without mistakes.
+    """
 
     name: ClassVar[str]
     outputs: ClassVar[tuple[str, ...]]
     for_values: ClassVar[bool] = True
-    """Whether it judges any values, and not only classes."""
+    smooth: ClassVar[bool] = True
+    counts_mistakes: ClassVar[bool] = False
+
+    @property
+    def needs_one_hot(self) -> str | None:
+        """Which of its options needs one output per class, if any does."""
+        return None
+
+    def problems(self, classes: int) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with its options for so many classes: the option, and what is wrong with it."""
+        yield from ()
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each example, of shape (..., m)."""
@@ -72,6 +87,21 @@ class CrossEntropy(Cost):
     for_values: ClassVar[bool] = False
     smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     class_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], MinLen(1)] | None = None
+
+    @property
+    def needs_one_hot(self) -> str | None:
+        """Class weights and label smoothing do."""
+        if self.class_weights is not None:
+            return "class_weights"
+        return "smoothing" if self.smoothing else None
+
+    def problems(self, classes: int) -> Iterator[tuple[str, str]]:
+        """Yield whether there is a weight for each class, and one that is not 0."""
+        weights = self.class_weights
+        if weights is not None and len(weights) != classes:
+            yield "class_weights", f"has {len(weights)} numbers, but there are {classes} classes"
+        elif weights is not None and not any(weights):
+            yield "class_weights", "all are 0, so that nothing would be learned"
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cross-entropy of each example."""
@@ -174,6 +204,8 @@ class Perceptron(Cost):
     name: ClassVar[str] = "perceptron"
     outputs: ClassVar[tuple[str, ...]] = ("threshold", "winner")
     for_values: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
+    counts_mistakes: ClassVar[bool] = True
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ (a - y) z of each example."""

@@ -165,6 +165,14 @@ class _Witness:
     def kinks(self) -> tuple[float, ...]:
         return self.f.kinks
 
+    @property
+    def hidden(self) -> bool:
+        return self.f.hidden
+
+    @property
+    def sums_to_one(self) -> bool:
+        return self.f.sums_to_one
+
     def value(self, z: Array) -> Array:
         return self.f.value(z)
 

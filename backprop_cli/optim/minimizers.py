@@ -11,6 +11,7 @@ another, the minimizer starts anew. Products of vectors are summed in double pre
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
@@ -28,6 +29,11 @@ class Minimizer(Protocol):
 
     name: ClassVar[str]
     full_batch: ClassVar[bool] = True
+    line_search: ClassVar[bool] = True
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with its options: the option, and what is wrong with it."""
+        yield from ()
 
     def init(self, theta: Array) -> State:
         """Return the state before the first iteration."""

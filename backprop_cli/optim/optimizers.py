@@ -11,6 +11,7 @@ a double among them would make single precision run in double.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
@@ -34,13 +35,18 @@ class Optimizer(Protocol):
     """A rule for one step down the gradient.
 
     `plain` says that a step is theta <- theta - eta g and nothing else, so that a matrix product can take it by itself;
-    `full_batch` that g should be the gradient over all training examples. The arrays of the state keep their shapes
-    and dtypes.
+    `full_batch` that g should be the gradient over all training examples; `line_search` that it is a Minimizer. The
+    arrays of the state keep their shapes and dtypes.
     """
 
     name: ClassVar[str]
     plain: ClassVar[bool] = False
     full_batch: ClassVar[bool] = False
+    line_search: ClassVar[bool] = False
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with its options: the option, and what is wrong with it."""
+        yield from ()
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
@@ -222,6 +228,11 @@ class Rprop(Optimizer):
     eta_plus: Annotated[float, Gt(1)] = 1.2
     smallest: Tiny = 1e-6
     largest: Annotated[float, Gt(0)] = 50.0
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield whether the smallest step is larger than the largest."""
+        if self.smallest > self.largest:
+            yield "smallest", f"{self.smallest:g} is larger than optimizer.largest ({self.largest:g})"
 
     def init(self, theta: Array) -> State:
         """Return the state of a parameter that has not moved: no step, no sign."""

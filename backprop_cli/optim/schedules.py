@@ -17,9 +17,15 @@ from backprop_cli.nn.arrays import Array
 
 
 class Schedule(Protocol):
-    """η as a multiple of what the config says."""
+    """η as a multiple of what the config says.
+
+    `depends_on_epochs` says whether a factor depends on how long training is to be, `needs_validation` whether the
+    validation split decides when η changes.
+    """
 
     name: ClassVar[str]
+    depends_on_epochs: ClassVar[bool] = False
+    needs_validation: ClassVar[bool] = False
 
     def factors(self, t: Array, epochs: float) -> Array:
         """Return the factor at each of the times t (steps,), for a training of so many epochs."""
@@ -68,6 +74,7 @@ class Cosine(Schedule):
     """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, quick, slow (Loshchilov and Hutter 2017, eq. 5)."""
 
     name: ClassVar[str] = "cosine"
+    depends_on_epochs: ClassVar[bool] = True
     smallest: Annotated[float, Ge(0), Lt(1)] = 0.0
 
     def factors(self, t: Array, epochs: float) -> Array:
@@ -85,6 +92,7 @@ class Plateau(Constant):
     """
 
     name: ClassVar[str] = "plateau"
+    needs_validation: ClassVar[bool] = True
     patience: Annotated[int, Ge(1)] = 10
     stop_at: Annotated[int, Gt(1)] = 128
 
