@@ -252,7 +252,7 @@ class Session:
 
 def columns_of(e: Experiment) -> tuple[str, ...]:
     """Return the columns of metrics.csv."""
-    names = ("cost", *e.task.names)
+    names = ("cost", *e.task.metric_names)
     return (
         "epoch",
         *(f"{split}_{name}" for split in ("train", "val") for name in names),

@@ -18,7 +18,7 @@ FIRST_BATCH = """
 import sys, time
 from pathlib import Path
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.catalogue import load_dataset
+from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.mnist import Mnist
 from backprop_cli.data.tasks import Classification
 start = time.perf_counter()

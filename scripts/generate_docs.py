@@ -28,7 +28,7 @@ from pydantic.fields import FieldInfo
 from backprop_cli.cli.main import COMMANDS, cli
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.augment import Augment
-from backprop_cli.data.catalogue import DATASETS
+from backprop_cli.data.registry import DATASETS
 from backprop_cli.nn import costs, network
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.optim.averages import AVERAGES

@@ -33,9 +33,9 @@ def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
     """Download NAME, unless a good copy is there already."""
     from dataclasses import replace
 
-    from backprop_cli.data.catalogue import find_source
+    from backprop_cli.data.registry import get_dataset
 
-    find_source(name).load(cache())
+    get_dataset(name).load(cache())
     _load(name, replace(cache(), offline=True), console, "ready")  # what is not on disk is not ready
 
 
@@ -56,21 +56,21 @@ def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @data_options
 def path(name: str, console: Console, cache: Callable[[], Cache]) -> None:
     """Print the folder in which the files of NAME belong."""
-    from backprop_cli.data.catalogue import find_source, folder_of
+    from backprop_cli.data.registry import data_folder, get_dataset
     from backprop_cli.errors import UsageError
 
-    folder = folder_of(find_source(name), cache())
+    folder = data_folder(get_dataset(name), cache())
     if folder is None:
         raise UsageError(f"{name} has no files: it is made on the spot")
     console.result(str(folder), {"name": name, "path": str(folder)}, quiet=str(folder))
 
 
 def _load(name: str, cache: Cache, console: Console, word: str) -> None:
-    from backprop_cli.data.catalogue import find_source, folder_of
+    from backprop_cli.data.registry import data_folder, get_dataset
 
-    source = find_source(name)
+    source = get_dataset(name)
     pool, test = source.load(cache)
-    folder = folder_of(source, cache)
+    folder = data_folder(source, cache)
     place = f"in {folder}" if folder else "made on the spot"
     text = f"{name} is {word}: {len(pool):,} training and {len(test):,} test examples, {place}"
     path = folder and str(folder)

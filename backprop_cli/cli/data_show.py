@@ -52,11 +52,11 @@ def show(
     Images are drawn: into a PNG, or in the terminal, in greys where it has them and NO_COLOR does not forbid them.
     Other examples are the rows of a table.
     """
-    from backprop_cli.data.catalogue import find_source
+    from backprop_cli.data.registry import get_dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
 
-    source = find_source(name)
+    source = get_dataset(name)
     suffix = output.suffix.lower() if output else ""
     if output and suffix not in (".png", ".csv"):
         raise UsageError(f"{output}: the name must end in .png or .csv")

@@ -124,7 +124,7 @@ def _figures(member: _Member) -> dict[str, Any]:
     task, targets = member.task, member.examples.targets
     if isinstance(task, Classification):
         return judge(task.predict(member.outputs), targets, task.classes).to_dict()
-    return {"examples": len(targets), **task.figures(task.measure(member.outputs, targets), targets)}
+    return {"examples": len(targets), **task.metrics(task.measure(member.outputs, targets), targets)}
 
 
 def _text(title: str, split: str, member: _Member) -> str:

@@ -1,4 +1,4 @@
-"""What a data set is, before it is loaded and once it is in memory."""
+"""A data set before it is loaded (Source, DataSpec) and in memory (Dataset, Split)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.tasks import Targets, Task
 
 Inputs = npt.NDArray[Any]
-"""The inputs of n examples (n, n_0): uint8, as the pixels of images are kept, or floating."""
+"""The inputs of n examples (n, n_0): uint8 pixels, or floating."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The three splits of a data set; a network is fed inputs · scale, and asked what the task says.
+    """The three splits of a data set, and the task to learn; a network is fed inputs · scale.
 
-    `sha256` are the digests of the files it came from, by name; `image` is the (height, width) of the images that
-    the inputs are, if they are.
+    `sha256` are the digests of its files by name; `image` is the (height, width) of the images that the inputs are, if
+    they are.
     """
 
     name: str
@@ -48,44 +49,87 @@ class Dataset:
     sha256: Mapping[str, str] = field(default_factory=dict)
     image: tuple[int, int] | None = None
 
+    def x(self, inputs: Inputs, dtype: Any) -> Inputs:
+        """Return the inputs of examples (n, n_0) as a network is fed them: scaled, and of the given dtype."""
+        x: Inputs = inputs * np.asarray(self.scale, dtype)
+        return x
+
     def split(self, name: str) -> Split:
         """Return the split called train, val or test."""
         return {"train": self.train, "val": self.validation, "test": self.test}[name]
 
 
-class Source(Protocol):
-    """A data set as far as it is known before it is loaded: a pool to train and validate on, and a test split.
+@dataclass(frozen=True)
+class DataSpec:
+    """What is known about a data set before it is loaded.
 
-    The last `validation` examples of the pool are the validation split by default. A network is fed inputs · scale.
-    `sha256` are the digests of its files, which loading verifies; `home` is where they lie: in the program
-    ("embedded"), in the cache ("cache"), or nowhere ("made"), as they are made on the spot.
+    An example has `inputs` numbers, and belongs to one of `classes` or has that many `values` to predict; one of the
+    two is 0. `pool` examples are for training and validation, the last `validation` of them for validation by default;
+    `test` are for testing. `class_names` are empty where classes are called by their number. `image` is the
+    (height, width) of the images that the inputs are, if they are. A network is fed inputs · scale. `sha256` are the
+    digests of its files by name, which loading verifies.
+    """
+
+    inputs: int
+    pool: int
+    validation: int
+    test: int
+    classes: int = 0
+    values: int = 0
+    class_names: tuple[str, ...] = ()
+    image: tuple[int, int] | None = None
+    scale: float = 1.0
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A data set that can be loaded; its fields are options of the config.
+
+    `origin` is where its examples come from: files of the program ("embedded"), files in the cache ("cache"), or the
+    computer ("generated").
     """
 
     name: ClassVar[str]
-    home: ClassVar[str]
-    image: ClassVar[tuple[int, int] | None]
-    scale: ClassVar[float]
-    sha256: ClassVar[Mapping[str, str]]
+    origin: ClassVar[str]
+
+    @property
+    def spec(self) -> DataSpec:
+        """What is known before loading. A source that has to open a file for it raises DataError if it cannot."""
+
+    def load(self, cache: Cache) -> tuple[Split, Split]:
+        """Return the pool and the test split. Raises DataError if they are not available."""
 
     @property
     def inputs(self) -> int:
         """Numbers in an example."""
+        return self.spec.inputs
 
     @property
     def classes(self) -> int:
-        """The number of classes; 0 where values are asked for."""
+        """The number of classes; 0 in regression."""
+        return self.spec.classes
 
     @property
-    def pool(self) -> int:
-        """Examples to train and validate on."""
+    def image(self) -> tuple[int, int] | None:
+        """The (height, width) of the images that the inputs are, if they are."""
+        return self.spec.image
+
+    @property
+    def scale(self) -> float:
+        """A network is fed inputs · scale."""
+        return self.spec.scale
 
     @property
     def validation(self) -> int:
-        """Of these, the examples to validate on by default."""
+        """Examples to validate on by default."""
+        return self.spec.validation
 
     @property
     def test(self) -> int:
         """Examples to test on."""
+        return self.spec.test
 
-    def load(self, cache: Cache) -> tuple[Split, Split]:
-        """Return the pool and the test split. Raises DataError if they are not to be had."""
+    @property
+    def sha256(self) -> Mapping[str, str]:
+        """The digests of the files."""
+        return self.spec.sha256

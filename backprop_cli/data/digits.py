@@ -1,14 +1,13 @@
-"""The digits that come with the program: 1,797 images of 8 x 8 pixels, in a fixed stratified order.
+"""The digits included in the package: 1,797 images of 8 x 8 pixels, in a fixed stratified order.
 
 "Optical Recognition of Handwritten Digits", test set, E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning
-Repository, CC BY 4.0. `scripts/make_digits.py` tells how the order was made.
+Repository, CC BY 4.0. `scripts/make_digits.py` makes the order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Split
+from backprop_cli.data.dataset import DataSpec, Source, Split
 from backprop_cli.errors import DataError
 
 FILE = Path(__file__).with_name("digits.npz")
@@ -25,25 +24,31 @@ N_TEST = 300
 
 
 @dataclass(frozen=True)
-class Digits:
-    """1,497 images to train and validate on, 300 of them for validation, and 300 to test on."""
+class Digits(Source):
+    """1,497 images for training and validation (300 by default), and 300 for testing."""
 
     name: ClassVar[str] = "digits"
-    home: ClassVar[str] = "embedded"
-    image: ClassVar[tuple[int, int] | None] = (8, 8)
-    inputs: ClassVar[int] = 64
-    classes: ClassVar[int] = 10
-    pool: ClassVar[int] = 1_497
-    validation: ClassVar[int] = 300
-    test: ClassVar[int] = N_TEST
-    scale: ClassVar[float] = 1 / 16
-    sha256: ClassVar[Mapping[str, str]] = {"digits.npz": SHA256}
+    origin: ClassVar[str] = "embedded"
+
+    @property
+    def spec(self) -> DataSpec:
+        """Images of 8 x 8 pixels."""
+        return DataSpec(
+            inputs=64,
+            classes=10,
+            pool=1_497,
+            validation=300,
+            test=N_TEST,
+            image=(8, 8),
+            scale=1 / 16,
+            sha256={FILE.name: SHA256},
+        )
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the images, 64 pixels of 0 to 16."""
         data = FILE.read_bytes()
         if hashlib.sha256(data).hexdigest() != SHA256:
-            raise DataError(f"{FILE}: not the file that belongs to this version; install the program again")
+            raise DataError(f"{FILE}: damaged, or not the file of this version; reinstall backprop-cli")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            everything = Split(file["pixels"], file["labels"])
-        return everything[:-N_TEST], everything[-N_TEST:]
+            examples = Split(file["pixels"], file["labels"])
+        return examples[:-N_TEST], examples[-N_TEST:]

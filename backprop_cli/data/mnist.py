@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from backprop_cli.data.cache import Cache, RemoteFile
-from backprop_cli.data.dataset import Split
+from backprop_cli.data.dataset import DataSpec, Source, Split
 from backprop_cli.data.idx import parse_idx
 
 MIRRORS = (
@@ -47,19 +46,25 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 @dataclass(frozen=True)
-class Mnist:
-    """60,000 training and 10,000 test images; the last 10,000 of the former are for validation."""
+class Mnist(Source):
+    """60,000 images for training and validation (10,000 by default), and 10,000 for testing."""
 
     name: ClassVar[str] = "mnist"
-    home: ClassVar[str] = "cache"
-    image: ClassVar[tuple[int, int] | None] = (28, 28)
-    inputs: ClassVar[int] = 784
-    classes: ClassVar[int] = 10
-    pool: ClassVar[int] = 60_000
-    validation: ClassVar[int] = 10_000
-    test: ClassVar[int] = 10_000
-    scale: ClassVar[float] = 1 / 255
-    sha256: ClassVar[Mapping[str, str]] = {file.unpacked_name: file.unpacked_sha256 for file in FILES}
+    origin: ClassVar[str] = "cache"
+
+    @property
+    def spec(self) -> DataSpec:
+        """Images of 28 x 28 pixels."""
+        return DataSpec(
+            inputs=784,
+            classes=10,
+            pool=60_000,
+            validation=10_000,
+            test=10_000,
+            image=(28, 28),
+            scale=1 / 255,
+            sha256={file.unpacked_name: file.unpacked_sha256 for file in FILES},
+        )
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the training and the test images, 784 pixels each, 0 (paper) to 255 (ink)."""

@@ -1,10 +1,11 @@
-"""The data sets there are, and how one is split."""
+"""The registry of data sets, and loading one with its splits."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from backprop_cli.data import toys
+from backprop_cli.data import synthetic
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, Source
 from backprop_cli.data.digits import Digits
@@ -17,41 +18,49 @@ DATASETS: dict[str, type[Source]] = {
     for source in (
         Mnist,
         Digits,
-        toys.And,
-        toys.Or,
-        toys.Nand,
-        toys.Xor,
-        toys.Majority,
-        toys.Parity,
-        toys.Blobs,
-        toys.Moons,
-        toys.Spirals,
-        toys.Sine,
-        toys.Bump,
+        synthetic.And,
+        synthetic.Or,
+        synthetic.Nand,
+        synthetic.Xor,
+        synthetic.Majority,
+        synthetic.Parity,
+        synthetic.Blobs,
+        synthetic.Moons,
+        synthetic.Spirals,
+        synthetic.Sine,
+        synthetic.Bump,
     )
 }
-"""Every data set, by name; the fields of each are options of the config."""
+"""Every data set by name; the fields of each are options of the config."""
 
 
-def find_source(name: str) -> Source:
-    """Return the data set of a name, with its defaults. Raises UsageError if there is none."""
+def get_dataset(name: str) -> Source:
+    """Return a data set with its default options. Raises UsageError if it is unknown or has options without default."""
     if name not in DATASETS:
         raise UsageError(f"there is no data set '{name}'; choose one of: {', '.join(DATASETS)}")
-    return DATASETS[name]()
+    source: type = DATASETS[name]
+    missing = dataclasses.MISSING
+    required = [f for f in dataclasses.fields(source) if f.default is missing and f.default_factory is missing]
+    if required:
+        options = ", ".join(f"{f.name}: …" for f in required)
+        raise UsageError(f"data set '{name}' needs options; set them in a config: dataset: {{name: {name}, {options}}}")
+    found: Source = source()
+    return found
 
 
-def folder_of(source: Source, cache: Cache) -> Path | None:
-    """Return where the files of a data set lie, or None if it has none."""
+def data_folder(source: Source, cache: Cache) -> Path | None:
+    """Return the folder of a data set's files, or None if it has none."""
     folders = {"embedded": Path(__file__).parent, "cache": cache.folder / source.name}
-    return folders.get(source.home)
+    return folders.get(source.origin)
 
 
 def load_dataset(source: Source, task: Task, validation: int, train_size: int, cache: Cache) -> Dataset:
     """Return a data set: the last `validation` examples of its pool, and the first `train_size` of the rest.
 
-    Raises DataError if it is not to be had.
+    Raises DataError if it is not available.
     """
     pool, test = source.load(cache)
+    spec = source.spec
     rest = len(pool) - validation
     train = pool[: min(train_size, rest)]
-    return Dataset(source.name, task, source.scale, train, pool[rest:], test, source.sha256, source.image)
+    return Dataset(source.name, task, spec.scale, train, pool[rest:], test, spec.sha256, spec.image)

@@ -1,12 +1,11 @@
-"""Data sets made on the spot: truth tables, points in the plane, curves. A field is an option of the config.
+"""Generated data sets: truth tables, points in the plane, curves. A field is an option of the config.
 
-The points and curves are drawn from the option `seed`, not from that of the experiment: runs that differ by seed see
-the same data.
+Points and curves are drawn from the option `seed`, not from the seed of the experiment, so that runs that differ by
+seed see the same data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -15,50 +14,31 @@ import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Split
+from backprop_cli.data.dataset import DataSpec, Source, Split
 
 Ones = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class _Made:
-    home: ClassVar[str] = "made"
-    image: ClassVar[tuple[int, int] | None] = None
-    scale: ClassVar[float] = 1.0
-    sha256: ClassVar[Mapping[str, str]] = {}
+class TruthTable(Source):
+    """All 2^bits combinations of the inputs 0 and 1; training and test examples are the same."""
 
-
-@dataclass(frozen=True)
-class TruthTable(_Made):
-    """All 2^bits combinations of inputs 0 and 1, to train on and to test on: there are no others."""
-
+    origin: ClassVar[str] = "generated"
     bits: Annotated[int, Ge(1), Le(16)] = 2
-    classes: ClassVar[int] = 2
-    validation: ClassVar[int] = 0
 
     @property
-    def inputs(self) -> int:
-        """As many as there are bits."""
-        return self.bits
+    def spec(self) -> DataSpec:
+        """As many rows as there are combinations; none for validation."""
+        return DataSpec(inputs=self.bits, classes=2, pool=1 << self.bits, validation=0, test=1 << self.bits)
 
-    @property
-    def pool(self) -> int:
-        """The rows of the table."""
-        return 1 << self.bits
-
-    @property
-    def test(self) -> int:
-        """The same rows."""
-        return self.pool
-
-    def answer(self, ones: Ones) -> Any:
-        """Return where the answer is 1, given the number of ones in each row."""
+    def label(self, ones: Ones) -> Any:
+        """Return the label of each row, given its number of ones."""
         raise NotImplementedError
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the table twice, counting from 00…0 to 11…1."""
-        x = np.arange(self.pool)[:, None] >> np.arange(self.bits)[::-1] & 1
-        table = Split(x.astype(np.float32), np.asarray(self.answer(x.sum(axis=1)), np.uint8))
+        x = np.arange(1 << self.bits)[:, None] >> np.arange(self.bits)[::-1] & 1
+        table = Split(x.astype(np.float32), np.asarray(self.label(x.sum(axis=1)), np.uint8))
         return table, table
 
 
@@ -67,8 +47,8 @@ class And(TruthTable):
 
     name: ClassVar[str] = "and"
 
-    def answer(self, ones: Ones) -> Any:
-        """Return where all are ones."""
+    def label(self, ones: Ones) -> Any:
+        """Return whether all inputs are 1."""
         return ones == self.bits
 
 
@@ -77,8 +57,8 @@ class Or(TruthTable):
 
     name: ClassVar[str] = "or"
 
-    def answer(self, ones: Ones) -> Any:
-        """Return where there are ones."""
+    def label(self, ones: Ones) -> Any:
+        """Return whether any input is 1."""
         return ones > 0
 
 
@@ -87,18 +67,18 @@ class Nand(TruthTable):
 
     name: ClassVar[str] = "nand"
 
-    def answer(self, ones: Ones) -> Any:
-        """Return where not all are ones."""
+    def label(self, ones: Ones) -> Any:
+        """Return whether any input is 0."""
         return ones < self.bits
 
 
 class Xor(TruthTable):
-    """1 where the number of ones is odd; for two inputs, where they differ. No line separates that."""
+    """1 where the number of ones is odd; for two inputs, where they differ. Not linearly separable."""
 
     name: ClassVar[str] = "xor"
 
-    def answer(self, ones: Ones) -> Any:
-        """Return where the number is odd."""
+    def label(self, ones: Ones) -> Any:
+        """Return the parity."""
         return ones % 2
 
 
@@ -109,40 +89,30 @@ class Majority(TruthTable):
     name: ClassVar[str] = "majority"
     bits: Annotated[int, Ge(1), Le(16)] = 5
 
-    def answer(self, ones: Ones) -> Any:
-        """Return where most are ones."""
+    def label(self, ones: Ones) -> Any:
+        """Return whether most inputs are 1."""
         return 2 * ones > self.bits
 
 
 @dataclass(frozen=True)
 class Parity(Xor):
-    """xor of more inputs: to change any one of them changes the answer."""
+    """1 where the number of ones is odd: xor of more inputs."""
 
     name: ClassVar[str] = "parity"
     bits: Annotated[int, Ge(1), Le(16)] = 4
 
 
 @dataclass(frozen=True)
-class _Drawn(_Made):
-    """n examples to train and validate on (a fifth of them by default), and half as many to test on."""
+class _Sampled(Source):
+    """n examples for training and validation (a fifth of them by default), and half as many for testing."""
 
+    origin: ClassVar[str] = "generated"
     n: Annotated[int, Ge(10), Le(1_000_000)] = 1000
     seed: Annotated[int, Ge(0)] = 0
 
-    @property
-    def pool(self) -> int:
-        """As many as were asked for."""
-        return self.n
-
-    @property
-    def validation(self) -> int:
-        """A fifth."""
-        return self.n // 5
-
-    @property
-    def test(self) -> int:
-        """Half as many."""
-        return self.n // 2
+    def _spec(self, inputs: int, classes: int = 0, values: int = 0) -> DataSpec:
+        n = self.n
+        return DataSpec(inputs, pool=n, validation=n // 5, test=n // 2, classes=classes, values=values)
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return inputs (n, n_0) and targets (n,) or (n, k)."""
@@ -151,7 +121,7 @@ class _Drawn(_Made):
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the pool and the test split, drawn one after the other."""
         rng = np.random.default_rng(self.seed)
-        pool, test = (self.draw(n, rng) for n in (self.pool, self.test))
+        pool, test = (self.draw(n, rng) for n in (self.n, self.n // 2))
         dtype = np.uint8 if pool[1].ndim == 1 else np.float32
         return Split(pool[0].astype(np.float32), pool[1].astype(dtype)), Split(
             test[0].astype(np.float32), test[1].astype(dtype)
@@ -159,32 +129,36 @@ class _Drawn(_Made):
 
 
 @dataclass(frozen=True)
-class _Plane(_Drawn):
-    inputs: ClassVar[int] = 2
-
-
-@dataclass(frozen=True)
-class Blobs(_Plane):
-    """Normal clouds around points on the unit circle, one for each class."""
+class Blobs(_Sampled):
+    """Gaussian clusters around points on the unit circle, one per class."""
 
     name: ClassVar[str] = "blobs"
     classes: Annotated[int, Ge(2), Le(100)] = 3
     noise: Annotated[float, Ge(0), Le(1000)] = 0.3
 
+    @property
+    def spec(self) -> DataSpec:
+        """Points in the plane."""
+        return self._spec(inputs=2, classes=self.classes)
+
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
-        """Return points and their clouds."""
+        """Return points and their clusters."""
         label = rng.integers(0, self.classes, n)
         angle = 2 * np.pi * label / self.classes
         return _around(np.cos(angle), np.sin(angle), self.noise, rng), label
 
 
 @dataclass(frozen=True)
-class Moons(_Plane):
-    """Two half circles, each with its end between the ends of the other."""
+class Moons(_Sampled):
+    """Two interleaving half circles."""
 
     name: ClassVar[str] = "moons"
-    classes: ClassVar[int] = 2
     noise: Annotated[float, Ge(0), Le(1000)] = 0.15
+
+    @property
+    def spec(self) -> DataSpec:
+        """Points in the plane."""
+        return self._spec(inputs=2, classes=2)
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return points and their half circles."""
@@ -195,13 +169,18 @@ class Moons(_Plane):
 
 
 @dataclass(frozen=True)
-class Spirals(_Plane):
-    """Arms that wind around each other, one for each class."""
+class Spirals(_Sampled):
+    """Interleaving spiral arms, one per class."""
 
     name: ClassVar[str] = "spirals"
     classes: Annotated[int, Ge(2), Le(100)] = 2
     turns: Annotated[float, Gt(0), Le(10)] = 1.5
     noise: Annotated[float, Ge(0), Le(1000)] = 0.02
+
+    @property
+    def spec(self) -> DataSpec:
+        """Points in the plane."""
+        return self._spec(inputs=2, classes=self.classes)
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return points and their arms."""
@@ -216,10 +195,13 @@ def _around(x: Any, y: Any, noise: float, rng: np.random.Generator) -> npt.NDArr
 
 
 @dataclass(frozen=True)
-class _Curve(_Drawn):
-    inputs: ClassVar[int] = 1
-    classes: ClassVar[int] = 0
+class _Curve(_Sampled):
     noise: Annotated[float, Ge(0), Le(1000)] = 0.05
+
+    @property
+    def spec(self) -> DataSpec:
+        """One value for each x."""
+        return self._spec(inputs=1, values=1)
 
     def f(self, x: Any) -> Any:
         """Return the curve at x, in -1 … 1."""
@@ -233,7 +215,7 @@ class _Curve(_Drawn):
 
 @dataclass(frozen=True)
 class Sine(_Curve):
-    """y = sin(2 π x) for x in -1 … 1: two whole waves."""
+    """y = sin(2 π x) for x in -1 … 1: two periods."""
 
     name: ClassVar[str] = "sine"
 
@@ -244,7 +226,7 @@ class Sine(_Curve):
 
 @dataclass(frozen=True)
 class Bump(_Curve):
-    """y = exp(-20 x²) for x in -1 … 1: what two sigmoids can build between them (Nielsen, chapter 4)."""
+    """y = exp(-20 x²) for x in -1 … 1: a bump that two sigmoid units can approximate (Nielsen, chapter 4)."""
 
     name: ClassVar[str] = "bump"
 

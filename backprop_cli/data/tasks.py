@@ -1,4 +1,4 @@
-"""What the outputs of a network mean: classes, in one of several encodings, or values."""
+"""Tasks: what the outputs of a network mean, classes (in one of several encodings) or values, and their metrics."""
 
 from __future__ import annotations
 
@@ -14,39 +14,43 @@ Targets = npt.NDArray[Any]
 """Labels (n,), uint8 from 0, or values (n, k), floating."""
 
 Outputs = npt.NDArray[np.floating[Any]]
-"""What a network gave, or should give, of shape (n, n_L)."""
+"""The outputs of a network, or what they should be, (n, n_L)."""
 
 
 class Task(Protocol):
-    """How targets become what a network is asked for, and how its answers are judged."""
+    """How targets become desired outputs, and how outputs are evaluated.
 
-    names: ClassVar[tuple[str, ...]]
-    """The names of its `figures`."""
+    `metric_names` are the metrics besides the cost; `monitor` is the one that the best epoch is chosen by.
+    """
+
+    metric_names: ClassVar[tuple[str, ...]]
+    monitor: ClassVar[str]
 
     @property
     def classes(self) -> int:
-        """The number of classes; 0 where values are asked for."""
+        """The number of classes; 0 in regression."""
 
     @property
     def outputs(self) -> int:
         """The number of outputs that a network needs."""
 
-    def encode(self, targets: Targets, dtype: Any) -> Outputs:
-        """Return y (n, outputs)."""
+    def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
+        """Return y (n, outputs), written into `out` (of that dtype) if it is given."""
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
-        """Return a figure of these examples that can be added up over the parts of a split."""
+        """Return a number for these examples that can be summed over the parts of a split."""
 
-    def figures(self, total: float, targets: Targets) -> dict[str, float]:
-        """Return the figures of a whole split by name, given the sum of `measure` over its parts."""
+    def metrics(self, total: float, targets: Targets) -> dict[str, float]:
+        """Return the metrics of a whole split by name, given the sum of `measure` over its parts."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What each of so many classes is encoded as: the rows of `codes(classes)`, (classes, outputs)."""
+    """Codes of classes: the rows of `codes(classes)`, (classes, outputs)."""
 
     name: str
     codes: Callable[[int], npt.NDArray[np.float64]]
+    output_per_class: ClassVar[bool] = False
 
     def decode(self, outputs: Outputs, classes: int) -> npt.NDArray[np.intp]:
         """Return the class of each row (n,): the one whose code is nearest.
@@ -59,10 +63,12 @@ class Encoding:
 
 
 class OneHot(Encoding):
-    """An output for every class."""
+    """One output per class."""
+
+    output_per_class: ClassVar[bool] = True
 
     def decode(self, outputs: Outputs, classes: int) -> npt.NDArray[np.intp]:
-        """Return the place of the largest output, which is what the nearest code comes to."""
+        """Return the index of the largest output, which is the class with the nearest code."""
         largest: npt.NDArray[np.intp] = np.argmax(outputs, axis=-1)
         return largest
 
@@ -93,52 +99,63 @@ def codes_of(encoding: Encoding, classes: int, dtype: Any) -> Outputs:
 class Classification:
     """Each example belongs to one of `classes`."""
 
-    names: ClassVar[tuple[str, ...]] = ("accuracy",)
+    metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
+    monitor: ClassVar[str] = "accuracy"
     classes: int
     encoding: Encoding = field(default=ENCODINGS["one_hot"])
 
     @property
     def outputs(self) -> int:
         """The length of a code."""
-        return int(codes_of(self.encoding, self.classes, "float64").shape[1])
+        return int(self.codes("float64").shape[1])
 
-    def encode(self, targets: Targets, dtype: Any) -> Outputs:
+    def codes(self, dtype: Any) -> Outputs:
+        """Return the code of every class, (classes, outputs)."""
+        return codes_of(self.encoding, self.classes, dtype)
+
+    def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
         """Return the code of each label (n,), as y (n, outputs)."""
-        return codes_of(self.encoding, self.classes, dtype).take(targets, axis=0)
+        if out is None:
+            return self.codes(dtype).take(targets, axis=0)
+        return self.codes(dtype).take(targets, axis=0, out=out, mode="clip")  # the default mode copies `out`
 
     def predict(self, outputs: Outputs) -> npt.NDArray[np.intp]:
-        """Return the class that each row of outputs (n, outputs) stands for."""
+        """Return the class of each row of outputs (n, outputs)."""
         return self.encoding.decode(outputs, self.classes)
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
-        """Return how many are predicted rightly."""
+        """Return the number of correct predictions."""
         return float(np.count_nonzero(self.predict(outputs) == targets))
 
-    def figures(self, total: float, targets: Targets) -> dict[str, float]:
-        """Return the accuracy, the share of examples predicted rightly."""
+    def metrics(self, total: float, targets: Targets) -> dict[str, float]:
+        """Return the accuracy, the fraction of correct predictions."""
         return {"accuracy": total / len(targets)}
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Each example has a value at each of the outputs."""
+    """Each example has a value for each of the outputs."""
 
-    names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
+    metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
+    monitor: ClassVar[str] = "cost"
+    classes: ClassVar[int] = 0
     outputs: int = 1
-    classes: int = 0
 
-    def encode(self, targets: Targets, dtype: Any) -> Outputs:
-        """Return the values themselves."""
-        return targets.astype(dtype)
+    def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
+        """Return the values (n, outputs)."""
+        if out is None:
+            return targets.astype(dtype)
+        out[...] = targets
+        return out
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the sum of the squared errors."""
         return float(np.sum(np.square(outputs - targets, dtype=np.float64)))
 
-    def figures(self, total: float, targets: Targets) -> dict[str, float]:
-        """Return rmse, the root of the mean squared error, and r2 = 1 - Σ(a - y)² / Σ(y - mean)².
+    def metrics(self, total: float, targets: Targets) -> dict[str, float]:
+        """Return rmse, the root mean squared error, and r2 = 1 - Σ(a - y)² / Σ(y - mean)².
 
-        An r2 that has nothing to be compared with, because all targets are the same, is left out.
+        r2 is left out where it is undefined, because all targets are equal.
         """
         spread = float(np.sum(np.square(targets - targets.mean(axis=0, dtype=np.float64))))
         r2 = {"r2": 1 - total / spread} if spread > 0 else {}

@@ -73,7 +73,7 @@ class Evaluator:
         measure = self._task.measure
         results = self._over(split, lambda chunk, targets: (chunk.cost(), measure(chunk.outputs, targets)))
         cost, measured = (sum(column) for column in zip(*results, strict=True))
-        return Score(cost / len(split), **self._task.figures(measured, split.targets))
+        return Score(cost / len(split), **self._task.metrics(measured, split.targets))
 
     def outputs(self, split: Split) -> tuple[Array, float]:
         """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""

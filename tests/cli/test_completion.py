@@ -10,7 +10,7 @@ import pytest
 
 from backprop_cli.cli.completion import keys_and_words
 from backprop_cli.config.schema import KEYS
-from backprop_cli.data.catalogue import DATASETS
+from backprop_cli.data.registry import DATASETS
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS

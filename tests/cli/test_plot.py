@@ -8,8 +8,8 @@ import pytest
 
 from backprop_cli import gallery
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.catalogue import load_dataset
 from backprop_cli.data.digits import Digits
+from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint, to_bytes
 

@@ -11,7 +11,7 @@ from backprop_cli.cli.main import main
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.digits import Digits
 from backprop_cli.data.mnist import Mnist
-from backprop_cli.data.toys import Moons
+from backprop_cli.data.synthetic import Moons
 from tests.conftest import ROOT
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.catalogue import load_dataset
 from backprop_cli.data.digits import FILE, Digits
+from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
 from tests.conftest import SHARED
 

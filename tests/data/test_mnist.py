@@ -1,8 +1,8 @@
 import numpy as np
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.catalogue import load_dataset
 from backprop_cli.data.mnist import Mnist
+from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
 
 

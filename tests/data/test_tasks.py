@@ -15,7 +15,7 @@ def test_encodings_by_hand():
 
 @pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=lambda encoding: encoding.name)
 @pytest.mark.parametrize("classes", [2, 3, 10, 17])
-def test_what_is_encoded_is_decoded_also_with_some_noise(encoding, classes):
+def test_encoded_labels_are_decoded_despite_noise(encoding, classes):
     task = Classification(classes, encoding)
     labels = np.arange(classes, dtype=np.uint8)
     y = task.encode(labels, "float32")
@@ -24,18 +24,43 @@ def test_what_is_encoded_is_decoded_also_with_some_noise(encoding, classes):
     assert task.measure(y, labels) == classes
 
 
-def test_outputs_that_are_no_class_are_taken_for_the_nearest():
+def test_outputs_are_decoded_to_the_nearest_class():
     # 1111 would be class 15, of which there is none: 0111 is one bit away, as 1011 would be, were it a class
     assert Classification(10, ENCODINGS["binary"]).predict(np.ones((1, 4))) == [7]
     assert Classification(10, ENCODINGS["scalar"]).predict(np.array([[1.4], [-3.0], [0.5]])).tolist() == [9, 0, 4]
 
 
-def test_the_figures_of_regression_by_hand():
+def test_metrics_of_regression_by_hand():
     task = Regression()
     outputs, targets = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [3.0], [2.0]])
     total = task.measure(outputs, targets)
     assert total == 5.0
-    figures = task.figures(total, targets)
-    assert figures["rmse"] == pytest.approx((5 / 3) ** 0.5)
-    assert figures["r2"] == pytest.approx(1 - 5 / 2)  # the targets vary by 2 around their mean
-    assert "r2" not in task.figures(1.0, np.ones((3, 1)))
+    metrics = task.metrics(total, targets)
+    assert metrics["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert metrics["r2"] == pytest.approx(1 - 5 / 2)  # the targets vary by 2 around their mean
+    assert "r2" not in task.metrics(1.0, np.ones((3, 1)))
+
+
+@pytest.mark.parametrize(
+    ("task", "targets"),
+    [
+        (Classification(10, ENCODINGS["one_hot"]), np.array([3, 0, 9], np.uint8)),
+        (Classification(10, ENCODINGS["binary"]), np.array([3, 0, 9], np.uint8)),
+        (Regression(2), np.array([[1, 2], [3, 4], [5, 6]], np.float64)),
+    ],
+    ids=["one_hot", "binary", "regression"],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_targets_can_be_encoded_into_a_buffer(task, targets, order):
+    out = np.full((3, task.outputs), np.nan, "float32", order=order)
+    assert task.encode(targets, "float32", out=out) is out
+    np.testing.assert_array_equal(out, task.encode(targets, "float32"))
+
+
+def test_metrics_of_several_values_by_hand():
+    task = Regression(outputs=2)
+    outputs, targets = np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 2.0]])
+    total = task.measure(outputs, targets)
+    assert total == 1 + 4
+    # the first value varies by 2 around its mean of 1, the second as well
+    assert task.metrics(total, targets) == {"rmse": (5 / 4) ** 0.5, "r2": 1 - 5 / 4}
