@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.catalogue import load_dataset
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.data.registry import load_dataset
 from backprop_cli.errors import CheckpointError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
@@ -51,7 +52,7 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         max_norm=e.max_norm,
         augment=e.augment,
         average=e.average,
-        early_stopping=e.early_stopping,
+        early_stopping=replace(e.early_stopping, monitor=e.monitor) if e.early_stopping else None,
         diagnostics=e.diagnostics,
         workers=choose_workers(e.threads),
     )

@@ -1,137 +1,135 @@
-"""Rules between the keys of an experiment, each with what is wrong and what would be right."""
+"""Rules between the keys of an experiment: each yields what is wrong, and what would be correct."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
-from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import COSTS, CrossEntropy, Perceptron
-from backprop_cli.optim.minimizers import Minimizer
-from backprop_cli.optim.optimizers import SGD, Rprop
-from backprop_cli.optim.schedules import Constant, Plateau
+from backprop_cli.data.tasks import ENCODINGS
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.costs import COSTS
+from backprop_cli.optim.schedules import Constant
 
 Problem = tuple[Path, str]
-"""Where it is, and the sentence."""
+"""The place in the config, and the message."""
 
 COPIES = 5
-"""What training holds of theta, and of each vector that the optimizer keeps: itself, the way back, and a checkpoint in
-the making (three)."""
+"""Copies of theta, and of each array of the optimizer, while training: in use, to go back to, and in a checkpoint that
+is being written (three)."""
 
 
 def problems_of(experiment: Experiment) -> list[Problem]:
-    """Return everything that keeps this experiment from running, whatever the machine's data."""
+    """Return all reasons why this experiment cannot run, found without loading its data."""
     rules = (
-        _ends,
-        _hidden,
-        _cost,
-        _targets,
+        _input_output_sizes,
+        _activations,
+        _output_and_cost,
+        _encoding,
         _rates,
-        _sizes,
+        _split_sizes,
         _validation,
+        _monitor,
+        _options,
         _without_effect,
-        _images,
-        _minimizers,
+        _augment,
+        _line_search,
         _memory,
     )
     return [problem for rule in rules for problem in rule(experiment)]
 
 
-def _ends(e: Experiment) -> Iterator[Problem]:
-    source, last = e.dataset, len(e.layers) - 1
-    if e.sizes[0] != source.inputs:
+def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
+    name, data, last = e.dataset.name, e.data, len(e.layers) - 1
+    if e.sizes[0] != data.inputs:
         yield (
             ("layers", 0),
-            f"layers: the first layer has {e.sizes[0]:,} units, but {source.name} has {source.inputs} inputs; "
-            f"write {source.inputs}",
+            f"layers: the first layer has {e.sizes[0]:,} units, but {name} has {data.inputs} inputs; "
+            f"write {data.inputs}",
         )
     if e.sizes[-1] != e.task.outputs:
-        has = f"{source.classes} classes" if source.classes else f"{e.task.outputs} value to predict"
-        if source.classes and e.encoding != "one_hot":
-            has += f", which take {e.task.outputs} with targets: {e.encoding}"
+        has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
+        if data.classes and not ENCODINGS[e.encoding].output_per_class:
+            has += f", encoded by {e.task.outputs} outputs with 'targets: {e.encoding}'"
         yield (
             ("layers", last),
-            f"layers: the last layer has {e.sizes[-1]:,} units, but {source.name} has {has}; write {e.task.outputs}",
+            f"layers: the last layer has {e.sizes[-1]:,} units, but {name} has {has}; write {e.task.outputs}",
         )
     if e.layers[0].activation or e.layers[0].dropout is not None:
-        yield ("layers", 0), "layers: the inputs have no activation; their dropout is the key 'input_dropout'"
+        yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
     if e.layers[-1].dropout is not None:
-        yield ("layers", last), "layers: there is no dropout in the output layer"
+        yield ("layers", last), "layers: the output layer cannot have dropout"
 
 
-def _hidden(e: Experiment) -> Iterator[Problem]:
-    if len(e.layers) > 2 and e.activation not in HIDDEN:
+def _activations(e: Experiment) -> Iterator[Problem]:
+    hidden = ", ".join(name for name, f in ACTIVATIONS.items() if f.hidden)
+    if len(e.layers) > 2 and not ACTIVATIONS[e.activation].hidden:
         yield (
             ("activation",),
-            f"activation: {e.activation} works in the output layer only; write 'output: {e.activation}', "
-            f"and here one of {', '.join(HIDDEN)}",
+            f"activation: {e.activation} is for the output layer only; use 'output: {e.activation}', "
+            f"and here one of {hidden}",
         )
     for number, layer in enumerate(e.layers[1:-1], start=1):
-        if layer.activation and layer.activation not in HIDDEN:
+        if layer.activation and not ACTIVATIONS[layer.activation].hidden:
             yield (
                 ("layers", number, "activation"),
-                f"layers[{number}].activation: {layer.activation} works in the output layer only; "
-                f"write one of {', '.join(HIDDEN)}",
+                f"layers[{number}].activation: {layer.activation} is for the output layer only; use one of {hidden}",
             )
 
 
-def _cost(e: Experiment) -> Iterator[Problem]:
-    cost, output = e.cost, e.activations[-1]
+def _output_and_cost(e: Experiment) -> Iterator[Problem]:
+    cost, output, name = e.cost, e.activations[-1], e.dataset.name
     if output not in cost.outputs:
-        goes_with = " or ".join(f"'output: {name}'" for name in cost.outputs)
-        others = ", ".join(f"'cost: {name}'" for name, other in COSTS.items() if output in other.outputs)
+        activations = " or ".join(f"'output: {name}'" for name in cost.outputs)
+        costs = ", ".join(f"'cost: {name}'" for name, other in COSTS.items() if output in other.outputs)
         yield (
             ("output",) if e.output else ("cost",),
-            f"cost: {cost.name} does not go with {output} outputs; write {goes_with}"
-            + (f", or {others}" if others else ""),
+            f"cost: {cost.name} cannot be used with {output} outputs; use {activations}"
+            + (f", or {costs}" if costs else ""),
         )
-    if not e.dataset.classes and not cost.for_values:
+    if not e.data.classes and not cost.for_values:
         yield (
             ("cost",),
-            f"cost: {cost.name} judges classes, but {e.dataset.name} has values to predict; "
-            f"write one of {', '.join(name for name, other in COSTS.items() if other.for_values)}",
+            f"cost: {cost.name} needs classes, but {name} is a regression data set; "
+            f"use one of {', '.join(name for name, other in COSTS.items() if other.for_values)}",
         )
-    elif not e.dataset.classes and output == "softmax":
-        yield ("output",), f"output: softmax is for classes, but {e.dataset.name} has values; write 'output: identity'"
-    weights = cost.class_weights if isinstance(cost, CrossEntropy) else None
-    if weights is not None and e.dataset.classes and len(weights) != e.dataset.classes:
+    elif not e.data.classes and ACTIVATIONS[output].sums_to_one:
         yield (
-            ("cost", "class_weights"),
-            f"cost.class_weights has {len(weights)} numbers, but {e.dataset.name} has {e.dataset.classes} classes",
+            ("output",),
+            f"output: {output} needs classes, but {name} is a regression data set; use 'output: identity'",
         )
 
 
-def _targets(e: Experiment) -> Iterator[Problem]:
-    if e.targets and not e.dataset.classes:
-        yield ("targets",), f"targets: {e.dataset.name} has values to predict, not classes; leave this key out"
+def _encoding(e: Experiment) -> Iterator[Problem]:
+    if not e.data.classes:
+        if e.targets:
+            yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
         return
-    if e.sizes[-1] != e.task.outputs:  # one thing at a time
+    if e.sizes[-1] != e.task.outputs:  # reported by _input_output_sizes
         return
-    needs = {
-        "softmax outputs, which sum to one,": e.activations[-1] in ("softmax", "winner"),
-        "class_weights": isinstance(e.cost, CrossEntropy) and e.cost.class_weights is not None,
-        "smoothing": isinstance(e.cost, CrossEntropy) and e.cost.smoothing > 0,
-    }
-    if e.encoding == "scalar" and e.dataset.classes > 2 and isinstance(e.cost, Perceptron):
-        yield ("targets",), "targets: a perceptron answers 0 or 1, and cannot say ninths; write one_hot or binary"
-    for what, needed in needs.items():
-        if needed and e.dataset.classes and e.encoding != "one_hot":
-            what = what.replace("softmax", e.activations[-1])
-            yield (
-                ("targets",) if e.targets else ("layers", len(e.layers) - 1),
-                f"targets: {what} need one output for each class; write {e.dataset.classes} outputs and "
-                "'targets: one_hot'",
-            )
-            return
+    encoding, output = ENCODINGS[e.encoding], e.activations[-1]
+    place = ("targets",) if e.targets else ("layers", len(e.layers) - 1)
+    if e.cost.counts_mistakes and not np.isin(encoding.codes(e.data.classes), (0, 1)).all():
+        yield (
+            place,
+            f"targets: {e.cost.name} outputs are 0 or 1, so {encoding.name} targets need exactly two classes; "
+            "use one_hot or binary",
+        )
+    what = f"{output} outputs" if ACTIVATIONS[output].sums_to_one else e.cost.needs_one_hot
+    if what and not encoding.output_per_class:
+        yield (
+            place,
+            f"targets: one output per class is needed for {what}; use {e.data.classes} outputs and 'targets: one_hot'",
+        )
 
 
 def _rates(e: Experiment) -> Iterator[Problem]:
-    """What is a number in the file may be nothing, or infinite, in the precision of training."""
+    """A number in the file can underflow or overflow in the precision of training."""
     smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
     for path, value in ((("eta",), e.eta), *((("lambda", name), value) for name, value in e.strengths.items())):
         if value and not smallest <= value <= largest:
@@ -141,25 +139,25 @@ def _rates(e: Experiment) -> Iterator[Problem]:
                 f"{largest:.0e}",
             )
     if e.warmup >= e.epochs:
-        yield ("warmup",), f"warmup: {e.warmup:g} epochs are all of the {e.epochs} there are; write fewer"
+        yield ("warmup",), f"warmup: {e.warmup:g} epochs is not shorter than the training of {e.epochs}; write less"
 
 
-def _sizes(e: Experiment) -> Iterator[Problem]:
-    name, pool = e.dataset.name, e.dataset.pool
+def _split_sizes(e: Experiment) -> Iterator[Problem]:
+    name, pool = e.dataset.name, e.data.pool
     n_validation, n_train = split_sizes(e)
     if n_validation >= pool:
         yield (
             ("validation",),
-            f"validation: {n_validation:,} examples leave none of the {pool:,} that {name} has to train on",
+            f"validation: {n_validation:,} examples leave none for training; {name} has {pool:,} in all",
         )
         return
     if n_train < 1:
-        yield ("train_size",), f"train_size: {e.train_size} leaves no examples to train on"
+        yield ("train_size",), f"train_size: {e.train_size} leaves no training examples"
     elif n_train > pool - n_validation:
         yield (
             ("train_size",),
-            f"train_size: {n_train:,} examples, but {name} has {pool:,}, of which {n_validation:,} are kept "
-            f"for validation; write at most {pool - n_validation}",
+            f"train_size: {n_train:,} examples, but {name} has {pool:,}, of which {n_validation:,} are for "
+            f"validation; write at most {pool - n_validation}",
         )
     elif isinstance(e.batch_size, int) and "batch_size" in e.model_fields_set and e.batch_size > n_train:
         yield (
@@ -170,60 +168,70 @@ def _sizes(e: Experiment) -> Iterator[Problem]:
 
 
 def _validation(e: Experiment) -> Iterator[Problem]:
-    """Stopping and plateaus are about what happens on the validation split."""
     n_validation, _ = split_sizes(e)
-    wants = {"early_stopping": e.early_stopping is not None, "schedule": isinstance(e.schedule, Plateau)}
-    for key, wanted in wants.items():
-        if wanted and not n_validation:
-            yield (key,), f"{key}: there are no validation examples to go by; set 'validation' to some of the examples"
-    if e.early_stopping and e.early_stopping.monitor == "accuracy" and not e.dataset.classes:
+    uses = {"early_stopping": e.early_stopping is not None, "schedule": e.schedule.needs_validation}
+    for key, used in uses.items():
+        if used and not n_validation:
+            yield (key,), f"{key}: needs a validation split; set 'validation' to a number or fraction of examples"
+
+
+def _monitor(e: Experiment) -> Iterator[Problem]:
+    key, alias = e.monitor, e.early_stopping.monitor if e.early_stopping else None
+    if key and alias and key != alias:
         yield (
             ("early_stopping", "monitor"),
-            f"early_stopping.monitor: {e.dataset.name} has no accuracy; write 'monitor: cost'",
+            f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two",
         )
+    for name, path in ((key, ("monitor",)), (alias, ("early_stopping", "monitor"))):
+        if name not in (None, "cost", *e.task.metric_names):
+            yield path, f"{'.'.join(path)}: {e.dataset.name} is a regression data set without {name}; use 'cost'"
+
+
+def _options(e: Experiment) -> Iterator[Problem]:
+    if e.data.classes:
+        for option, problem in e.cost.problems(e.data.classes):
+            yield ("cost", option), f"cost.{option}: {problem}"
+    for option, problem in e.optimizer.problems():
+        yield ("optimizer", option), f"optimizer.{option}: {problem}"
 
 
 def _without_effect(e: Experiment) -> Iterator[Problem]:
-    """What is asked for should happen."""
+    """A key without effect is a mistake."""
     if len(e.layers) == 2:
-        for key, wanted in (("dropout", e.dropout), ("max_norm", e.max_norm)):
-            if wanted:
-                yield (key,), f"{key}: is for hidden layers, and there is none"
+        for key, used in (("dropout", e.dropout), ("max_norm", e.max_norm)):
+            if used:
+                yield (key,), f"{key}: applies to hidden layers, but there are none; remove this key"
     if e.penalty != "l2" and e.strengths and e.penalty not in e.strengths:
         names = " and ".join(e.strengths)
         yield ("penalty",), f"penalty: {e.penalty} has no strength in 'lambda', which sets {names}; remove this key"
     if e.augment and not (e.augment.shift or e.augment.rotation or e.augment.elastic):
-        yield ("augment",), "augment: nothing is asked for; set shift, rotation or elastic"
-    if isinstance(e.optimizer, Rprop) and e.optimizer.smallest > e.optimizer.largest:
-        yield ("optimizer", "smallest"), "optimizer.smallest is more than optimizer.largest"
-    if isinstance(e.cost, CrossEntropy) and e.cost.class_weights is not None and not any(e.cost.class_weights):
-        yield ("cost", "class_weights"), "cost.class_weights: all are 0, so that nothing would be learned"
+        yield ("augment",), "augment: changes nothing; set shift, rotation or elastic"
     if e.optimizer.full_batch:
-        for key, wanted in (("schedule", e.schedule != Constant()), ("warmup", e.warmup)):
-            if wanted:
-                yield (key,), f"{key}: {e.optimizer.name} finds the lengths of its steps by itself; leave this key out"
-
-
-def _images(e: Experiment) -> Iterator[Problem]:
-    if e.augment and e.dataset.image is None:
-        yield ("augment",), f"augment: the examples of {e.dataset.name} are no images"
-
-
-def _minimizers(e: Experiment) -> Iterator[Problem]:
-    """A line search compares costs, which must not change from one look to the next."""
-    if isinstance(e.optimizer, Minimizer):
-        uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm}
-        for key, used in {**uses, "cost": isinstance(e.cost, Perceptron)}.items():
+        for key, used in (("schedule", e.schedule != Constant()), ("warmup", e.warmup)):
             if used:
-                what = "cost: perceptron" if key == "cost" else f"{key}:"
-                yield (key,), f"{what} does not go with {e.optimizer.name}, which needs one smooth cost at every look"
+                yield (key,), f"{key}: has no effect on {e.optimizer.name}, which adapts its step size; remove this key"
+
+
+def _augment(e: Experiment) -> Iterator[Problem]:
+    if e.augment and e.data.image is None:
+        yield ("augment",), f"augment: needs images, but the examples of {e.dataset.name} are not images"
+
+
+def _line_search(e: Experiment) -> Iterator[Problem]:
+    """A line search compares costs, so the cost must be the same function at every evaluation."""
+    if e.optimizer.line_search:
+        uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
+        for key, used in uses.items():
+            if used:
+                what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"
+                yield (key,), f"{what} cannot be combined with {e.optimizer.name}, which needs a deterministic cost"
 
 
 def _memory(e: Experiment) -> Iterator[Problem]:
     parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes))
-    item = 8 if e.dtype == "float64" else 4
+    item = np.dtype(e.dtype).itemsize
     kept = sum(array.size for array in e.optimizer.init(np.zeros(1)).values())
-    copies = COPIES * (1 + kept) + 3 * (not isinstance(e.optimizer, SGD))  # a gradient and temporaries
+    copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
     batch = e.batch_size if isinstance(e.batch_size, int) else 2000
     needed = item * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
     available = _physical_memory()
@@ -231,30 +239,33 @@ def _memory(e: Experiment) -> Iterator[Problem]:
         widest = max(range(1, len(e.sizes)), key=lambda i: e.sizes[i])
         yield (
             ("layers", widest),
-            f"layers: {parameters:,} parameters need about {needed / 2**30:,.1f} GiB to train, and this machine "
+            f"layers: training {parameters:,} parameters needs about {needed / 2**30:,.1f} GiB, but this machine "
             f"has {available / 2**30:,.1f}; make the layer of {e.sizes[widest]:,} units smaller",
         )
 
 
 def split_sizes(e: Experiment) -> tuple[int, int]:
-    """Return how many examples the experiment validates and trains on, fractions and defaults worked out."""
-    source = e.dataset
-    n_validation = source.validation if e.validation is None else _count(e.validation, source.pool)
-    rest = max(0, source.pool - n_validation)
+    """Return the numbers of validation and training examples."""
+    data = e.data
+    n_validation = data.validation if e.validation is None else _count(e.validation, data.pool)
+    rest = max(0, data.pool - n_validation)
     return n_validation, rest if e.train_size is None else _count(e.train_size, rest)
 
 
 def with_defaults(e: Experiment) -> Experiment:
-    """Return an experiment without problems with every default worked out."""
+    """Return an experiment without problems with all defaults filled in."""
     n_validation, n_train = split_sizes(e)
     batch_size = e.batch_size
     if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):
         batch_size = "full"
+    stopping = e.early_stopping
     changes = {
         "output": e.activations[-1],
-        "targets": e.encoding if e.dataset.classes else None,
+        "targets": e.encoding if e.data.classes else None,
         "batch_size": batch_size,
         "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
+        "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
+        "early_stopping": replace(stopping, monitor=None) if stopping else None,
         "validation": n_validation,
         "train_size": n_train,
     }
@@ -268,5 +279,5 @@ def _count(amount: int | float, whole: int) -> int:
 def _physical_memory() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # no such question on this platform
+    except (AttributeError, OSError, ValueError):  # not known on this platform
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
@@ -13,8 +13,8 @@ from backprop_cli.config.aliases import ALIASES
 from backprop_cli.config.options import OneOf, OptionsOf
 from backprop_cli.config.types import Amount, BatchSize, Lambda, Layer, Layers, Probability, Strengths, Threads
 from backprop_cli.data.augment import Augment
-from backprop_cli.data.catalogue import DATASETS
-from backprop_cli.data.dataset import Source
+from backprop_cli.data.dataset import DataSpec, Source
+from backprop_cli.data.registry import DATASETS
 from backprop_cli.data.tasks import ENCODINGS, Classification, Regression, Task
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
@@ -28,78 +28,100 @@ from backprop_cli.optim.stopping import EarlyStopping
 
 
 class Experiment(BaseModel):
-    """One experiment, as a config describes it."""
+    """An experiment, as described by a config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     dataset: Annotated[Source, OptionsOf(DATASETS)] = Field(
-        description="The data set: a name, or with options, `{name: moons, noise: 0.2}`."
+        description="Data set: a name, or a name with options, `{name: moons, noise: 0.2}`."
     )
     layers: Layers = Field(
-        description="Units per layer, from the inputs to the outputs: `[784, 30, 10]` or `784-30-10`. A layer may say "
-        "more: `{units: 100, activation: relu, dropout: 0.5}`."
+        description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`. A layer can have options: "
+        "`{units: 100, activation: relu, dropout: 0.5}`."
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
-        "sigmoid", description="f of every layer, but for the output layer where `output` is given."
+        "sigmoid", description="Activation function of all layers (the output layer can be set with `output`)."
     )
     output: Annotated[str | None, OneOf(ACTIVATIONS)] = Field(
-        None, description="f of the output layer; if not given `activation`, or `identity` where values are predicted."
+        None,
+        description="Activation function of the output layer. Default: `activation` for classification, `identity` for "
+        "regression.",
     )
     targets: Annotated[str | None, OneOf(ENCODINGS)] = Field(
-        None, description="How classes are encoded; `one_hot`, or `scalar` for two classes and one output."
+        None, description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output."
     )
     cost: Annotated[Cost, OptionsOf(COSTS)] = Field(
-        Quadratic(), description="What the output is judged by; `{name: cross_entropy, smoothing: 0.1}`."
+        Quadratic(),
+        description="Cost (loss) function: a name, or a name with options, `{name: cross_entropy, smoothing: 0.1}`.",
     )
-    eta: Annotated[float, Field(gt=0)] = Field(3.0, description="Learning rate; `η` is the same key.")
+    eta: Annotated[float, Field(gt=0)] = Field(3.0, description="Learning rate; `η` is an alias.")
     schedule: Annotated[Schedule, OptionsOf(SCHEDULES)] = Field(
-        Constant(), description="How η changes as training goes on; `{name: step, every: 10, gamma: 0.5}`."
+        Constant(), description="Learning-rate schedule, `{name: step, every: 10, gamma: 0.5}`."
     )
     warmup: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="Epochs in which η rises from 0, before the schedule begins."
+        0.0, description="Epochs in which η rises linearly from 0, before the schedule starts."
     )
-    batch_size: BatchSize = Field(10, description="Examples per step (mini-batch); 1 is online learning.")
-    epochs: Annotated[int, Field(ge=1)] = Field(30, description="Passes over the training examples.")
+    batch_size: BatchSize = Field(10, description="Training examples per step (mini-batch size).")
+    epochs: Annotated[int, Field(ge=1)] = Field(30, description="Number of passes over the training examples.")
     optimizer: Annotated[Optimizer | Minimizer, OptionsOf({**OPTIMIZERS, **MINIMIZERS})] = Field(
-        SGD(), description="The update rule: a name, or `{name: momentum, mu: 0.9}`."
+        SGD(), description="Optimizer: a name, or a name with options, `{name: momentum, mu: 0.9}`."
     )
     lmbda: Lambda = Field(
         Strengths(),
         alias="lambda",
         json_schema_extra={"default": 0.0},
-        description="Strength of the penalty on the weights, or of both, `{l1: 0.1, l2: 5}`; `λ` is the same key.",
+        description="Regularization strength, of `penalty` or of each penalty, `{l1: 0.1, l2: 5}`; `λ` is an alias.",
     )
-    penalty: Annotated[str, OneOf(PENALTIES)] = Field("l2", description="λ/2n Σw² (`l2`) or λ/n Σ abs(w) (`l1`).")
-    dropout: Probability = Field(0.0, description="Probability to drop a hidden unit, in training only.")
-    input_dropout: Probability = Field(0.0, description="Probability to drop an input, in training only.")
+    penalty: Annotated[str, OneOf(PENALTIES)] = Field(
+        "l2", description="Penalty on the weights: λ/2n Σw² (`l2`) or λ/n Σ abs(w) (`l1`)."
+    )
+    dropout: Probability = Field(0.0, description="Probability of dropping a hidden unit in training.")
+    input_dropout: Probability = Field(0.0, description="Probability of dropping an input in training.")
     max_norm: Annotated[float, Field(ge=1e-6)] | None = Field(
-        None, description="Longest weight vector of a hidden unit; longer ones are shortened after each step."
+        None,
+        description="Maximum norm of the weight vector of a hidden unit; longer ones are rescaled after each step.",
     )
     augment: Annotated[Augment | None, OptionsOf(Augment)] = Field(
-        None, description="Images moved, turned and bent anew each time: `{shift: 1, rotation: 10, elastic: 30}`."
+        None,
+        description="Random shifts, rotations and elastic distortions of the training images: "
+        "`{shift: 1, rotation: 10, elastic: 30}`.",
     )
     average: Annotated[Ema | None, OptionsOf(AVERAGES)] = Field(
-        None, description="`ema`: evaluate an exponential average of the weights; `{name: ema, decay: 0.999}`."
+        None,
+        description="`ema`: evaluate an exponential moving average of the parameters, `{name: ema, decay: 0.999}`.",
+    )
+    monitor: Annotated[Literal["accuracy", "cost"] | None, OneOf(("accuracy", "cost"))] = Field(
+        None,
+        description="Validation metric that selects the best epoch. Default: `accuracy` for classification, `cost` for "
+        "regression.",
     )
     early_stopping: Annotated[EarlyStopping | None, OptionsOf(EarlyStopping)] = Field(
-        None, description="Stop when validation no longer improves: `{patience: 10, monitor: cost}`."
+        None, description="Stop when the validation metric stops improving: `{patience: 10, min_delta: 0.001}`."
+    )
+    evaluate_every: Annotated[int, Field(ge=1)] = Field(
+        1, description="Epochs between evaluations of the training and validation splits; the last is always evaluated."
     )
     initializer: Annotated[str, OneOf(INITIALIZERS)] = Field(
-        "scaled", description="How weights and biases start; `scaled` is N(0, 1/n_in), biases N(0, 1)."
+        "scaled",
+        description="Initialization: `scaled` draws weights from N(0, 1/n_in) and biases from N(0, 1).",
     )
     validation: Amount | None = Field(
-        None, description="Examples kept from training to choose by: the last so many, or a fraction."
+        None,
+        description="Size of the validation split: a number of examples (taken from the end) or a fraction. Default: "
+        "depends on the data set.",
     )
     train_size: Amount | None = Field(
-        None, description="Train on the first so many examples, or on a fraction; all if not given."
+        None, description="Size of the training split: a number of examples or a fraction. Default: all of the rest."
     )
     diagnostics: bool = Field(
-        False, description="Add gradients, weights, updates, saturated and dead units of each layer to metrics.csv."
+        False,
+        description="Add diagnostics of each layer to metrics.csv: norms of gradients, weights and updates, saturated "
+        "and dead units.",
     )
-    dtype: Annotated[str, OneOf(("float32", "float64"))] = Field("float32", description="Precision of training.")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Where all randomness comes from.")
+    dtype: Annotated[str, OneOf(("float32", "float64"))] = Field("float32", description="Floating-point precision.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Random seed.")
     threads: Threads = Field(
-        "auto", description="BLAS threads; `auto` takes one for small layers and all cores for large ones."
+        "auto", description="Number of BLAS threads; `auto` uses one for small layers and all cores for large ones."
     )
 
     @model_validator(mode="before")
@@ -117,6 +139,11 @@ class Experiment(BaseModel):
         return named[self.penalty] if self.strengths.keys() <= {self.penalty} else named
 
     @property
+    def data(self) -> DataSpec:
+        """What is known about the data set before it is loaded."""
+        return self.dataset.spec
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Units per layer, n_0 … n_L."""
         return tuple(layer.units for layer in self.layers)
@@ -127,7 +154,7 @@ class Experiment(BaseModel):
         *hidden, last = self.layers[1:]
         return (
             *(layer.activation or self.activation for layer in hidden),
-            last.activation or self.output or (self.activation if self.dataset.classes else "identity"),
+            last.activation or self.output or (self.activation if self.data.classes else "identity"),
         )
 
     @property
@@ -144,18 +171,18 @@ class Experiment(BaseModel):
     @property
     def encoding(self) -> str:
         """The name of the encoding of classes."""
-        two_to_one = self.dataset.classes == 2 and self.sizes[-1] == 1
+        two_to_one = self.data.classes == 2 and self.sizes[-1] == 1
         return self.targets or ("scalar" if two_to_one else "one_hot")
 
     @property
     def task(self) -> Task:
-        """What the outputs are to mean."""
-        if not self.dataset.classes:
-            return Regression()
-        return Classification(self.dataset.classes, ENCODINGS[self.encoding])
+        """What the outputs mean."""
+        if not self.data.classes:
+            return Regression(self.data.values)
+        return Classification(self.data.classes, ENCODINGS[self.encoding])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the experiment as a config would write it, in the order of the keys."""
+        """Return the experiment as the mapping of a config, in the order of the keys."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -190,7 +217,7 @@ KEYS = tuple(FIELDS)
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a config file; `extends` belongs to files, not to the experiment."""
     schema = Experiment.model_json_schema(by_alias=True)
-    extends = {"type": "string", "description": "A config that this one starts from."}
+    extends = {"type": "string", "description": "Path of a config whose keys are the defaults of this one."}
     aliases = {symbol: schema["properties"][key] for symbol, key in ALIASES.items()}
     properties = {"extends": extends, **schema["properties"], **aliases}
     required = {"anyOf": [{"required": ["extends"]}, {"required": schema.pop("required")}]}
@@ -204,5 +231,5 @@ def json_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Return the JSON Schema as a file holds it."""
+    """Return the JSON Schema as the text of a file."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

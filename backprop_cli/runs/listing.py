@@ -107,7 +107,7 @@ def read_run(folder: RunFolder) -> Run:
     if status == "running":  # the record is as the sitting began; the rows are as it goes
         status = status if folder.has_owner() else DEAD
         rows = read_rows(folder.metrics)
-        best = _best(rows, config.get("early_stopping.monitor"))
+        best = _best(rows, config.get("monitor") or config.get("early_stopping.monitor"))
         epochs, seconds = rows[-1]["epoch"] if rows else 0, None
     figures = {
         **{key: value for key, value in best.items() if key != "epoch"},

@@ -123,11 +123,11 @@ def test_shipped_configs_load(path):
             "c.yaml:9:13: validation must be a number of examples, or a fraction between 0 and 1, not -3",
         ),
         ("validation: 1.5", "c.yaml:9:13: validation must be a number of examples"),
-        ("validation: 60000", "c.yaml:9:13: validation: 60,000 examples leave none of the 60,000"),
-        ("train_size: 0", "c.yaml:9:13: train_size: 0 leaves no examples to train on"),
+        ("validation: 60000", "c.yaml:9:13: validation: 60,000 examples leave none for training; mnist has 60,000"),
+        ("train_size: 0", "c.yaml:9:13: train_size: 0 leaves no training examples"),
         (
             "train_size: 50001",
-            "c.yaml:9:13: train_size: 50,001 examples, but mnist has 60,000, of which 10,000 are kept",
+            "c.yaml:9:13: train_size: 50,001 examples, but mnist has 60,000, of which 10,000 are for validation",
         ),
         ("train_size: 5", "c.yaml:6:13: batch_size: 10 is more than the 5 training examples; write at most 5"),
         ("threads: 0", "c.yaml:9:10: threads must be 'auto' or an integer from 1 to 1024, not 0"),
@@ -156,14 +156,14 @@ def test_a_wrong_line_is_located_and_explained(write, line, problem):
         ("eta=fast", "eta must be a number, not 'fast'"),
         ("eta=1e999", "1e999 is not a finite number"),
         ("epoch=3", "unknown key 'epoch'; did you mean 'epochs'?"),
-        ("activation=softmax", "activation: softmax works in the output layer only; write 'output: softmax'"),
+        ("activation=softmax", "activation: softmax is for the output layer only; use 'output: softmax'"),
         ("layers=780-30-10", "layers: the first layer has 780 units, but mnist has 784 inputs; write 784"),
         ("layers=784-30-9", "layers: the last layer has 9 units, but mnist has 10 classes; write 10"),
         ("layers=784", "layers must be a list such as [784, 30, 10], or 784-30-10, not 784"),
         ("layers=[784]", "layers must have at least 2 entries, not 1"),
         ("layers=784-0-10", "layers[1] must be at least 1, not 0"),
         ("layers=[784, many, 10]", "layers[1] must be an integer, not 'many'"),
-        ("layers=784-3000000-10", "layers: 2,385,000,010 parameters need about"),
+        ("layers=784-3000000-10", "layers: training 2,385,000,010 parameters needs about"),
         ("batch_size=50001", "batch_size: 50,001 is more than the 50,000 training examples; write at most 50000"),
         ("optimizer.mu=0.5", "unknown key 'mu'"),
         ("optimizer.name=nothing", "optimizer: unknown name 'nothing'"),
@@ -184,7 +184,7 @@ def test_a_wrong_word_of_the_command_line_is_located_and_explained(write, word, 
 def test_cross_entropy_on_relu_outputs_is_explained_where_the_cost_stands(write):
     found = problems(write(REFERENCE.replace("quadratic", "cross_entropy").replace("sigmoid", "relu")))
     assert found == [
-        "c.yaml:4:7: cost: cross_entropy does not go with relu outputs; write 'output: sigmoid' or "
+        "c.yaml:4:7: cost: cross_entropy cannot be used with relu outputs; use 'output: sigmoid' or "
         "'output: softmax', or 'cost: quadratic', 'cost: absolute', 'cost: huber'"
     ]
 

@@ -7,7 +7,7 @@ import yaml
 
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.toys import Moons
+from backprop_cli.data.synthetic import Moons
 from backprop_cli.errors import ConfigError
 from backprop_cli.nn.costs import CrossEntropy
 from tests.conftest import ROOT
@@ -71,7 +71,7 @@ def test_options_can_be_set_from_the_command_line_one_by_one(load):
         "schedule.every=3",
     )
     assert e.cost == CrossEntropy(smoothing=0.1, class_weights=(1, 1, 1, 1, 1, 1, 1, 1, 1, 2))
-    assert (e.early_stopping.patience, e.early_stopping.monitor) == (5, "cost")
+    assert (e.early_stopping.patience, e.monitor) == (5, "cost")
     assert (e.augment.shift, e.average.decay, e.schedule.every) == (1, 0.999, 3)
     assert e.strengths == {"l1": 0.5, "l2": 2.0}
 
@@ -101,6 +101,25 @@ def test_the_strength_of_a_single_penalty_is_written_as_a_number(load):
 def test_a_written_config_of_an_older_version_with_one_strength_of_two_loads(load):
     written = load(DIGITS).to_dict() | {"lambda": {"l1": 5.0, "l2": 0.0}, "penalty": "l2"}
     assert override_experiment(written, [], "old").strengths == {"l1": 5.0}
+
+
+def test_the_best_epoch_is_chosen_by_accuracy_for_classes_and_by_cost_for_values(load):
+    assert load(DIGITS).monitor == "accuracy"
+    assert load(DIGITS, "monitor=cost").monitor == "cost"
+    assert load("dataset: sine\nlayers: 1-8-1\nactivation: tanh\n").monitor == "cost"
+
+
+def test_early_stopping_monitor_is_an_alias_of_monitor(load):
+    e = load(DIGITS, "early_stopping.monitor=cost")
+    assert e.monitor == "cost"
+    assert e.to_dict()["monitor"] == "cost"
+    assert "monitor" not in e.to_dict()["early_stopping"]
+    assert load(DIGITS, "early_stopping.monitor=cost", "monitor=cost") == e
+
+
+def test_metrics_are_evaluated_every_epoch_by_default(load):
+    assert load(DIGITS).evaluate_every == 1
+    assert load(DIGITS, "evaluate_every=5").to_dict()["evaluate_every"] == 5
 
 
 def test_data_sets_have_options(load):
@@ -134,47 +153,59 @@ def test_a_rule_that_wants_all_examples_gets_them(load):
         ),
         (
             ["layers=[64, {units: 9, activation: softmax}, 10]"],
-            "layers[1].activation: softmax works in the output layer",
+            "layers[1].activation: softmax is for the output layer only",
         ),
         (["layers=[64, {units: 9, drop: 0.5}, 10]"], "unknown key 'drop'; did you mean 'dropout'?"),
-        (["layers=[{units: 64, dropout: 0.2}, 10]"], "their dropout is the key 'input_dropout'"),
-        (["layers=[64, {units: 10, dropout: 0.2}]"], "there is no dropout in the output layer"),
+        (["layers=[{units: 64, dropout: 0.2}, 10]"], "for dropout of inputs use 'input_dropout'"),
+        (["layers=[64, {units: 10, dropout: 0.2}]"], "the output layer cannot have dropout"),
         (["dropout=1"], "command line: dropout=1: dropout must be at most 0.99, not 1"),
         (["lambda.l3=1"], "unknown key 'l3'"),
         (["lambda=-1"], "lambda must be at least 0, not -1"),
         (["eta.l3=1"], "command line: eta.l3=1: eta has no options"),
         (["batch_size=all"], "batch_size must be 'full' or an integer of at least 1, not 'all'"),
-        (["cost.class_weights=[1, 2]"], "cost.class_weights has 2 numbers, but digits has 10 classes"),
+        (["cost.class_weights=[1, 2]"], "cost.class_weights: has 2 numbers, but there are 10 classes"),
         (["cost.class_weights=[-1, 2]"], "cost.class_weights[0] must be at least 0, not -1"),
         (
             ["targets=binary"],
-            "layers: the last layer has 10 units, but digits has 10 classes, which take 4 with targets: binary",
+            "layers: the last layer has 10 units, but digits has 10 classes, encoded by 4 outputs",
         ),
         (
             ["targets=binary", "layers=64-4"],
-            "targets: softmax outputs, which sum to one, need one output for each class",
+            "targets: one output per class is needed for softmax outputs; use 10 outputs",
         ),
-        (["early_stopping={}", "validation=0"], "early_stopping: there are no validation examples to go by"),
-        (["schedule=plateau", "validation=0"], "schedule: there are no validation examples to go by"),
+        (["early_stopping={}", "validation=0"], "early_stopping: needs a validation split"),
+        (["schedule=plateau", "validation=0"], "schedule: needs a validation split"),
         (["early_stopping.patience=0"], "early_stopping.patience must be at least 1, not 0"),
         (["early_stopping.monitor=loss"], "early_stopping.monitor: unknown name 'loss'"),
         (
             ["optimizer=lbfgs", "dropout=0.5"],
-            "dropout: does not go with lbfgs, which needs one smooth cost at every look",
+            "dropout: cannot be combined with lbfgs, which needs a deterministic cost",
         ),
-        (["optimizer=cg", "augment.shift=1"], "augment: does not go with cg"),
-        (["warmup=30"], "warmup: 30 epochs are all of the 30 there are"),
+        (["optimizer=cg", "augment.shift=1"], "augment: cannot be combined with cg"),
+        (
+            ["monitor=accuracy", "early_stopping.monitor=cost"],
+            "early_stopping.monitor: cost contradicts 'monitor: accuracy'",
+        ),
+        (["monitor=loss"], "monitor: unknown name 'loss' (known: accuracy, cost)"),
+        (["evaluate_every=0"], "evaluate_every must be at least 1, not 0"),
+        (["warmup=30"], "warmup: 30 epochs is not shorter than the training of 30"),
         (["schedule=cosin"], "schedule: unknown name 'cosin'; did you mean 'cosine'?"),
         (["dataset.noise=1"], "unknown key 'noise'"),
-        (["layers=64-10", "dropout=0.5"], "dropout: is for hidden layers, and there is none"),
-        (["layers=64-10", "max_norm=3"], "max_norm: is for hidden layers, and there is none"),
+        (["layers=64-10", "dropout=0.5"], "dropout: applies to hidden layers, but there are none"),
+        (["layers=64-10", "max_norm=3"], "max_norm: applies to hidden layers, but there are none"),
         (["penalty=l1", "lambda={l2: 5}"], "penalty: l1 has no strength in 'lambda', which sets l2"),
-        (["augment={smoothness: 2}"], "augment: nothing is asked for; set shift, rotation or elastic"),
-        (["optimizer=lbfgs", "schedule=cosine"], "schedule: lbfgs finds the lengths of its steps by itself"),
-        (["optimizer=rprop", "optimizer.smallest=100"], "optimizer.smallest is more than optimizer.largest"),
+        (["augment={smoothness: 2}"], "augment: changes nothing; set shift, rotation or elastic"),
+        (["optimizer=lbfgs", "schedule=cosine"], "schedule: has no effect on lbfgs, which adapts its step size"),
+        (
+            ["optimizer=rprop", "optimizer.smallest=100"],
+            "smallest: 100 is larger than optimizer.largest (50)",
+        ),
         (["cost.class_weights=[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"], "cost.class_weights: all are 0"),
-        (["layers=64-4", "output=sigmoid", "targets=binary", "cost.smoothing=0.1"], "targets: smoothing need"),
-        (["layers=64-99999-10", "optimizer=lbfgs", "optimizer.history=100"], "GiB to train, and this machine has"),
+        (
+            ["layers=64-4", "output=sigmoid", "targets=binary", "cost.smoothing=0.1"],
+            "one output per class is needed for smoothing",
+        ),
+        (["layers=64-99999-10", "optimizer=lbfgs", "optimizer.history=100"], "GiB, but this machine has"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -190,15 +221,15 @@ def test_what_cannot_be_is_said_where_it_stands(problems, more, problem):
     [
         (
             "dataset: moons\nlayers: 2-5-2\naugment: {shift: 1}\n",
-            "c.yaml:3:10: augment: the examples of moons are no images",
+            "c.yaml:3:10: augment: needs images, but the examples of moons are not images",
         ),
         (
             "dataset: sine\nlayers: 1-5-1\ntargets: scalar\n",
-            "c.yaml:3:10: targets: sine has values to predict, not classes",
+            "c.yaml:3:10: targets: sine is a regression data set without classes",
         ),
         (
             "dataset: sine\nlayers: 1-5-1\ncost: cross_entropy\noutput: sigmoid\n",
-            "c.yaml:3:7: cost: cross_entropy judges classes, but sine has values to predict",
+            "c.yaml:3:7: cost: cross_entropy needs classes, but sine is a regression data set",
         ),
         (
             "dataset: sine\nlayers: 1-5-2\n",
@@ -206,25 +237,32 @@ def test_what_cannot_be_is_said_where_it_stands(problems, more, problem):
         ),
         (
             "dataset: sine\nlayers: 1-5-1\nearly_stopping: {monitor: accuracy}\n",
-            "c.yaml:3:27: early_stopping.monitor: sine has no accuracy; write 'monitor: cost'",
+            "c.yaml:3:27: early_stopping.monitor: sine is a regression data set without accuracy; use 'cost'",
+        ),
+        (
+            "dataset: sine\nlayers: 1-5-1\nmonitor: accuracy\n",
+            "c.yaml:3:10: monitor: sine is a regression data set without accuracy; use 'cost'",
         ),
         ("dataset: {name: moons, n: 5}\nlayers: 2-2\n", "c.yaml:1:27: dataset.n must be at least 10, not 5"),
         (
             "dataset: and\nlayers: 2-1\nactivation: threshold\n",
-            "c.yaml:1:1: cost: quadratic does not go with threshold outputs",
+            "c.yaml:1:1: cost: quadratic cannot be used with threshold outputs",
         ),
         (
             "dataset: digits\nlayers: 64-1\nactivation: threshold\ncost: perceptron\ntargets: scalar\n",
-            "c.yaml:5:10: targets: a perceptron answers 0 or 1, and cannot say ninths",
+            "c.yaml:5:10: targets: perceptron outputs are 0 or 1, so scalar targets need exactly two classes",
         ),
         (
             "dataset: xor\nlayers: 2-1\nactivation: threshold\ncost: perceptron\noptimizer: cg\n",
-            "c.yaml:4:7: cost: perceptron does not go with cg",
+            "c.yaml:4:7: cost: perceptron cannot be combined with cg",
         ),
-        ("dataset: sine\nlayers: 1-5-1\noutput: softmax\n", "c.yaml:3:9: output: softmax is for classes, but sine has"),
+        (
+            "dataset: sine\nlayers: 1-5-1\noutput: softmax\n",
+            "c.yaml:3:9: output: softmax needs classes",
+        ),
         (
             "dataset: and\nlayers: 2-3-1\nactivation: threshold\ncost: perceptron\n",
-            "c.yaml:3:13: activation: threshold works",
+            "c.yaml:3:13: activation: threshold is for the output layer only",
         ),
     ],
     ids=lambda value: "",
