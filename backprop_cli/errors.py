@@ -1,4 +1,4 @@
-"""The kinds of error that a user can meet, each with the exit code of the command that ends on it."""
+"""The errors of this package, each with the exit code of a command that ends with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the exit code of a command means."""
+    """Exit codes of commands."""
 
     DONE = 0
     FAILED = 1
@@ -19,60 +19,60 @@ class Exit(IntEnum):
 
 
 class BackpropError(Exception):
-    """Something the user can act on: a message that says what is wrong, where, and what to do."""
+    """An error that the user can fix; the message says what is wrong, where, and what to do."""
 
     exit_code = Exit.FAILED
 
 
 class UsageError(BackpropError):
-    """The command line, or a file named on it, asks for something that is not to be had."""
+    """The command line, or a file named on it, is invalid."""
 
     exit_code = Exit.USAGE
 
 
 MAX_PROBLEMS = 50
-"""How many problems of a config are printed; the exception has them all."""
+"""How many errors of a config are printed; the exception has them all."""
 
 
 class ConfigError(UsageError):
-    """An experiment that cannot be run; `problems` has one located line for each thing to mend."""
+    """An invalid config; `problems` has one located line per error."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        count = "an error" if len(problems) == 1 else f"{len(problems)} errors"
         more = [f"… and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
-        super().__init__("\n".join([f"the experiment has {count}", *problems[:MAX_PROBLEMS], *more]))
+        super().__init__("\n".join([f"the config has {count}", *problems[:MAX_PROBLEMS], *more]))
 
 
 class DivergedError(BackpropError):
-    """The cost or a parameter stopped being finite in `epoch` (from 1), at `step` (from 1) of `steps`."""
+    """The cost or a parameter became infinite or NaN in `epoch` (from 1), at `step` (from 1) of `steps`."""
 
     exit_code = Exit.DIVERGED
 
     def __init__(self, epoch: int, step: int, steps: int) -> None:
         self.epoch, self.step = epoch, step
-        super().__init__(f"training diverged in epoch {epoch}, step {step} of {steps}: no longer finite")
+        super().__init__(f"training diverged in epoch {epoch}, step {step} of {steps}: cost or parameters not finite")
 
 
 class CheckFailed(BackpropError):
-    """A check that was asked for did not hold."""
+    """A requested check failed."""
 
     exit_code = Exit.CHECK_FAILED
 
 
 class DataError(BackpropError):
-    """A data set is not to be had."""
+    """A data set is not available."""
 
     exit_code = Exit.NO_DATA
 
 
 class UnreadableError(BackpropError):
-    """A file, or a row of it, is not an example that a network could be shown; the message leaves out its name."""
+    """A file, or a row of it, is not a valid example; the message does not name the file."""
 
 
 class CheckpointError(BackpropError):
-    """A file is not a whole checkpoint of this program."""
+    """A file is not a valid checkpoint."""
 
 
 class RunError(BackpropError):
-    """A run's folder is missing, taken, or not as this program left it."""
+    """A run's folder is missing, in use, or invalid."""

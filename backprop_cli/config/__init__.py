@@ -1,1 +1,1 @@
-"""From YAML text and command-line words to a frozen, typed Experiment, or to a list of located problems."""
+"""Configs: from YAML text and command-line overrides to a frozen, typed Experiment, or to a list of located errors."""

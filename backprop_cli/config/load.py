@@ -1,4 +1,4 @@
-"""Load an experiment: a file, what it extends, the words of the command line, and every problem at once."""
+"""Loading an experiment: a file, the files that it extends, command-line overrides; all errors are reported at once."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ MAX_EXTENDS = 10
 
 
 def load_experiment(path: FilePath, overrides: Sequence[str] = ()) -> Experiment:
-    """Return the experiment in a file, changed by `KEY=VALUE` words, with every default worked out.
+    """Return the experiment in a file, changed by `KEY=VALUE` overrides, with all defaults filled in.
 
-    Raises ConfigError with all the problems there are, each with its place.
+    Raises ConfigError with all errors, each with its location.
     """
     document = _with_base(path, ())
-    for word in overrides:
-        _override(document, word)
+    for override in overrides:
+        _override(document, override)
     return _validate(document, home=f"{path}:1:1")
 
 
 def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], origin: str) -> Experiment:
-    """Return the experiment in `values`, as `Experiment.to_dict` wrote them, changed by `KEY=VALUE` words.
+    """Return the experiment in `values` (see `Experiment.to_dict`), changed by `KEY=VALUE` overrides.
 
-    Problems of the values themselves are located at `origin`.
+    Errors in the values themselves are located at `origin`. Raises ConfigError.
     """
     document = Document(values=dict(values))
-    for word in overrides:
-        _override(document, word)
+    for override in overrides:
+        _override(document, override)
     return _validate(document, home=origin)
 
 
 def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
-    """Read a file and, below it, what it extends."""
+    """Read a file and the files that it extends."""
     document = read_file(path)
     _resolve_aliases(document)
     base = document.values.pop("extends", None)
@@ -52,29 +52,31 @@ def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
     place = document.value_places[("extends",)]
     if not isinstance(base, str):
         raise ConfigError([f"{place}: extends must be the path of a file, not {base!r}"])
-    under_path = path.parent / base
-    if under_path.is_fifo() or under_path.is_char_device():  # to read a pipe or a terminal is to wait for it
-        raise ConfigError([f"{place}: extends {base!r}, which is not a file"])
+    base_path = path.parent / base
+    if base_path.is_fifo() or base_path.is_char_device():  # reading a pipe or a terminal would block
+        raise ConfigError([f"{place}: extends {base!r}, which is not a regular file"])
     here = path.resolve()
-    if here in seen or len(seen) >= MAX_EXTENDS:
-        raise ConfigError([f"{place}: extends goes round in a circle, or through more than {MAX_EXTENDS} files"])
+    if here in seen:
+        raise ConfigError([f"{place}: circular 'extends'"])
+    if len(seen) >= MAX_EXTENDS:
+        raise ConfigError([f"{place}: more than {MAX_EXTENDS} levels of 'extends'"])
     try:
-        under = _with_base(under_path, (*seen, here))
+        merged = _with_base(base_path, (*seen, here))
     except ConfigError as error:
-        raise ConfigError([f"{place}: extends a file with problems", *error.problems]) from None
-    _put_over(under, document)
-    under.problems += document.problems
-    return under
+        raise ConfigError([f"{place}: the extended file has errors", *error.problems]) from None
+    _merge(merged, document)
+    merged.problems += document.problems
+    return merged
 
 
-def _put_over(under: Document, document: Document) -> None:
-    """Put the keys of a document in place of those of another, with all that is below them, places included."""
+def _merge(base: Document, document: Document) -> None:
+    """Replace the keys of the base that the document has too, and add the others."""
     keys = document.values.keys()
-    under.values.update(document.values)
-    under.key_places = {path: place for path, place in under.key_places.items() if path[0] not in keys}
-    under.value_places = {path: place for path, place in under.value_places.items() if path and path[0] not in keys}
-    under.key_places.update(document.key_places)
-    under.value_places.update(document.value_places)
+    base.values.update(document.values)
+    base.key_places = {path: place for path, place in base.key_places.items() if path[0] not in keys}
+    base.value_places = {path: place for path, place in base.value_places.items() if path and path[0] not in keys}
+    base.key_places.update(document.key_places)
+    base.value_places.update(document.value_places)
 
 
 def _resolve_aliases(document: Document) -> None:
@@ -84,28 +86,28 @@ def _resolve_aliases(document: Document) -> None:
             continue
         place = document.key_places.pop((symbol,))
         if key in document.values:
-            document.problems.append(f"{place}: '{symbol}' and '{key}' are the same key; keep one of them")
+            document.problems.append(f"{place}: '{symbol}' and '{key}' are the same key; remove one of them")
         document.values[key] = document.values.pop(symbol)
         document.key_places[(key,)] = place
         document.value_places[(key,)] = document.value_places.pop((symbol,), place)
 
 
-def _override(document: Document, word: str) -> None:
-    """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE` word."""
-    place = f"command line: {word}"
-    name, equals, text = word.partition("=")
+def _override(document: Document, override: str) -> None:
+    """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE`."""
+    place = f"command line: {override}"
+    name, equals, text = override.partition("=")
     keys = [ALIASES.get(key, key) for key in name.split(".")]
     if not equals or not all(keys):
         document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
         return
     if len(keys) > 2 or keys[0] == "extends":
-        document.problems.append(f"{place}: '{name}' cannot be set here")
+        document.problems.append(f"{place}: '{name}' cannot be set on the command line")
         return
     value = read_text(text, name, place)
     document.problems += value.problems
     if len(keys) == 1:
         below = {(keys[0], *path): place for path in value.value_places}
-        _put_over(document, Document({keys[0]: value.values}, {(keys[0],): place}, {(keys[0],): place, **below}))
+        _merge(document, Document({keys[0]: value.values}, {(keys[0],): place}, {(keys[0],): place, **below}))
     else:
         _set_option(document, keys[0], keys[1], value.values, place)
 
@@ -116,7 +118,7 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
     if key in KEYS and not choices:
         document.problems.append(f"{place}: {key} has no options")
         return
-    only = next(iter(choices)) if len(choices) == 1 else None  # `average.decay=0.9` can only mean the ema
+    only = next(iter(choices)) if len(choices) == 1 else None  # `average.decay=0.9` is an option of ema
     options = document.values.get(key, getattr(FIELDS[key].default, "name", only) if key in FIELDS else None)
     if isinstance(options, str):
         options = {"name": options} if options else {}
@@ -136,11 +138,11 @@ def _validate(document: Document, home: str) -> Experiment:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
         findings = error.errors(include_url=False)
-        known = (*KEYS, "extends") if len(findings) <= MAX_PROBLEMS else ()  # to guess what was meant takes its time
+        known = (*KEYS, "extends") if len(findings) <= MAX_PROBLEMS else ()  # guessing what was meant is slow
         for finding in findings:
             problems.append(_locate(document, home, finding, known))
             bad.add(finding["loc"][0] if finding["loc"] else "?")
-        try:  # the rules between the other keys are worth a look in the same go
+        try:  # check the rules between the other keys as well
             experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
         except ValidationError:
             raise ConfigError(sorted(problems, key=_line_and_column)) from None
@@ -175,13 +177,13 @@ def _value_at(values: Any, path: Path) -> Any:
 
 
 def _line_and_column(problem: str) -> tuple[int, int]:
-    """Return where a problem is in its file; those of the command line come last."""
+    """Return the location of an error in its file; those of the command line come last."""
     match = re.match(r".*?:(\d+):(\d+): ", problem)
     return (int(match[1]), int(match[2])) if match else (sys.maxsize, 0)
 
 
 def _place(places: Mapping[Path, str], path: Path) -> str | None:
-    """Return the place of path, or of the nearest thing around it."""
+    """Return the location of path, or of the nearest value that contains it."""
     while path and path not in places:
         path = path[:-1]
     return places.get(path) if path else None

@@ -1,7 +1,7 @@
-"""YAML text to plain values, with the place of every key and value, and YAML's traps closed.
+"""A strict YAML reader that keeps the location of every key and value.
 
-Numbers are read as YAML 1.2 reads them, so 1e-3 is one and `yes` is a word. Aliases, tags, duplicate keys and
-numbers that are not finite are problems, and so is a file too large or too deeply nested to be an experiment.
+Scalars follow YAML 1.2: 1e-3 is a number and `yes` is a string. Aliases, tags, duplicate keys and non-finite numbers
+are errors, and so are files that are too large or too deeply nested for a config.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_DEPTH = 20
 MAX_DIGITS = 300
 
 Path = tuple[str | int, ...]
-"""The way to a value: ("optimizer", "mu") or ("layers", 1)."""
+"""The keys and indices that lead to a value: ("optimizer", "mu") or ("layers", 1)."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -33,7 +33,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]
 
 @dataclass
 class Document:
-    """Plain values, with the place of each key and of each value, and the problems met on the way."""
+    """Plain values, the location of each key and of each value, and the errors found."""
 
     values: Any = None
     key_places: dict[Path, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Document:
 
 
 def read_file(path: FilePath) -> Document:
-    """Read a YAML file whose top level is a mapping. Raises ConfigError if it is not even that."""
+    """Read a YAML file whose top level is a mapping. Raises ConfigError if it cannot be read or has errors."""
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -52,7 +52,7 @@ def read_file(path: FilePath) -> Document:
     except ValueError as error:  # a NUL in the name
         raise ConfigError([f"{name!r}: cannot be read: {error}"]) from error
     if len(data) > MAX_BYTES:
-        raise ConfigError([f"{name}:1:1: the file is larger than 64 KB; an experiment has a few lines"])
+        raise ConfigError([f"{name}:1:1: the file is larger than 64 KB"])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -70,12 +70,12 @@ def read_file(path: FilePath) -> Document:
 
 
 def read_text(text: str, name: str, place: str | None = None) -> Document:
-    """Read YAML text; places are `name:line:column`, or all the same `place` if one is given."""
+    """Read YAML text; locations are `name:line:column`, or all `place` if it is given."""
     return _Builder(name, place).build(text)
 
 
 class _Builder:
-    """Builds a Document from the parser's events, without recursion, and stops at what it cannot survive."""
+    """Builds a Document from the parser's events, without recursion."""
 
     def __init__(self, name: str, place: str | None) -> None:
         self._name, self._place = name, place
@@ -86,7 +86,7 @@ class _Builder:
         if control := _CONTROL.search(text):
             before = text[: control.start()]
             line, column = before.count("\n") + 1, control.start() - (before.rfind("\n") + 1) + 1
-            self._problem(line, column, f"the character U+{ord(control.group()):04X} has no place in a text file")
+            self._problem(line, column, f"invalid control character U+{ord(control.group()):04X}")
             return self._document
         try:
             for event in yaml.parse(text, Loader=_Loader):
@@ -95,18 +95,18 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            self._problem(line, column, f"not YAML: {error.problem or error.context}")
+            self._problem(line, column, f"invalid YAML: {error.problem or error.context}")
         except yaml.YAMLError as error:
-            self._problem(1, 1, f"not YAML: {error}")
+            self._problem(1, 1, f"invalid YAML: {error}")
         return self._document
 
     def _take(self, event: Any) -> bool:
-        """Take in one event; return whether to go on."""
+        """Process one event; return whether to continue."""
         if isinstance(event, yaml.DocumentStartEvent) and self._document.value_places:
-            self._at(event, "a second document starts here; an experiment is one")
+            self._at(event, "a second document starts here; a config is a single document")
             return False
         if isinstance(event, yaml.AliasEvent):
-            self._at(event, f"aliases (*{event.anchor}) are not read; write the value out")
+            self._at(event, f"aliases (*{event.anchor}) are not supported; repeat the value")
             self._add(event, None)
         elif isinstance(event, yaml.ScalarEvent):
             self._refuse_tag(event)
@@ -117,14 +117,14 @@ class _Builder:
             path = self._add(event, container)
             self._stack.append(_Open(container, path))
             if len(self._stack) > MAX_DEPTH:
-                self._at(event, f"nested more than {MAX_DEPTH} deep")
+                self._at(event, f"nested more than {MAX_DEPTH} levels deep")
                 return False
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             self._stack.pop()
         return True
 
     def _add(self, event: Any, value: Any) -> Path:
-        """Put a value, or a key, where it belongs; return the path of the value."""
+        """Add a value, or a key, to the innermost container; return the path of the value."""
         if not self._stack:
             self._document.values = value
             self._document.value_places[()] = self._where(event)
@@ -145,10 +145,10 @@ class _Builder:
     def _add_key(self, event: Any, value: Any, top: _Open) -> Path:
         key = event.value if isinstance(event, yaml.ScalarEvent) else f"<{type(event).__name__}>"
         if not isinstance(event, yaml.ScalarEvent):
-            self._at(event, "a key must be a word")
+            self._at(event, "a key must be a string")
         path = (*top.path, key)
         if path in self._document.key_places:
-            self._at(event, f"key '{key}' stands twice; first at {self._document.key_places[path]}")
+            self._at(event, f"duplicate key '{key}' (first defined at {self._document.key_places[path]})")
         else:
             self._document.key_places[path] = self._where(event)
         top.key = key
@@ -161,7 +161,7 @@ class _Builder:
         if text.lower() in _WORDS:
             return _WORDS[text.lower()]
         if len(text) > MAX_DIGITS and _FLOAT.fullmatch(text):
-            self._at(event, f"a number of {len(text)} digits")
+            self._at(event, f"a number of {len(text)} digits is too long")
             return None
         if _INT.fullmatch(text):
             return int(text)
@@ -174,7 +174,7 @@ class _Builder:
 
     def _refuse_tag(self, event: Any) -> None:
         if event.tag not in (None, "!"):
-            self._at(event, f"tags ({event.tag}) are not read; write the plain value")
+            self._at(event, f"tags ({event.tag}) are not supported; remove the tag")
 
     def _where(self, event: Any) -> str:
         mark = event.start_mark
@@ -189,7 +189,7 @@ class _Builder:
 
 @dataclass
 class _Open:
-    """A mapping or sequence whose end has not come yet; `key` waits for its value."""
+    """A mapping or sequence that is not complete yet; `key` is the key of the next value."""
 
     container: Any
     path: Path

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from backprop_cli.config.aliases import ALIASES
@@ -180,6 +181,10 @@ class Experiment(BaseModel):
         if not self.data.classes:
             return Regression(self.data.values)
         return Classification(self.data.classes, ENCODINGS[self.encoding])
+
+    def to_yaml(self) -> str:
+        """Return the experiment as the text of a config file."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, default_flow_style=None, allow_unicode=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as the mapping of a config, in the order of the keys."""

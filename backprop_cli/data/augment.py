@@ -1,4 +1,4 @@
-"""Augmentation: images moved, turned and bent a little, anew each time a batch is made of them."""
+"""Augmentation: random shifts, rotations and elastic distortions, drawn anew for every batch of images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Images = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Augment:
-    """What may happen to an image.
+    """Random distortions of images.
 
-    shift: it stays (one time in five), or moves up, down, left or right by 1 to so many pixels; with 1 that is the
-    textbook's expanded data (Nielsen, chapter 3, `expand_mnist.py`). rotation: it turns by up to so many degrees.
-    elastic: each pixel moves by a random field of that strength α, smoothed by a Gaussian of `smoothness` σ pixels
-    (Simard et al. 2003, section 2, who take α = 34 and σ = 4 with fields of -1 … 1).
+    shift: with probability 1/5 none, else up, down, left or right by 1 to `shift` pixels; 1 is the textbook's expanded
+    data (Nielsen, chapter 3, `expand_mnist.py`). rotation: by up to so many degrees. elastic: displacements of strength
+    α, uniform in -1 … 1 and smoothed by a Gaussian of `smoothness` σ pixels (Simard et al. 2003, section 2, with
+    α = 34 and σ = 4).
     """
 
     shift: Annotated[int, Ge(0), Le(10)] = 0
@@ -31,7 +31,7 @@ class Augment:
 
 
 class Augmenter:
-    """Does to batches of images of a given (height, width) what an Augment allows."""
+    """Applies an Augment to batches of images of a given (height, width)."""
 
     def __init__(self, augment: Augment, image: tuple[int, int]) -> None:
         self._augment, self._image = augment, image
@@ -41,20 +41,20 @@ class Augmenter:
         if self._augment.shift:
             self._shift(pixels, rng)
         if self._augment.rotation or self._augment.elastic:
-            self._bend(pixels, rng)
+            self._distort(pixels, rng)
 
     def _shift(self, pixels: Images, rng: np.random.Generator) -> None:
         m, size = pixels.shape
         which = rng.integers(0, 5 * self._augment.shift, m)
-        paper = np.zeros((m, size + 1), pixels.dtype)  # the pixel beyond the last is what comes in from outside
-        paper[:, :size] = pixels
+        padded = np.zeros((m, size + 1), pixels.dtype)  # the pixel beyond the last is the background
+        padded[:, :size] = pixels
         sources = self._sources[which]
         sources += (size + 1) * np.arange(m)[:, None]
-        paper.take(sources, out=pixels, mode="clip")
+        padded.take(sources, out=pixels, mode="clip")
 
     @cached_property
     def _sources(self) -> npt.NDArray[np.intp]:
-        """For each move, of which there are five for every distance, the pixel that each pixel comes from."""
+        """For each move (five for every distance), the index of the pixel that each pixel is taken from."""
         height, width = self._image
         row, column = np.indices(self._image)
         found = []
@@ -65,8 +65,8 @@ class Augmenter:
                 found.append(np.where(inside, y * width + x, height * width).ravel())
         return np.array(found)
 
-    def _bend(self, pixels: Images, rng: np.random.Generator) -> None:
-        """Take each pixel from where the turn and the field say, between the four pixels around that place."""
+    def _distort(self, pixels: Images, rng: np.random.Generator) -> None:
+        """Take each pixel from its rotated and displaced position, by bilinear interpolation."""
         height, width = self._image
         m = len(pixels)
         y, x = (axis.astype(np.float32) for axis in np.indices(self._image))
@@ -79,11 +79,11 @@ class Augmenter:
             field = self._augment.elastic * (vertical @ field @ horizontal)
             from_y += field[0]
             from_x += field[1]
-        pixels[...] = np.rint(self._between(pixels, from_y + (height - 1) / 2, from_x + (width - 1) / 2))
+        pixels[...] = np.rint(self._interpolate(pixels, from_y + (height - 1) / 2, from_x + (width - 1) / 2))
 
     @cached_property
     def _smoothing(self) -> tuple[Images, Images]:
-        """The Gaussian as a matrix for each axis, (height, height) and (width, width); each row sums to 1."""
+        """The Gaussian filter as a matrix for each axis, (height, height) and (width, width); each row sums to 1."""
         matrices = []
         for length in self._image:
             place = np.arange(length, dtype=np.float32)
@@ -91,17 +91,17 @@ class Augmenter:
             matrices.append(weight / weight.sum(axis=1, keepdims=True))
         return matrices[0], matrices[1].T
 
-    def _between(self, pixels: Images, y: Images, x: Images) -> Images:
-        """Return the images (m, height · width) at the places y and x (m, height, width), linear in between."""
+    def _interpolate(self, pixels: Images, y: Images, x: Images) -> Images:
+        """Return the images (m, height · width) at positions y and x (m, height, width), interpolated bilinearly."""
         height, width = self._image
         m = len(pixels)
-        paper = np.zeros((m, height + 2, width + 2), np.float32)  # a rim of nothing, for what comes in from outside
-        paper[:, 1:-1, 1:-1] = pixels.reshape(m, height, width)
+        padded = np.zeros((m, height + 2, width + 2), np.float32)  # a border of background
+        padded[:, 1:-1, 1:-1] = pixels.reshape(m, height, width)
         y, x = np.clip(y + 1, 0, height + 1), np.clip(x + 1, 0, width + 1)
         top, left = np.minimum(y.astype(np.intp), height), np.minimum(x.astype(np.intp), width)
         down, right = y - top, x - left
         first = (np.arange(m)[:, None, None] * (height + 2) + top) * (width + 2) + left
-        corner = [paper.take(first + step) for step in (0, 1, width + 2, width + 3)]
+        corner = [padded.take(first + step) for step in (0, 1, width + 2, width + 3)]
         upper = corner[0] + right * (corner[1] - corner[0])
         lower = corner[2] + right * (corner[3] - corner[2])
         return np.asarray(upper + down * (lower - upper)).reshape(m, height * width)

@@ -1,4 +1,4 @@
-"""The IDX format of the MNIST files: a magic number, the sizes, the bytes."""
+"""The IDX format of the MNIST files: magic number, sizes, data."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ UNSIGNED_BYTES = 0x08
 
 
 def parse_idx(data: bytes, name: str) -> npt.NDArray[Any]:
-    """Return the array of bytes in an IDX file, uint8 and read-only: nothing is copied.
+    """Return the uint8 array in an IDX file, read-only and without a copy.
 
-    Raises DataError, with `name` as the place, for anything but a whole file of unsigned bytes.
+    Raises DataError, which begins with `name`, for anything but a complete file of unsigned bytes.
     """
     if len(data) < 4 or data[:2] != b"\0\0":
         raise DataError(f"{name}: not an IDX file")
@@ -29,5 +29,5 @@ def parse_idx(data: bytes, name: str) -> npt.NDArray[Any]:
         raise DataError(f"{name}: the IDX file ends inside its header")
     shape = struct.unpack(f">{n_axes}I", data[4:start])
     if len(data) - start != math.prod(shape):
-        raise DataError(f"{name}: the IDX header promises {math.prod(shape):,} bytes, {len(data) - start:,} follow")
+        raise DataError(f"{name}: the IDX header declares {math.prod(shape):,} bytes, but {len(data) - start:,} follow")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

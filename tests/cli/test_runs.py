@@ -131,7 +131,7 @@ def test_where_chooses_runs_by_their_config_and_status(backprop, conditions, cho
     [
         (("--where", "eat=3"), "no run has a key 'eat'; did you mean 'eta'?"),
         (("--where", "eta"), "--where eta: expected KEY=VALUE"),
-        (("--where", "eta=[1"), "--where eta=[1: not YAML"),
+        (("--where", "eta=[1"), "--where eta=[1: invalid YAML"),
         (("--sort", "val_acuracy"), "no run has a column 'val_acuracy'; did you mean 'val_accuracy'?"),
         (("--csv", "--json"), "--csv and --json"),
     ],

@@ -108,7 +108,7 @@ def test_a_dry_run_shows_the_experiment_and_writes_nothing(backprop, tiny, tmp_p
 def test_config_errors_come_all_at_once_with_exit_2(backprop, tiny, tmp_path):
     done = backprop("train", tiny, "epoch=3", "eta=-1", "layers=64-12-9")
     assert done.code == 2
-    assert done.err.startswith("error: the experiment has 3 problems\n")
+    assert done.err.startswith("error: the config has 3 errors\n")
     assert not (tmp_path / "runs").exists()
 
 

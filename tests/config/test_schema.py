@@ -42,7 +42,7 @@ def test_shipped_configs_satisfy_the_schema_and_point_to_it(validator, path):
     ],
     ids=str,
 )
-def test_the_schema_refuses_what_the_program_refuses(validator, change):
+def test_the_schema_rejects_what_the_program_rejects(validator, change):
     experiment = {"dataset": "mnist", "layers": "784-30-10"}
     assert validator.is_valid(experiment)
     assert not validator.is_valid({**experiment, **change})

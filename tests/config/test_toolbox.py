@@ -1,4 +1,4 @@
-"""The keys of the toolbox: what they may hold, what they come to, and what is wrong with them, with its place."""
+"""Keys with options: valid values, defaults, and located errors."""
 
 import json
 
@@ -39,14 +39,14 @@ def problems(load):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_config_is_an_experiment_and_comes_back_from_what_it_writes(path):
+def test_every_shipped_config_loads_again_from_what_it_writes(path):
     experiment = load_experiment(path)
     written = experiment.to_dict()
     assert override_experiment(json.loads(json.dumps(written)), [], "there") == experiment
     assert Experiment.model_validate(yaml.safe_load(yaml.safe_dump(written))).to_dict() == written
 
 
-def test_a_layer_may_say_more_than_its_units(load):
+def test_a_layer_can_have_options(load):
     e = load(
         DIGITS + "activation: tanh\ndropout: 0.1\n", "layers=[64, {units: 20, activation: relu, dropout: 0.5}, 30, 10]"
     )
@@ -76,12 +76,12 @@ def test_options_can_be_set_from_the_command_line_one_by_one(load):
     assert e.strengths == {"l1": 0.5, "l2": 2.0}
 
 
-def test_an_option_of_what_was_one_number_or_nothing_keeps_what_there_was(load):
+def test_an_option_extends_a_number_or_the_default(load):
     assert load(DIGITS, "lambda=5", "lambda.l1=0.1").strengths == {"l1": 0.1, "l2": 5.0}
     assert load(DIGITS, "average.decay=0.9").average.decay == 0.9
 
 
-def test_one_number_is_the_strength_of_the_one_penalty(load):
+def test_a_number_is_the_strength_of_the_penalty(load):
     assert load(DIGITS, "lambda=5").strengths == {"l2": 5.0}
     assert load(DIGITS, "lambda=5", "penalty=l1").strengths == {"l1": 5.0}
     assert load(DIGITS).strengths == {}
@@ -129,16 +129,16 @@ def test_data_sets_have_options(load):
     assert load("dataset: moons\nlayers: 2-8-2\n", "dataset.seed=3").dataset == Moons(seed=3)
 
 
-def test_two_classes_and_one_output_are_encoded_as_0_and_1(load):
+def test_two_classes_with_one_output_are_encoded_as_0_and_1(load):
     assert load("dataset: xor\nlayers: 2-2-1\n").targets == "scalar"
 
 
-def test_values_are_predicted_by_identity_outputs_unless_it_is_said_otherwise(load):
+def test_regression_has_identity_outputs_by_default(load):
     assert load("dataset: sine\nlayers: 1-8-1\nactivation: tanh\n").output == "identity"
     assert load("dataset: sine\nlayers: 1-8-1\nactivation: tanh\noutput: tanh\n").output == "tanh"
 
 
-def test_a_rule_that_wants_all_examples_gets_them(load):
+def test_full_batch_optimizers_get_all_examples(load):
     for optimizer in ("rprop", "cg", "lbfgs"):
         assert load(DIGITS, f"optimizer={optimizer}").batch_size == "full"
     assert load("dataset: xor\nlayers: 2-2-1\n").batch_size == "full"  # there are only four
@@ -209,7 +209,7 @@ def test_a_rule_that_wants_all_examples_gets_them(load):
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_said_where_it_stands(problems, more, problem):
+def test_contradictions_between_keys_are_located(problems, more, problem):
     found = problems(DIGITS, *more)
     assert len(found) == 1, found
     assert problem in found[0]
@@ -267,5 +267,5 @@ def test_what_cannot_be_is_said_where_it_stands(problems, more, problem):
     ],
     ids=lambda value: "",
 )
-def test_data_and_keys_must_fit_each_other(problems, text, problem):
+def test_keys_must_fit_the_data_set(problems, text, problem):
     assert any(found.startswith(problem) for found in problems(text)), problems(text)

@@ -20,7 +20,7 @@ def test_digits_are_1197_300_and_300_images_of_64_pixels(digits):
     assert digits.train.inputs.max() * digits.scale == 1.0
 
 
-def test_every_split_has_all_digits_in_equal_measure(digits):
+def test_the_splits_are_stratified(digits):
     for name in ("train", "val", "test"):
         counts = np.bincount(digits.split(name).targets, minlength=10)
         assert counts.max() - counts.min() <= 0.05 * counts.sum() / 2

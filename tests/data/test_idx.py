@@ -15,7 +15,7 @@ def idx(*shape, kind=0x08, payload=None):
     return bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + payload
 
 
-def test_an_idx_file_becomes_the_array_it_describes():
+def test_an_idx_file_is_read_as_the_array_that_it_describes():
     np.testing.assert_array_equal(parse_idx(idx(2, 3), "x"), [[0, 1, 2], [3, 4, 5]])
 
 
@@ -26,9 +26,9 @@ def test_an_idx_file_becomes_the_array_it_describes():
         (b"\x1f\x8b\x08\x00", "not an IDX file"),
         (idx(2, 2, kind=0x0D), "expected unsigned bytes"),
         (idx(2, 2)[:9], "ends inside its header"),
-        (idx(2, 2, payload=b"123"), "promises 4 bytes, 3 follow"),
-        (idx(2, 2, payload=b"12345"), "promises 4 bytes, 5 follow"),
-        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "promises"),
+        (idx(2, 2, payload=b"123"), "header declares 4 bytes, but 3 follow"),
+        (idx(2, 2, payload=b"12345"), "header declares 4 bytes, but 5 follow"),
+        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "declares"),
     ],
 )
 def test_anything_else_is_refused_with_its_name(data, message):
@@ -38,7 +38,7 @@ def test_anything_else_is_refused_with_its_name(data, message):
 
 
 @given(st.binary(max_size=64))
-def test_no_bytes_at_all_can_do_more_than_be_refused(data):
+def test_any_bytes_are_read_or_refused(data):
     try:
         array = parse_idx(data, "x")
     except DataError:

@@ -6,7 +6,7 @@ from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
 
 
-def test_mnist_comes_from_a_mirror_whole(serve, mnist_folder, tmp_path):
+def test_mnist_is_downloaded_from_a_mirror(serve, mnist_folder, tmp_path):
     mirror = serve(mnist_folder)
     data = load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(tmp_path, mirror=mirror.url))
     assert [len(data.split(name)) for name in ("train", "val", "test")] == [50_000, 10_000, 10_000]

@@ -73,7 +73,7 @@ def check(path):
 def assert_refused(path, done):
     lines = done.err.splitlines()
     assert done.code == 2, done
-    assert lines[0].startswith("error: the experiment has ")
+    assert lines[0].startswith("error: the config has ")
     assert lines[1].startswith(f"{path}:")
     assert len(lines) <= 60
 
