@@ -233,6 +233,7 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     kept = sum(array.size for array in e.optimizer.init(np.zeros(1)).values())
     copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
     batch = e.batch_size if isinstance(e.batch_size, int) else 2000
+    examples = 8 * e.data.inputs * (e.data.pool + e.data.test)
     needed = item * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
     available = _physical_memory()
     if available and needed > available:
@@ -241,6 +242,12 @@ def _memory(e: Experiment) -> Iterator[Problem]:
             ("layers", widest),
             f"layers: training {parameters:,} parameters needs about {needed / 2**30:,.1f} GiB, but this machine "
             f"has {available / 2**30:,.1f}; make the layer of {e.sizes[widest]:,} units smaller",
+        )
+    elif available and needed + examples > available:
+        yield (
+            ("dataset",),
+            f"dataset: training on {e.data.pool:,} examples needs about {(needed + examples) / 2**30:,.1f} GiB, but "
+            f"this machine has {available / 2**30:,.1f}; use fewer examples",
         )
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from backprop_cli.config.aliases import ALIASES
 from backprop_cli.config.checks import problems_of, with_defaults
-from backprop_cli.config.messages import message
+from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, options_of, strengths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError
@@ -26,8 +26,7 @@ def load_experiment(path: FilePath, overrides: Sequence[str] = ()) -> Experiment
     Raises ConfigError with all errors, each with its location.
     """
     document = _with_base(path, ())
-    for override in overrides:
-        _override(document, override)
+    _apply(document, overrides)
     return _validate(document, home=f"{path}:1:1")
 
 
@@ -37,8 +36,7 @@ def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], ori
     Errors in the values themselves are located at `origin`. Raises ConfigError.
     """
     document = Document(values=dict(values))
-    for override in overrides:
-        _override(document, override)
+    _apply(document, overrides)
     return _validate(document, home=origin)
 
 
@@ -51,10 +49,14 @@ def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
         return document
     place = document.value_places[("extends",)]
     if not isinstance(base, str):
-        raise ConfigError([f"{place}: extends must be the path of a file, not {base!r}"])
+        raise ConfigError([f"{place}: extends must be the path of a file, not {show(base)}"])
     base_path = path.parent / base
-    if base_path.is_fifo() or base_path.is_char_device():  # reading a pipe or a terminal would block
-        raise ConfigError([f"{place}: extends {base!r}, which is not a regular file"])
+    try:
+        blocks = base_path.is_fifo() or base_path.is_char_device()  # as reading a pipe or a terminal does
+    except OSError as error:
+        raise ConfigError([f"{place}: extends {show(base)}: {error.strerror}"]) from error
+    if blocks:
+        raise ConfigError([f"{place}: extends {show(base)}, which is not a regular file"])
     here = path.resolve()
     if here in seen:
         raise ConfigError([f"{place}: circular 'extends'"])
@@ -90,6 +92,14 @@ def _resolve_aliases(document: Document) -> None:
         document.values[key] = document.values.pop(symbol)
         document.key_places[(key,)] = place
         document.value_places[(key,)] = document.value_places.pop((symbol,), place)
+
+
+def _apply(document: Document, overrides: Sequence[str]) -> None:
+    if "=" in overrides:  # eta = 0.5 arrives as three words
+        document.problems.append(f"command line: {' '.join(overrides)}: write KEY=VALUE without spaces around '='")
+        return
+    for override in overrides:
+        _override(document, override)
 
 
 def _override(document: Document, override: str) -> None:
@@ -163,8 +173,10 @@ def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[st
         path = path[:-1]  # the mapping was given in a short form: a number of units, the strength of one penalty
     places = document.key_places if kind == "extra_forbidden" else document.value_places
     name = str(value.get("name", "")) if isinstance(value, dict) else ""
-    known = known_keys if len(path) == 1 else options_of(str(path[0]), name)
-    return f"{_place(places, path) or home}: {message(path, finding, known)}"
+    key, option = str(path[0]), path[-1]
+    known = known_keys if len(path) == 1 else options_of(key, name)
+    owners = [other for other in choices_of(key) if option in options_of(key, other)]
+    return f"{_place(places, path) or home}: {message(path, finding, known, owners)}"
 
 
 def _value_at(values: Any, path: Path) -> Any:

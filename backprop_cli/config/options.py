@@ -121,7 +121,9 @@ class OptionsOf(Format):
         if self.named and isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, Mapping):
-            raise PydanticCustomError("form", f"must be {f'{self._short[0]} or ' if self._short else ''}a mapping")
+            option = "name" if self.named else dataclasses.fields(next(iter(self.kinds.values())))[0].name
+            form = f"{f'{self._short[0]} or ' if self._short else ''}a mapping such as {{{option}: …}}"
+            raise PydanticCustomError("form", "must be {form}", {"form": form})
         if self.named and "name" not in value:
             raise PydanticCustomError("nameless", "'name' is missing")
         kind = self.kinds[_known(value["name"], self.kinds) if self.named else ""]
@@ -171,7 +173,7 @@ def options_model(kind: Any) -> type[BaseModel]:
     return create_model(
         kind.__name__,
         __config__=ConfigDict(extra="forbid", strict=True, frozen=True),
-        __doc__=(kind.__doc__ or "").splitlines()[0],
+        __doc__=(kind.__doc__ or "").partition("\n")[0],  # no docstrings under python -OO
         **fields,
     )
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,7 +108,12 @@ def test_shipped_configs_load(path):
     ("line", "problem"),
     [
         ("epoch: 3", "c.yaml:9:1: unknown key 'epoch'; did you mean 'epochs'?"),
-        ("momentum: 3", "c.yaml:9:1: unknown key 'momentum'"),
+        ("momentum: 3", "c.yaml:9:1: unknown key 'momentum'; use 'optimizer: {name: momentum, mu: 0.9}'"),
+        ("lr: 0.1", "c.yaml:9:1: unknown key 'lr'; use 'eta'"),
+        ("hidden: 30", "c.yaml:9:1: unknown key 'hidden'; use 'layers'"),
+        ("initializer: glorot", "c.yaml:9:14: initializer: unknown name 'glorot'; use 'xavier'"),
+        ("early_stopping: 5", "c.yaml:9:17: early_stopping must be a mapping such as {patience: …}, not 5"),
+        ("lambda: x\n", "c.yaml:9:1: duplicate key 'lambda'"),
         ("seed: -1", "c.yaml:9:7: seed must be at least 0, not -1"),
         ("seed: 1.5", "c.yaml:9:7: seed must be an integer, not 1.5"),
         ("seed: true", "c.yaml:9:7: seed must be an integer, not true"),
@@ -135,7 +142,7 @@ def test_shipped_configs_load(path):
         ("optimizer: {name: adam2}", "c.yaml:9:12: optimizer: unknown name 'adam2'"),
         ("optimizer: {mu: 0.5}", "c.yaml:9:12: optimizer: 'name' is missing"),
         ("output: {a: 1}", "c.yaml:9:9: output: unknown name a mapping"),
-        ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping, not 3"),
+        ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping such as {name: …}, not 3"),
         ("optimizer: {name: momentum, mu: 1}", "c.yaml:9:33: optimizer.mu must be less than 1, not 1"),
         ("optimizer: {name: momentum, nu: 1}", "c.yaml:9:29: unknown key 'nu'; known here: name, mu"),
         ("output: softmax\nactivation: softmax", "c.yaml:10:1: duplicate key 'activation' (first defined"),
@@ -165,7 +172,10 @@ def test_an_invalid_line_is_located_and_explained(write, line, problem):
         ("layers=[784, many, 10]", "layers[1] must be an integer, not 'many'"),
         ("layers=784-3000000-10", "layers: training 2,385,000,010 parameters needs about"),
         ("batch_size=50001", "batch_size: 50,001 is more than the 50,000 training examples; write at most 50000"),
-        ("optimizer.mu=0.5", "unknown key 'mu'"),
+        ("optimizer.mu=0.5", "unknown key 'mu'; it is an option of momentum, nesterov"),
+        ("cost=MSE", "cost: unknown name 'MSE'; use 'quadratic'"),
+        ("dataset=iris", "dataset: unknown name 'iris' (known: mnist, digits, "),
+        ("lambda=much", "lambda must be a number or a mapping such as {l1: …}, not 'much'"),
         ("optimizer.name=nothing", "optimizer: unknown name 'nothing'"),
         ("eta.x=1", "eta has no options"),
         ("lmbda=3", "unknown key 'lmbda'; did you mean 'lambda'?"),
@@ -212,3 +222,47 @@ def test_extends_must_name_an_existing_file_and_cannot_be_circular(write):
     assert "No such file" in problems(write("extends: none.yaml\n"))[1]
     assert "circular 'extends'" in "".join(problems(write("extends: c.yaml\n")))
     assert problems(write("extends: 3\n")) == ["c.yaml:1:10: extends must be the path of a file, not 3"]
+
+
+def test_an_override_with_spaces_around_the_equals_sign_is_one_error(write):
+    assert problems(write(REFERENCE), "eta", "=", "0.5") == [
+        "command line: eta = 0.5: write KEY=VALUE without spaces around '='"
+    ]
+
+
+@pytest.mark.parametrize("layers", ["784-30-10", "784,30,10", "[784, 30, 10]"])
+def test_layers_can_be_written_in_short(write, layers):
+    assert load_experiment(write(REFERENCE), [f"layers={layers}"]).sizes == (784, 30, 10)
+
+
+@pytest.mark.parametrize(
+    ("base", "reason"), [("x" * 5000, "File name too long"), ("locked/base.yaml", "Permission denied")]
+)
+def test_an_extended_file_that_cannot_be_accessed_is_located(write, tmp_path, base, reason, monkeypatch):
+    is_fifo = Path.is_fifo
+
+    def refuse(path):
+        if path.parent.name == "locked":  # permissions do not stop root
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_fifo(path)
+
+    monkeypatch.setattr(Path, "is_fifo", refuse)
+    (found,) = problems(write(f"extends: {base}\n"))
+    assert found.startswith("c.yaml:1:10: extends ")
+    assert found.endswith(reason)
+    assert len(found) < 200
+
+
+def test_configs_load_without_docstrings():
+    code = "from pathlib import Path; from backprop_cli.config.load import load_experiment as load; "
+    code += "load(Path('configs/digits.yaml'), ['average=ema'])"
+    subprocess.run([sys.executable, "-OO", "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_memory_of_the_examples_counts(write, monkeypatch):
+    monkeypatch.setattr("backprop_cli.config.checks._physical_memory", lambda: 6e7)
+    load_experiment(write("dataset: {name: blobs, n: 1000}\nlayers: 2-5-3\n"))
+    found = problems(write("dataset: {name: blobs, n: 1000000}\nlayers: 2-5-3\n"))  # 24 MB as float64
+    assert found[0].startswith(
+        "c.yaml:1:10: dataset: training on 1,000,000 examples needs about 0.1 GiB, but this machine"
+    )
