@@ -37,6 +37,9 @@ class Task(Protocol):
     def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
         """Return y (n, outputs), written into `out` (of that dtype) if it is given."""
 
+    def predict(self, outputs: Outputs) -> npt.NDArray[Any]:
+        """Return the predicted targets: labels (n,), or values (n, k)."""
+
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return a number for these examples that can be summed over the parts of a split."""
 
@@ -52,14 +55,11 @@ class Encoding:
     codes: Callable[[int], npt.NDArray[np.float64]]
     output_per_class: ClassVar[bool] = False
 
-    def decode(self, outputs: Outputs, classes: int) -> npt.NDArray[np.intp]:
-        """Return the class of each row (n,): the one whose code is nearest.
-
-        ‖a - c‖² = ‖a‖² - 2 (a c - ‖c‖²/2) is smallest where the bracket is largest.
-        """
-        codes = codes_of(self, classes, outputs.dtype)
-        nearest: npt.NDArray[np.intp] = np.argmax(outputs @ codes.T - (codes * codes).sum(axis=1) / 2, axis=-1)
-        return nearest
+    def scores(self, outputs: Outputs, classes: int) -> Outputs:
+        """Return a score for each class, (n, classes), higher being more likely: 1 - ‖a - c‖ for the code c."""
+        codes = codes_of(self, classes, "float64")  # in float32, large outputs would be equally far from all codes
+        scores: Outputs = 1 - np.linalg.norm(outputs[:, None, :] - codes, axis=-1)
+        return scores
 
 
 class OneHot(Encoding):
@@ -67,10 +67,9 @@ class OneHot(Encoding):
 
     output_per_class: ClassVar[bool] = True
 
-    def decode(self, outputs: Outputs, classes: int) -> npt.NDArray[np.intp]:
-        """Return the index of the largest output, which is the class with the nearest code."""
-        largest: npt.NDArray[np.intp] = np.argmax(outputs, axis=-1)
-        return largest
+    def scores(self, outputs: Outputs, classes: int) -> Outputs:
+        """Return the outputs themselves: the largest is the one whose code is nearest."""
+        return outputs
 
 
 def _binary(classes: int) -> npt.NDArray[np.float64]:
@@ -119,9 +118,14 @@ class Classification:
             return self.codes(dtype).take(targets, axis=0)
         return self.codes(dtype).take(targets, axis=0, out=out, mode="clip")  # the default mode copies `out`
 
+    def scores(self, outputs: Outputs) -> Outputs:
+        """Return a score for each class, (n, classes), given outputs (n, n_L); the highest is the prediction."""
+        return self.encoding.scores(outputs, self.classes)
+
     def predict(self, outputs: Outputs) -> npt.NDArray[np.intp]:
-        """Return the class of each row of outputs (n, outputs)."""
-        return self.encoding.decode(outputs, self.classes)
+        """Return the predicted class of each row of outputs (n, n_L)."""
+        predicted: npt.NDArray[np.intp] = np.argmax(self.scores(outputs), axis=-1)
+        return predicted
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the number of correct predictions."""
@@ -147,6 +151,10 @@ class Regression:
             return targets.astype(dtype)
         out[...] = targets
         return out
+
+    def predict(self, outputs: Outputs) -> Outputs:
+        """Return the outputs, which are the values."""
+        return outputs
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the sum of the squared errors."""
