@@ -36,6 +36,7 @@ def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], ori
     Errors in the values themselves are located at `origin`. Raises ConfigError.
     """
     document = Document(values=dict(values))
+    _resolve_aliases(document, origin)
     _apply(document, overrides)
     return _validate(document, home=origin)
 
@@ -43,7 +44,7 @@ def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], ori
 def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
     """Read a file and the files that it extends."""
     document = read_file(path)
-    _resolve_aliases(document)
+    _resolve_aliases(document, str(path))
     base = document.values.pop("extends", None)
     if base is None:
         return document
@@ -81,12 +82,12 @@ def _merge(base: Document, document: Document) -> None:
     base.value_places.update(document.value_places)
 
 
-def _resolve_aliases(document: Document) -> None:
+def _resolve_aliases(document: Document, home: str) -> None:
     """Rename η and λ to eta and lambda."""
     for symbol, key in ALIASES.items():
         if symbol not in document.values:
             continue
-        place = document.key_places.pop((symbol,))
+        place = document.key_places.pop((symbol,), home)
         if key in document.values:
             document.problems.append(f"{place}: '{symbol}' and '{key}' are the same key; remove one of them")
         document.values[key] = document.values.pop(symbol)

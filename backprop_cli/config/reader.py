@@ -95,7 +95,7 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            is_tab = text.split("\n")[line - 1 : line] and text.split("\n")[line - 1][column - 1 : column] == "\t"
+            is_tab = mark and text[mark.index : mark.index + 1] == "\t"
             problem = "a tab cannot be used here; use spaces" if is_tab else error.problem or error.context
             self._problem(line, column, f"invalid YAML: {problem}")
         except yaml.YAMLError as error:

@@ -3,7 +3,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.data.mnist import Mnist
@@ -57,6 +56,13 @@ def test_greek_letters_are_keys(write):
     assert (e.eta, e.strengths) == (0.5, {"l2": 2})
 
 
+def test_aliases_are_keys_of_a_mapping_too():
+    e = override_experiment({"dataset": "mnist", "layers": "784-30-10", "η": 0.5, "λ": 5}, [], "mapping")
+    assert (e.eta, e.strengths) == (0.5, {"l2": 5})
+    with pytest.raises(ConfigError, match="mapping: 'η' and 'eta' are the same key"):
+        override_experiment({**e.to_dict(), "η": 1.0}, [], "mapping")
+
+
 def test_precedence_is_defaults_extended_file_file_command_line(write):
     write(REFERENCE + "seed: 1\n", "base.yaml")
     e = load_experiment(write("extends: base.yaml\neta: 0.5\nepochs: 5\n"), ["epochs=7"])
@@ -95,7 +101,7 @@ def test_fractions_are_of_the_available_examples(write):
 
 def test_a_resolved_experiment_is_a_config_of_the_same_experiment(write):
     e = load_experiment(write(REFERENCE + "optimizer: momentum\noutput: softmax\n"), ["cost=cross_entropy"])
-    assert load_experiment(write(yaml.safe_dump(e.to_dict()), "resolved.yaml")) == e
+    assert load_experiment(write(e.to_yaml(), "resolved.yaml")) == e
     assert override_experiment(e.to_dict(), [], "x") == e
 
 

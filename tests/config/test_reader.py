@@ -73,6 +73,7 @@ def test_every_key_and_value_has_a_location():
         ("a: [1, 2", "c.yaml:"),
         ("a: b: c", "c.yaml:1:5: invalid YAML"),
         ("a: 1\n\tb: 2", "c.yaml:2:1: invalid YAML: a tab cannot be used here; use spaces"),
+        ("é: ü\na:\n\tb: 2", "c.yaml:3:1: invalid YAML: a tab cannot be used here; use spaces"),
         ("a: 1\x00", "c.yaml:1:5: invalid control character U+0000"),
         ("a: 1\n---\na: 2", "c.yaml:2:1: a second document starts here"),
         ("? [1, 2]\n: 3", "c.yaml:1:3: a key must be a string"),
