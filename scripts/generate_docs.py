@@ -100,7 +100,8 @@ def value_of(schema: dict) -> str:
 def default_of(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    return "" if field.default is None else f"`{getattr(field.default, 'name', field.default)}`"
+    default = (field.json_schema_extra or {}).get("default", field.default)
+    return "" if default is None else f"`{getattr(default, 'name', default)}`"
 
 
 def pair_table(_: str) -> str:
