@@ -49,8 +49,8 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
     if e.sizes[0] != data.inputs:
         yield (
             ("layers", 0),
-            f"layers: the first layer has {e.sizes[0]:,} units, but {name} has {data.inputs} inputs; "
-            f"write {data.inputs}",
+            f"layers: the first layer has {e.sizes[0]:,} units, but {name} has {data.inputs} "
+            f"input{'s' * (data.inputs != 1)}; write {data.inputs}",
         )
     if e.sizes[-1] != e.task.outputs:
         has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
@@ -139,7 +139,7 @@ def _rates(e: Experiment) -> Iterator[Problem]:
                 f"{largest:.0e}",
             )
     if e.warmup >= e.epochs:
-        yield ("warmup",), f"warmup: {e.warmup:g} epochs is not shorter than the training of {e.epochs}; write less"
+        yield ("warmup",), f"warmup: must be less than the {e.epochs} epochs of training, not {e.warmup:g}"
 
 
 def _split_sizes(e: Experiment) -> Iterator[Problem]:

@@ -140,6 +140,7 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
     document.values[key] = {**options, option: value}
     document.key_places[(key, option)] = document.value_places[(key, option)] = place
     document.value_places.setdefault((key,), place)
+    document.key_places.setdefault((key,), place)
 
 
 def _validate(document: Document, home: str) -> Experiment:
@@ -177,7 +178,8 @@ def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[st
     key, option = str(path[0]), path[-1]
     known = known_keys if len(path) == 1 else options_of(key, name)
     owners = [other for other in choices_of(key) if option in options_of(key, other)]
-    return f"{_place(places, path) or home}: {message(path, finding, known, owners)}"
+    place = places.get((*path, "name")) if kind == "unknown_name" else None
+    return f"{place or _place(places, path) or home}: {message(path, finding, known, owners)}"
 
 
 def _value_at(values: Any, path: Path) -> Any:

@@ -145,7 +145,7 @@ def test_shipped_configs_load(path):
         ("train_size: 5", "c.yaml:6:13: batch_size: 10 is more than the 5 training examples; write at most 5"),
         ("threads: 0", "c.yaml:9:10: threads must be 'auto' or an integer from 1 to 1024, not 0"),
         ("optimizer: momentun", "c.yaml:9:12: optimizer: unknown name 'momentun'; did you mean 'momentum'?"),
-        ("optimizer: {name: adam2}", "c.yaml:9:12: optimizer: unknown name 'adam2'"),
+        ("optimizer: {name: adam2}", "c.yaml:9:19: optimizer: unknown name 'adam2'"),
         ("optimizer: {mu: 0.5}", "c.yaml:9:12: optimizer: 'name' is missing"),
         ("output: {a: 1}", "c.yaml:9:9: output: unknown name a mapping"),
         ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping such as {name: …}, not 3"),

@@ -163,6 +163,7 @@ def test_full_batch_optimizers_get_all_examples(load):
         (["lambda=-1"], "lambda must be at least 0, not -1"),
         (["eta.l3=1"], "command line: eta.l3=1: eta has no options"),
         (["batch_size=all"], "batch_size must be 'full' or an integer of at least 1, not 'all'"),
+        (["nothing.x=1"], "command line: nothing.x=1: unknown key 'nothing'"),
         (["cost.class_weights=[1, 2]"], "cost.class_weights: has 2 numbers, but there are 10 classes"),
         (["cost.class_weights=[-1, 2]"], "cost.class_weights[0] must be at least 0, not -1"),
         (
@@ -188,7 +189,7 @@ def test_full_batch_optimizers_get_all_examples(load):
         ),
         (["monitor=loss"], "monitor: unknown name 'loss' (known: accuracy, cost)"),
         (["evaluate_every=0"], "evaluate_every must be at least 1, not 0"),
-        (["warmup=30"], "warmup: 30 epochs is not shorter than the training of 30"),
+        (["warmup=30"], "warmup: must be less than the 30 epochs of training, not 30"),
         (["schedule=cosin"], "schedule: unknown name 'cosin'; did you mean 'cosine'?"),
         (["dataset.noise=1"], "unknown key 'noise'"),
         (["layers=64-10", "dropout=0.5"], "dropout: applies to hidden layers, but there are none"),
