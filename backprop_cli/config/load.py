@@ -14,7 +14,7 @@ from backprop_cli.config.aliases import ALIASES
 from backprop_cli.config.checks import problems_of, with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import Document, Path, read_file, read_text
-from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, options_of, strengths
+from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, options_of
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError
 
 MAX_EXTENDS = 10
@@ -134,7 +134,7 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
     if isinstance(options, str):
         options = {"name": options} if options else {}
     elif key == "lambda":
-        options = strengths(options, document.values.get("penalty"))
+        options = expand_lambda(options, document.values.get("penalty"))
     if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
         options = {}
     document.values[key] = {**options, option: value}

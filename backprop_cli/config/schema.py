@@ -130,7 +130,7 @@ class Experiment(BaseModel):
     def _read_lambda(cls, values: Any) -> Any:
         """Read a number under `lambda` as the strength of the one penalty."""
         if isinstance(values, dict) and "lambda" in values:
-            return {**values, "lambda": strengths(values["lambda"], values.get("penalty"))}
+            return {**values, "lambda": expand_lambda(values["lambda"], values.get("penalty"))}
         return values
 
     @field_serializer("lmbda")
@@ -191,7 +191,7 @@ class Experiment(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def strengths(value: Any, penalty: Any) -> Any:
+def expand_lambda(value: Any, penalty: Any) -> Any:
     """Return `{penalty: value}` for a number under `lambda`, and anything else as it is."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value

@@ -4,10 +4,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from backprop_cli.config.schema import KEYS, json_schema, schema_text
+from backprop_cli.config.schema import KEYS, choices_of, json_schema, options_of, schema_text
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
+from backprop_cli.optim.stopping import EarlyStopping
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -75,3 +76,12 @@ def test_the_schema_file_beside_the_configs_is_up_to_date():
     path = ROOT / "configs" / "backprop.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == json_schema()
     assert path.read_text(encoding="utf-8") == schema_text(), "run: backprop schema > configs/backprop.schema.json"
+
+
+def test_choices_and_options_of_keys():
+    assert choices_of("optimizer") == {**OPTIMIZERS, **MINIMIZERS}
+    assert choices_of("early_stopping") == {"": EarlyStopping}
+    assert choices_of("eta") == choices_of("layers") == choices_of("unknown") == {}
+    assert options_of("optimizer", "momentum") == ["name", "mu"]
+    assert options_of("early_stopping") == ["patience", "monitor", "min_delta"]
+    assert options_of("layers") == ["units", "activation", "dropout"]
