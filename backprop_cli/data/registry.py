@@ -50,8 +50,9 @@ def get_dataset(name: str) -> Source:
 
 def data_folder(source: Source, cache: Cache) -> Path | None:
     """Return the folder of a data set's files, or None if it has none."""
-    folders = {"embedded": Path(__file__).parent, "cache": cache.folder / source.name}
-    return folders.get(source.origin)
+    if source.origin == "cache":
+        return cache.folder / source.name
+    return Path(__file__).parent if source.origin == "embedded" else None
 
 
 def load_dataset(source: Source, task: Task, validation: int, train_size: int, cache: Cache) -> Dataset:

@@ -10,7 +10,7 @@ from backprop_cli.config.load import override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import DataSpec, Source, Split
-from backprop_cli.data.registry import DATASETS, get_dataset
+from backprop_cli.data.registry import DATASETS, data_folder, get_dataset
 from backprop_cli.errors import ConfigError, UsageError
 from backprop_cli.experiment import load_data
 
@@ -82,3 +82,10 @@ def test_inputs_are_scaled_in_the_dtype_of_training(tmp_path):
     x = data.x(data.train.inputs[:5], "float32")
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x, data.train.inputs[:5] / np.float32(16))
+
+
+def test_only_data_sets_with_files_have_a_folder(tmp_path):
+    cache = Cache(tmp_path)
+    assert data_folder(get_dataset("mnist"), cache) == tmp_path / "mnist"
+    assert (data_folder(get_dataset("digits"), cache) / "digits.npz").is_file()
+    assert data_folder(get_dataset("xor"), cache) is None
