@@ -41,7 +41,7 @@ def circle(monkeypatch):
     monkeypatch.setitem(DATASETS, "circle", Circle)
 
 
-def test_a_data_set_with_a_required_option_cannot_be_had_by_name_alone(circle):
+def test_get_dataset_names_the_required_options(circle):
     with pytest.raises(UsageError, match="data set 'circle' needs options; set them in a config: .*radius: …"):
         get_dataset("circle")
 
