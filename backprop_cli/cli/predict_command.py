@@ -15,7 +15,7 @@ from backprop_cli.cli.console import Command, Console, common_options, error_lin
 
 if TYPE_CHECKING:
     from backprop_cli.config.schema import Experiment
-    from backprop_cli.data.inputs import Reading
+    from backprop_cli.data.inputs import InputBatch
     from backprop_cli.nn.arrays import Array
 
 MAX_PROBLEMS = 10
@@ -115,7 +115,7 @@ class _Answer:
         return {"input": self.input, **top[0], "top": top}
 
 
-def _readings(files: Iterable[str], e: Experiment, failed: list[dict[str, str]]) -> Iterable[Reading]:
+def _readings(files: Iterable[str], e: Experiment, failed: list[dict[str, str]]) -> Iterable[InputBatch]:
     """Yield what each file holds; say what cannot be read, and note it in `failed`."""
     from backprop_cli.data.inputs import read_inputs
     from backprop_cli.errors import BackpropError, UnreadableError
