@@ -186,6 +186,7 @@ class Session:
 
         Where epochs are so short that saving each would take longer than training it, some wait for the next save.
         """
+        self.folder.check_lock()
         row = row_of(event, columns_of(self.experiment))
         metrics.append_row(self.folder.metrics, row)
         self.last = {key: value for key, value in row.items() if key.startswith(("epoch", "train_", "val_"))}
@@ -199,6 +200,7 @@ class Session:
 
     def _save(self, best: bool = False) -> None:
         """Write the last checkpoint, and the best one if this is it, or if it has been waiting to be written."""
+        self.folder.check_lock()
         started = time.perf_counter()
         metrics.sync(self.folder.metrics)
         data = to_bytes(self._checkpoint())

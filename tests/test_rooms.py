@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "data": {"errors", "files"},
     "config": {"errors", "nn", "optim", "data"},
     "training": {"errors", "nn", "optim", "data"},
-    "runs": {"errors", "files", "nn"},
+    "runs": {"errors", "files", "nn", "config"},
     "experiment": {"errors", "nn", "optim", "data", "config", "training"},
     "restore": {"errors", "nn", "config", "training", "runs", "experiment"},
     "session": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore"},

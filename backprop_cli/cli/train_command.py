@@ -48,7 +48,7 @@ def command(
     from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import load_data
-    from backprop_cli.runs.folder import check_name, claim
+    from backprop_cli.runs.folder import check_name, create_run_folder
     from backprop_cli.session import Session
 
     experiment = load_experiment(config, overrides)
@@ -65,7 +65,7 @@ def command(
     with ExitStack() as stack:
 
         def claimed() -> RunFolder:
-            folder = claim(runs_dir, config.stem, name, overwrite)
+            folder = create_run_folder(runs_dir, config.stem, name, overwrite)
             stack.enter_context(folder.lock())
             sizes = "-".join(map(str, experiment.sizes))
             console.say(f"training {sizes} on {experiment.dataset.name}, in {folder.path}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backprop_cli.errors import DataError
-from backprop_cli.files import atomic_write, remove_leftovers
+from backprop_cli.files import atomic_write, remove_temporaries
 
 Report = Callable[[str], None]
 """Told, in a line, what takes time: a download, a file that is not what it should be."""
@@ -79,7 +79,7 @@ class Cache:
             except Timeout:
                 self.report(f"waiting for another process that fetches {file.name}")
                 lock.acquire()
-            remove_leftovers(folder, f"{file.unpacked_name}*")
+            remove_temporaries(folder, f"{file.unpacked_name}*")
         try:
             yield
         finally:

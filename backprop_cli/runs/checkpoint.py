@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from backprop_cli.errors import CheckpointError
-from backprop_cli.files import naming
+from backprop_cli.files import with_path_in_error
 from backprop_cli.nn.arrays import Array
 
 _NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|(optimizer|average|epoch)\.[a-z0-9_]{1,40})\.npy")
@@ -110,7 +110,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises CheckpointError for anything but a whole one of this program, and OSError if it is there and cannot be read.
     """
     try:
-        with naming(path):
+        with with_path_in_error(path):
             if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
                 raise CheckpointError("not a file")
             with path.open("rb") as file:

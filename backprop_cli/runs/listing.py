@@ -98,14 +98,14 @@ def read_run(folder: RunFolder) -> Run:
     record = folder.read_record()
     if not record:
         raise RunError(f"{folder.path}: not a run's folder (no run.json)")
-    experiment = record["experiment"] if "experiment" in record else _read_config(folder.config)
+    experiment = record["experiment"] if "experiment" in record else folder.read_config()
     status, best, test = record.get("status"), record.get("best") or {}, record.get("test") or {}
     if not (isinstance(status, str) and all(isinstance(part, dict) for part in (experiment, best, test))):
         raise RunError(f"{folder.record}: not the record of a run")
     config = flatten(experiment)
     epochs, seconds = record.get("epochs"), record.get("seconds")
     if status == "running":  # the record is as the sitting began; the rows are as it goes
-        status = status if folder.has_owner() else DEAD
+        status = status if folder.is_locked() else DEAD
         rows = read_rows(folder.metrics)
         best = _best(rows, config.get("early_stopping.monitor"))
         epochs, seconds = rows[-1]["epoch"] if rows else 0, None
@@ -128,16 +128,6 @@ def _best(rows: Sequence[Mapping[str, float]], monitor: str | None) -> Mapping[s
         return rows[-1] if rows else {}
     sign = -1 if monitor == "cost" else 1
     return max(judged, key=lambda row: sign * row[f"val_{monitor}"])
-
-
-def _read_config(path: Path) -> Any:
-    """Return what config.yaml says, for a run whose record does not say it yet."""
-    import yaml
-
-    try:
-        return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
 
 
 def flatten(experiment: Mapping[str, Any]) -> dict[str, Any]:
