@@ -134,11 +134,9 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(console: Console, data_dir: Path | None, mirror: str | None, offline: bool, **arguments: Any) -> Any:
         def cache() -> Cache:
-            from platformdirs import user_cache_path
-
             from backprop_cli.data.cache import Cache
 
-            return Cache(data_dir or user_cache_path("backprop"), mirror, offline, console.say)
+            return Cache(data_dir, mirror, offline, console.say)
 
         return function(console=console, cache=cache, **arguments)
 

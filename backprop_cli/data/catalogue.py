@@ -42,8 +42,9 @@ def find_source(name: str) -> Source:
 
 def folder_of(source: Source, cache: Cache) -> Path | None:
     """Return where the files of a data set lie, or None if it has none."""
-    folders = {"embedded": Path(__file__).parent, "cache": cache.folder / source.name}
-    return folders.get(source.home)
+    if source.home == "cache":
+        return cache.folder / source.name
+    return Path(__file__).parent if source.home == "embedded" else None
 
 
 def load_dataset(source: Source, task: Task, validation: int, train_size: int, cache: Cache) -> Dataset:

@@ -148,7 +148,7 @@ def test_what_needs_data_is_left_out_with_a_warning(backprop, run, tmp_path):
     away = ("--offline", "--data-dir", tmp_path / "none")
     done = backprop("plot", "run", *away, "--json")
     assert (done.code, kinds(done)) == (0, ["curves", "weights"])
-    assert done.err.startswith("warning: no confusion and mistakes: mnist is not to be had")
+    assert done.err.startswith("warning: no confusion and mistakes: dataset 'mnist' is not available")
     assert done.err.count("\n") == 1
     assert backprop("plot", "run", "--kind", "confusion", *away).code == 5
 

@@ -127,7 +127,7 @@ def test_a_cache_that_may_not_be_written_to_is_done_without(forks, serve, tmp_pa
     words = ("train", ROOT / "configs/mnist.yaml", "epochs=1", "train_size=1000", "--data-dir", tmp_path / "cache")
     done = forks(*words, "--mirror", serve(mnist_folder).url, cwd=tmp_path, fault=order)
     assert done.code == 0, done.err
-    assert "the download is used but not kept" in done.err
+    assert "the download is used but not stored" in done.err
 
 
 @pytest.mark.parametrize(
