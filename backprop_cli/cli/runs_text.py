@@ -162,6 +162,8 @@ def value_text(column: str, value: Any, deviation: float | None = None) -> str:
     """Return a value as its column shows it; nothing for None."""
     if value is None:
         return ""
+    if not isinstance(value, int | float):  # a key of the config that has the name of a metric
+        return config_text(value)
     if column == "seconds":
         return duration(value)
     if column.endswith("_accuracy"):

@@ -335,7 +335,7 @@ def test_rm_follows_no_link_out(backprop, tmp_path):
     Path("runs/a/checkpoints/link").symlink_to(elsewhere.resolve())
     done = backprop("runs", "rm", "link", "--yes")
     assert done.code == 1
-    assert "is a link" in done.err
+    assert "is a symbolic link" in done.err
     assert backprop("runs", "rm", "a", "--yes").code == 0
     assert not Path("runs/a").exists()
     assert (elsewhere / "run.json").exists()
