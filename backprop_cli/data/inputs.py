@@ -29,10 +29,12 @@ MAX_LINE = 1 << 24
 """Characters in a line of CSV."""
 
 _NUMBER = re.compile(r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|infinity|nan)\s*", re.IGNORECASE)
+_SIZE = "(0|[1-9][0-9]{0,17})"
 _HEADER = re.compile(  # of an .npy file, with the keys in the order that its specification recommends
     r"\{\s*'descr':\s*(?P<descr>'[<>|=]?[A-Za-z][0-9]{0,9}'|\[[^\]]{0,9000}\])\s*,"
     r"\s*'fortran_order':\s*(?P<fortran>True|False)\s*,"
-    r"\s*'shape':\s*\((?P<shape>|[0-9]{1,18},|[0-9]{1,18}(\s*,\s*[0-9]{1,18}){1,31},?)\)\s*,?\s*\}\s*"
+    rf"\s*'shape':\s*\((?P<shape>|{_SIZE},|{_SIZE}(\s*,\s*{_SIZE}){{1,31}},?)\)\s*,?\s*\}}\s*",
+    re.ASCII,
 )
 
 

@@ -198,6 +198,7 @@ def check_mutants(path, count, seed):
         for _ in range(rng.choice((1, 1, 2, 5))):
             place = rng.randrange(len(data))
             data[place : place + rng.choice((0, 1, 1, 9, 90))] = rng.choice((*PIECES, rng.randbytes(1)))
+            data = data or bytearray(b"x")
         path.write_bytes(data)
         try:
             table = read_table(path)
