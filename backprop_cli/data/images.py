@@ -25,7 +25,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """The formats that are read. Pillow knows more, some of which start another program (EPS)."""
 
 MAX_PIXELS = 20_000_000
-"""Pixels of an image; the steps below take up to 30 bytes of memory for each."""
+"""Pixels of an image; the steps below take up to 35 bytes of memory for each."""
 
 DRAFT_SIZE = (2000, 2000)
 """A JPEG whose sides are at least twice as long is decoded at a half, a quarter or an eighth of its size."""

@@ -82,7 +82,7 @@ def test_what_cannot_be_evaluated_is_said_in_a_line(backprop, runs, tiny, tmp_pa
     backprop("train", tiny, "validation=0", "--name", "no-validation")
     for words, code, message in (
         (("x.npz",), 1, "x.npz: not a whole checkpoint"),
-        (("nothing",), 2, "'nothing' is no checkpoint"),
+        (("nothing",), 2, "named 'nothing'"),
         (("no-validation", "--split", "val"), 2, "no validation split"),
         ((), 2, "Missing argument"),
     ):

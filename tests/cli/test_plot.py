@@ -174,7 +174,7 @@ def test_what_cannot_be_drawn_is_said_in_a_line(backprop, run, tmp_path):
     (tmp_path / "empty").mkdir()
     for words, code, message in (
         (("empty",), 2, "empty: not a run's folder"),
-        (("none",), 2, "'none' is no checkpoint, no run's folder"),
+        (("none",), 2, "no checkpoint, run folder or run named 'none'"),
         (("run", "-o", "x.png"), 2, "one file for 4 pictures (curves, confusion, mistakes, weights)"),
         (("run", "--kind", "curves", "-o", "x.jpg"), 2, "there is no format .jpg"),
         (("run", "--kind", "curves", "-o", "x.png", "--format", "svg"), 2, "no file of --format svg"),

@@ -115,12 +115,12 @@ def test_a_page_is_written_of_whatever_a_run_left(backprop, runs):
     assert done.code == 0
     assert "warning: no confusion and mistakes and weights: runs/eta9/checkpoints/best.npz" in done.err
     Path("runs/eta10/metrics.csv").unlink()
-    Path("runs/eta10/run.json").write_text('{"status": "running", "best": null, "argv": 3}')
+    Path("runs/eta10/run.json").write_text('{"status": "running", "best": null}')
     done = backprop("report", "eta10", "eta9", "-q")
     assert (done.code, done.out) == (0, "report.html\n")
     done = backprop("report", "nowhere")
     assert done.code == 2
-    assert done.err.startswith("error: 'nowhere' is no")
+    assert done.err.startswith("error: no checkpoint, run folder or run named 'nowhere'")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
