@@ -1,3 +1,3 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
