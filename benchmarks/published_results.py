@@ -1,6 +1,6 @@
-"""Fill the table of docs/results.md: published figures beside those of the runs in a folder.
+"""Fill the table of docs/results.md: published results beside those of the runs in a folder.
 
-scripts/published_results.py [RUNS]: a folder with runs called NAME-seedN, as scripts/published.sh makes them.
+benchmarks/published_results.py [RUNS]: a folder with runs called NAME-seedN, as benchmarks/published.sh makes them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Run:
         return 100 - self.test()
 
     def best_on_test(self) -> float:
-        """The highest test accuracy of any epoch, for which the run is trained again: the program never looks."""
+        """The highest test accuracy of any epoch; needs a second training, since `train` does not record it."""
         memory = self.folder.parent / "best_on_test.json"
         known = json.loads(memory.read_text()) if memory.exists() else {}
         if self.folder.name not in known:
@@ -154,9 +154,9 @@ def darkness() -> int:
 
 
 def table(folder: Path, right_by_darkness: int) -> str:
-    lines = ["| row | config | figure, % | published | ours | seeds |", "|---|---|---|---|---|---|"]
+    lines = ["| row | config | metric, % | published | ours | seeds |", "|---|---|---|---|---|---|"]
     lines_of = {figure.row: [] for figure in FIGURES} | {6: [
-        f"| 6 | (no network) | nearest mean darkness, right of 10,000 | 2,225 | {right_by_darkness:,} | none |"
+        f"| 6 | (no network) | nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
     ]}  # fmt: skip
     for figure in FIGURES:
         values = [figure.ours(run) for run in runs_of(folder, figure.config)]

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Train the published experiments, three seeds each, and write what came of them into docs/results.md.
+# Train the published experiments, three seeds each, and write the results into docs/results.md.
 #
-#     scripts/published.sh                     # all; rows 1 to 19 take minutes, row 20 an hour
-#     scripts/published.sh 02 13-depth4        # some, by the names of their configs
+#     benchmarks/published.sh                     # all; rows 1 to 19 take minutes, row 20 an hour
+#     benchmarks/published.sh 02 13-depth4        # some, by the names of their configs
 #
-# RUNS (runs/published), SEEDS ("0 1 2") and WORDS (more KEY=VALUE for each) may be set. A run that is there already is
-# left alone, so the script can be stopped and started again.
+# RUNS (runs/published), SEEDS ("0 1 2") and WORDS (more KEY=VALUE for each) may be set. A finished run is
+# not repeated, so the script can be stopped and restarted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,4 +28,4 @@ for name in "${names[@]}"; do
         fi
     done
 done
-python3 scripts/published_results.py "$runs"
+python3 benchmarks/published_results.py "$runs"
