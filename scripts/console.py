@@ -9,8 +9,8 @@ A document is executed from top to bottom in one scratch folder, which has links
     <!-- slow -->                 on the line before any of these: only with --all
     <!-- not run -->              on the line before a ```console block: leave it alone
 
-A line `…` stands for any number of lines, and `…` within a line for any text. Times are not compared. Other processors
-round differently, so a check compares percentages to three points and of other numbers only that they are there.
+A line `…` stands for any number of lines, and `…` within a line for any text. Times are not compared. Processors round
+differently, so percentages may differ by three points, and other numbers are only required to be numbers.
 """
 
 from __future__ import annotations
@@ -41,14 +41,6 @@ _TIME = re.compile(r" *\b\d+(?:\.\d+)? (?:ms|s|min)\b")
 _NUMBER = re.compile(r"(?:[-+](?=\d))?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(%?)")
 _SPACES = re.compile(r"[ ─]+")
 _POINTS = 3.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command of a document, and the lines of output that the document shows for it, if any."""
-
-    command: str
-    shown: list[str] | None = None
 
 
 class Sandbox:
@@ -91,7 +83,7 @@ class Sandbox:
 
 @dataclass
 class Executed:
-    """A document after its commands were run: its new text, what differs, and what was not run."""
+    """A document after its commands were run: its new text, the differences, and the commands that need missing data."""
 
     text: str
     stale: list[str]
@@ -117,18 +109,18 @@ def execute(text: str, folder: Path, slow: bool = False) -> Executed:
             sandbox.run(block["command"] or textwrap.dedent(block["text"]), check=True)
             return whole
         lines: list[str] = []
-        for step in steps(textwrap.dedent(block["text"])):
-            actual = sandbox.run(step.command)
-            if not matches(step.shown or [], actual):
-                stale.append(f"$ {step.command}\n" + "\n".join(difference(step.shown or [], actual)))
-            lines += [*(f"$ {step.command}".splitlines()), *updated(step.shown or [], actual)]
+        for command, shown in steps(textwrap.dedent(block["text"])):
+            actual = sandbox.run(command)
+            if not matches(shown, actual):
+                stale.append("\n".join([f"$ {command}", *difference(shown, actual)]))
+            lines += [*f"$ {command}".splitlines(), *updated(shown, actual)]
         new = textwrap.indent("\n".join(lines) + "\n", block["indent"])
         return whole.replace(block["text"], new)
 
     return Executed(_BLOCK.sub(replaced, text), stale, skipped)
 
 
-def steps(block: str) -> Iterator[Step]:
+def steps(block: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the commands of a console block, each with the output below it; `\\` continues a command."""
     command, shown = "", []
     for line in block.splitlines():
@@ -136,12 +128,12 @@ def steps(block: str) -> Iterator[Step]:
             command += "\n" + line
         elif line.startswith("$ "):
             if command:
-                yield Step(command, shown)
+                yield command, shown
             command, shown = line.removeprefix("$ "), []
         else:
             shown.append(line)
     if command:
-        yield Step(command, shown)
+        yield command, shown
 
 
 def pieces(shown: list[str]) -> list[list[str]]:
