@@ -83,7 +83,7 @@ class Sandbox:
 
 @dataclass
 class Executed:
-    """A document after its commands were run: its new text, the differences, and the commands that need missing data."""
+    """A document after its commands were run: new text, differences, and commands that lack their data."""
 
     text: str
     stale: list[str]

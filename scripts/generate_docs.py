@@ -86,7 +86,7 @@ def value_of(schema: dict) -> str:
     words = {
         "boolean": "`true` or `false`",
         "object": "mapping",
-        "integer": "whole number",
+        "integer": "integer",
         "number": "number",
         "array": "list",
         "string": "`784-30-10`",

@@ -13,7 +13,7 @@ MAX_BYTES = 100_000
 
 
 def collect(folder: Path) -> None:
-    """Replace each picture of docs/images that has been drawn anew in a folder."""
+    """Replace each picture of docs/images that exists in a folder."""
     if (page := folder / "report.html").exists():
         _screenshot(page, folder / "report.png")
     for target in sorted(IMAGES.glob("*.png")):
