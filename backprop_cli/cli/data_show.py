@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backprop_cli.cli.completion import complete_dataset
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options, data_options
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("show", cls=Command)
-@click.argument("name", default="mnist")
+@click.argument("name", default="mnist", shell_complete=complete_dataset)
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="train", show_default=True)
 @click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="Show so many examples.")
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="Begin with this one, from 0.")

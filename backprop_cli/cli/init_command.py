@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from backprop_cli.cli.completion import SCHEMA, complete_template, templates
+from backprop_cli.cli.completion import complete_template
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options
 
@@ -27,6 +27,7 @@ from backprop_cli.cli.options import common_options
 def command(path: Path | None, template: str, as_list: bool, force: bool, console: Console) -> None:
     """Write a commented config to PATH (<template>.yaml by default), and beside it the schema for editors."""
     from backprop_cli.config.schema import schema_text
+    from backprop_cli.config.templates import SCHEMA, templates
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
 

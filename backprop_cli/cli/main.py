@@ -1,11 +1,10 @@
-"""The `backprop` command: finds the commands, and turns errors into lines and exit codes.
+"""The `backprop` command: its subcommands, errors and exit codes.
 
-Nothing here, and nothing at the top of a command's file, imports more than click: --help answers in a blink.
+Neither this file nor the top of a command's file imports anything but click, so that --help is quick.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -34,17 +33,17 @@ COMMANDS = (
     "data",
     "completion",
 )
-"""Every command, in the order of --help; each lives in the file cli/<name>_command.py."""
+"""All commands in the order of --help; each is defined in cli/<name>_command.py."""
 
 COMPLETE = "_BACKPROP_COMPLETE"
-"""The environment variable in which a shell asks for completions; click answers."""
+"""The environment variable by which a shell asks click for completions."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in their own order."""
+        """Return the names in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -70,8 +69,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
-    if COMPLETE in os.environ:
-        import_module("backprop_cli.cli.shells").register()
     try:
         code = cli.main(words, prog_name="backprop", complete_var=COMPLETE, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
