@@ -22,10 +22,11 @@ MAY_IMPORT = {
     "plots": set(),
     "results": {"errors", "nn", "data", "config", "training", "runs", "experiment", "restore"},
     "gallery": {"errors", "nn", "training", "plots", "results"},
+    "explain": {"errors", "nn", "optim", "data", "config", "training", "experiment"},
     "report": {"plots", "results", "gallery"},
     "cli": {
         *("errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore", "session"),
-        *("plots", "results", "gallery", "report"),
+        *("plots", "results", "gallery", "report", "explain"),
     },
     "__main__": {"cli"},
     "__init__": set(),

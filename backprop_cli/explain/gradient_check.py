@@ -1,0 +1,101 @@
+"""Gradient checks of an experiment and of all combinations of activations and costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.experiment import batch_size, build_objective, initial_theta
+from backprop_cli.nn.gradcheck import Result, check_gradient, combinations, example_of, worst_of
+
+SMALL, SAMPLES, EXAMPLES = 5_000, 100, 100
+"""Networks up to SMALL parameters are checked completely, others at SAMPLES of each array, on EXAMPLES at most."""
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """The results by row; a row is named by a value for each of `columns`."""
+
+    columns: tuple[str, ...]
+    results: dict[tuple[str, ...], Result]
+    eps: float
+    tolerance: float
+
+    @property
+    def checked(self) -> int:
+        """The number of parameters that were compared."""
+        return sum(result.checked for result in self.results.values())
+
+    @property
+    def largest_error(self) -> float:
+        """The largest relative error."""
+        return max(result.error for result in self.results.values())
+
+    @property
+    def failed(self) -> int:
+        """The number of rows with an error above the tolerance."""
+        return sum(not self.holds(result) for result in self.results.values())
+
+    def holds(self, result: Result) -> bool:
+        """Return whether an error is within the tolerance."""
+        return result.error <= self.tolerance
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers; an error that is not finite is None."""
+        return {
+            "ok": self.checked > 0 and not self.failed,
+            "checked": self.checked,
+            "largest_error": _finite(self.largest_error),
+            "eps": self.eps,
+            "tolerance": self.tolerance,
+            "rows": [
+                dict(zip(self.columns, row, strict=True))
+                | {
+                    "checked": r.checked,
+                    "skipped": r.skipped,
+                    "error": _finite(r.error),
+                    "at": r.at,
+                    "ok": self.holds(r),
+                }
+                for row, r in self.results.items()
+            ],
+        }
+
+
+def check_combinations(eps: float, tolerance: float) -> GradientCheck:
+    """Check every hidden activation, and features such as dropout, with every cost; outputs are taken together."""
+    found: dict[tuple[str, ...], list[Result]] = {}
+    for (hidden, _, cost, feature), objective in combinations():
+        result = check_gradient(objective, *example_of(objective), eps=eps)
+        found.setdefault((feature or hidden, cost), []).append(result)
+    results = {row: worst_of(of_outputs) for row, of_outputs in found.items()}
+    return GradientCheck(("case", "cost"), results, eps, tolerance)
+
+
+def check_experiment(e: Experiment, data: Dataset, samples: int | None, eps: float, tolerance: float) -> GradientCheck:
+    """Check each W and b of an experiment at its initial parameters, on its first batch, without dropout.
+
+    `samples` parameters of each array are checked; None means all of a small network, else SAMPLES.
+    """
+    objective = build_objective(e)
+    network = objective.network
+    theta = initial_theta(e, network, "float64")
+    batch = data.train[: min(batch_size(e), EXAMPLES)]
+    x, y = batch.inputs * np.float64(data.scale), data.task.encode(batch.targets, "float64")
+    if samples is None:
+        samples = network.n_parameters if network.n_parameters <= SMALL else SAMPLES
+    rng = np.random.default_rng(e.seed)
+    results: dict[tuple[str, ...], Result] = {}
+    for name, indices in network.arrays():
+        chosen: Any = np.sort(rng.choice(indices, min(samples, len(indices)), replace=False))
+        results[name,] = check_gradient(objective, theta, x, y, chosen, eps)
+    return GradientCheck(("parameters",), results, eps, tolerance)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
