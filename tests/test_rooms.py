@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "experiment": {"errors", "nn", "optim", "data", "config", "training"},
     "restore": {"errors", "nn", "config", "training", "runs", "experiment"},
     "session": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore"},
-    "plots": set(),
+    "plots": {"errors", "data", "training"},
     "results": {"errors", "nn", "data", "config", "training", "runs", "experiment", "restore"},
     "gallery": {"errors", "nn", "training", "plots", "results"},
     "explain": {"errors", "nn", "optim", "data", "config", "training", "experiment"},

@@ -42,13 +42,12 @@ class Console:
     def result(self, text: str, data: Any, quiet: str = "", styled: bool = False) -> None:
         """Print the result: `data` with --json, `quiet` with --quiet, else `text`.
 
-        A `styled` text has escape sequences of its own and is not escaped. Nor is `quiet` unless stdout is a terminal:
-        scripts need names as they are.
+        A `styled` text has escape sequences of its own and is not escaped, nor is `quiet` unless on a terminal.
         """
         if self.json:  # JSON allows DEL, C1 and bidi characters unescaped
             self._write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", to_json(data)))
         elif self.quiet:
-            self._write(printable(quiet) if sys.stdout and sys.stdout.isatty() else quiet)
+            self._write(quiet if styled else _for_scripts(quiet))
         else:
             self._write(text if styled else printable(text))
 
@@ -56,8 +55,7 @@ class Console:
         """Print the result as CSV, escaped only on a terminal."""
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([header, *rows])
-        text = lines.getvalue().rstrip("\n")
-        self._write(printable(text) if sys.stdout and sys.stdout.isatty() else text)
+        self._write(_for_scripts(lines.getvalue().rstrip("\n")))
 
     def say(self, line: str) -> None:
         """Print a line of progress on stderr, unless --quiet."""
@@ -97,6 +95,11 @@ class Console:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             raise BackpropError(f"cannot write to stdout: {error.strerror}") from error
+
+
+def _for_scripts(text: str) -> str:
+    """Return text unchanged, because scripts need names as they are, but printable on a terminal."""
+    return printable(text) if sys.stdout and sys.stdout.isatty() else text
 
 
 def error_line(message: str) -> None:

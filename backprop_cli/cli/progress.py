@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backprop_cli.cli.console import Console
 
 if TYPE_CHECKING:
-    from backprop_cli.cli.live import LiveChart
+    from backprop_cli.plots.terminal.live import LiveChart
     from backprop_cli.training.evaluation import Score
     from backprop_cli.training.loop import EpochResult, Event
 

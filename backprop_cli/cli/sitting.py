@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from backprop_cli.cli.console import Console, error_line
-from backprop_cli.cli.live import LiveChart
 from backprop_cli.cli.progress import duration, show
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError, Exit
 from backprop_cli.experiment import batch_size
 from backprop_cli.optim.minimizers import Minimizer
+from backprop_cli.plots.terminal.live import LiveChart
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.session import Session
 from backprop_cli.training.diagnostics import advice
