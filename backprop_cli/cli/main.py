@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-    Start with: backprop train configs/digits.yaml
+    Start with: backprop init, then backprop train digits.yaml
     """
 
 

@@ -1,4 +1,4 @@
-"""Plain tables for a terminal."""
+"""Tables of text for a terminal."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 
 WIDEST, NARROWEST = 40, 8
-"""How wide a cell may be that can be cut, and how narrow it may be made."""
+"""Cells that may be shortened are at most this wide, and never shortened below this width."""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
-    """Return lines with aligned columns: the first `left` to the left, the rest to the right."""
+    """Return lines with aligned columns: the first `left` left-aligned, the others right-aligned."""
     lines = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = _widths(lines)
     return "\n".join(
@@ -24,15 +24,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
 
 
 def terminal_width() -> int | None:
-    """Return how many characters a line of stdout may have; None if it is no terminal, where nothing need be cut."""
+    """Return the width of the terminal on stdout, or None if it is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def fitted(lines: Sequence[Sequence[str]], width: int | None, fixed: int) -> list[list[str]]:
-    """Return a table's lines no wider than `width`, if there is one.
+    """Return the lines of a table that is at most `width` wide; None means any width.
 
-    The cells beyond the first `fixed` columns are cut, as little as will do; when that is not enough, the last of
-    these columns are left out.
+    Cells after the first `fixed` columns are shortened as little as possible; if that is not enough, the last of these
+    columns are left out.
     """
     if width is None:
         return [list(line) for line in lines]

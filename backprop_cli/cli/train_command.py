@@ -44,11 +44,11 @@ def command(
 
     KEY=VALUE changes a key of the config for this run: eta=0.5 layers=784-100-10 optimizer.mu=0.95
     """
-    from backprop_cli.cli.describe import describe_experiment
     from backprop_cli.cli.sitting import sit
     from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import UsageError
     from backprop_cli.experiment import load_data
+    from backprop_cli.explain.experiment import describe_experiment
     from backprop_cli.runs.folder import check_name, claim
     from backprop_cli.session import Session
 

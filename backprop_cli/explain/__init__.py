@@ -1,1 +1,1 @@
-"""One training step and the gradient check of an experiment, explained: numbers beside their formulas."""
+"""Explanations of an experiment: its summary, one training step with every number, and its gradient check."""

@@ -26,9 +26,9 @@ def serve():
     import filelock  # noqa: F401 - imported where they are used, which is here
     import platformdirs  # noqa: F401
 
-    import backprop_cli.cli.describe
     import backprop_cli.cli.sitting
-    import backprop_cli.data.download  # noqa: F401
+    import backprop_cli.data.download
+    import backprop_cli.explain.experiment  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)

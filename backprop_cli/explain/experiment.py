@@ -1,4 +1,4 @@
-"""An experiment in words: what `check` and `train --dry-run` print."""
+"""A summary of an experiment, for `check` and `train --dry-run`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backprop_cli.training.threads import choose_threads
 
 
 def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
-    """Return the resolved experiment, its parameters and its steps, as text and as data."""
+    """Return the experiment with all defaults and the numbers of parameters and steps, as text and as data."""
     per_layer = [(n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes)]
     batch = batch_size(e)
     steps = -(-n_train(e) // batch)
@@ -27,8 +27,9 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
     layers = " + ".join(f"{count:,}" for count in per_layer)
     comments = [
         f"# parameters: {sum(per_layer):,}" + (f" = {layers}" if len(per_layer) > 1 else ""),
-        f"# examples:   {n_train(e):,} to train, {e.validation:,} to validate, {e.dataset.test:,} to test",
-        f"# steps:      {steps:,} of {batch:,} an epoch, {steps * e.epochs:,} in all; BLAS threads: {threads}",
+        f"# examples:   {n_train(e):,} training, {e.validation:,} validation, {e.dataset.test:,} test",
+        f"# steps:      {steps:,} per epoch (batch size {batch:,}), {steps * e.epochs:,} in total",
+        f"# threads:    {threads}",
     ]
     text = yaml.safe_dump(facts["experiment"], sort_keys=False, default_flow_style=None, allow_unicode=True)
     return text + "\n".join(comments), facts
