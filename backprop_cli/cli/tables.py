@@ -1,54 +1,5 @@
-"""Plain tables for a terminal."""
+"""Tables for a terminal."""
 
-from __future__ import annotations
+from backprop_cli.text import fitted, table, terminal_width
 
-import shutil
-import sys
-from collections.abc import Iterable, Sequence
-
-WIDEST, NARROWEST = 40, 8
-"""How wide a cell may be that can be cut, and how narrow it may be made."""
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
-    """Return lines with aligned columns: the first `left` to the left, the rest to the right."""
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = _widths(lines)
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def terminal_width() -> int | None:
-    """Return how many characters a line of stdout may have; None if it is no terminal, where nothing need be cut."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def fitted(lines: Sequence[Sequence[str]], width: int | None, fixed: int) -> list[list[str]]:
-    """Return a table's lines no wider than `width`, if there is one.
-
-    The cells beyond the first `fixed` columns are cut, as little as will do; when that is not enough, the last of
-    these columns are left out.
-    """
-    if width is None:
-        return [list(line) for line in lines]
-    widths = _widths(lines)
-    for limit in range(WIDEST, NARROWEST - 1, -1):
-        limits = [w if i < fixed else min(w, limit) for i, w in enumerate(widths)]
-        if sum(limits) + 2 * (len(limits) - 1) <= width:
-            break
-    while len(limits) > fixed and sum(limits) + 2 * (len(limits) - 1) > width:
-        limits.pop()
-    return [[_cut(cell, limit) for cell, limit in zip(line, limits, strict=False)] for line in lines]
-
-
-def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(*lines, strict=True)]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+__all__ = ["fitted", "table", "terminal_width"]
