@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_override
-from backprop_cli.cli.console import Command, Console, common_options
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options
 
 
 @click.command("check", cls=Command, short_help="Validate a config and show all of it.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options
 
 
 @click.command("completion", cls=Command, short_help="Print the script for completion in a shell.")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from backprop_cli.cli.completion import complete_dataset
-from backprop_cli.cli.console import Command, Console, common_options, data_options
+from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.data_show import show
+from backprop_cli.cli.options import common_options, data_options
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache

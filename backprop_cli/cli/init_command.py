@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import SCHEMA, complete_template, templates
-from backprop_cli.cli.console import Command, Console, common_options
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options
 
 
 @click.command("init", cls=Command, short_help="Write a commented config to start from.")

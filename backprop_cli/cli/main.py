@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from backprop_cli import __version__
-from backprop_cli.cli.console import error_line
+from backprop_cli.cli.console import Console, error_line
 from backprop_cli.errors import Exit
 
 COMMANDS = (
@@ -66,24 +66,19 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be UTF-8, and terminals need not know η
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be UTF-8, and not every terminal can show η
         utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+    words = list(sys.argv[1:] if argv is None else argv)
     if COMPLETE in os.environ:
         import_module("backprop_cli.cli.shells").register()
     try:
-        code = cli.main(argv, prog_name="backprop", complete_var=COMPLETE, standalone_mode=False)
+        code = cli.main(words, prog_name="backprop", complete_var=COMPLETE, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = Exit.USAGE
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"\nTry '{context.command_path} --help'." if context else ""
-        error_line(error.format_message() + hint)
-        code = Exit.USAGE
-    except OSError as error:  # --help > /dev/full
-        error_line(str(error))
-        code = Exit.FAILED
+    except (click.ClickException, OSError) as error:  # OSError: backprop --help > /dev/full
+        code = Console(json="--json" in words).error(error)
     except (click.Abort, KeyboardInterrupt):
         error_line("interrupted")
         code = Exit.SIGINT

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options, data_options, runs_option
 from backprop_cli.plots import FORMATS, KINDS
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options, error_line, runs_option
+from backprop_cli.cli.console import Command, Console, error_line
+from backprop_cli.cli.options import common_options, runs_option
 
 if TYPE_CHECKING:
     from backprop_cli.config.schema import Experiment

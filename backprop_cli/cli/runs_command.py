@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from backprop_cli.cli.completion import complete_column, complete_condition, complete_run
-from backprop_cli.cli.console import Command, Console, common_options, runs_option
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options, runs_option
 
 if TYPE_CHECKING:
     from backprop_cli.runs.summary import RunSummary

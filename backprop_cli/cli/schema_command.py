@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options
 
 
 @click.command("schema", cls=Command, short_help="Print the JSON Schema of a config.")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options, data_options
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options, data_options
 
 if TYPE_CHECKING:
     from backprop_cli.cli.trace_story import Rule

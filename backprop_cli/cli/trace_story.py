@@ -130,18 +130,18 @@ def _backward(trace: Trace, objective: Objective) -> Iterator[Line | str]:
     _, formula = _cost_formulas(objective)
     for l in range(last, 0, -1):
         layer, mark = trace.layers[l - 1], "BP1" if l == last else "BP2"
-        if layer.pulled is None:
+        if layer.dC_da is None:
             yield Line(_equation(f"delta^{l}", formula), layer.delta, mark)
             yield _why_without_slope(objective, l)
             continue
-        pulled = f"dC/da^{l}" if l == last else f"delta^{l + 1} W^{l + 1}"
-        yield Line(_equation(pulled, formula) if l == last else pulled, layer.pulled)
+        dC_da = f"dC/da^{l}" if l == last else f"delta^{l + 1} W^{l + 1}"
+        yield Line(_equation(dC_da, formula) if l == last else dC_da, layer.dC_da)
         if layer.slope is None:
             yield from _softmax_delta(l, layer.delta, mark) if isinstance(layer.activation, Softmax) else ()
             continue
         slope = SLOPES.get(layer.activation.name, "").replace("@", f"^{l}")
         yield Line(_equation(f"f'(z^{l})", slope), layer.slope)
-        factor = pulled if l == last else f"({pulled})"
+        factor = dC_da if l == last else f"({dC_da})"
         yield Line(f"delta^{l} = {factor} ⊙ f'(z^{l})", layer.delta, mark)
 
 

@@ -28,7 +28,7 @@ Move = Callable[[Array, Array], None]
 class LayerTrace:
     """What one layer l sees on the way forward and on the way back.
 
-    `pulled` is dC/da (m, n_l), by way of which the delta was found: delta^{l+1} W^{l+1} in a hidden layer. It is None
+    `dC_da` is dC/da (m, n_l), by way of which the delta was found: delta^{l+1} W^{l+1} in a hidden layer. It is None
     where the cost knows the delta of its output layer without (BP1 as a theorem). `slope` is f'(z) (m, n_l), None where
     f has no slope for each unit alone, as softmax.
     """
@@ -38,7 +38,7 @@ class LayerTrace:
     b: Array  # (n_l,)
     z: Array  # (m, n_l), as all of the next four
     a: Array
-    pulled: Array | None
+    dC_da: Array | None
     slope: Array | None
     delta: Array
     dC_dW: Array  # of the shape of W; of the cost alone
@@ -128,7 +128,7 @@ def trace(
                 b=own.b,
                 z=z[l],
                 a=a[l],
-                pulled=witnesses[l - 1].seen,
+                dC_da=witnesses[l - 1].seen,
                 slope=_slope(own.activation, z[l], a[l]),
                 delta=delta[l],
                 dC_dW=of_cost[l - 1].W,

@@ -52,7 +52,7 @@ def test_the_text_shows_the_numbers_and_fits_a_terminal(backprop):
         "W^1": one["W"],
         "z^1 = a^0 (W^1)^T + b^1": one["z"],
         "a^2 = sigmoid(z^2)": two["a"],
-        "dC/da^2 = (a^2 - y) / m": two["pulled"],
+        "dC/da^2 = (a^2 - y) / m": two["dC_da"],
         "delta^2 = dC/da^2 ⊙ f'(z^2)": two["delta"],
         "delta^1 = (delta^2 W^2) ⊙ f'(z^1)": one["delta"],
         "dC/db^2 = sum of delta^2": [two["dC_db"]],

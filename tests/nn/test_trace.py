@@ -49,11 +49,11 @@ def test_every_number_of_a_2_2_1_network_is_what_a_pencil_gives():
 
     d2 = (a2 - 1) * a2 * (1 - a2)
     d11, d12 = d2 * 0.5 * a11 * (1 - a11), d2 * -0.6 * a12 * (1 - a12)
-    assert two.pulled is not None
+    assert two.dC_da is not None
     assert two.slope is not None
-    assert one.pulled is not None
-    assert (two.pulled.item(), two.slope.item()) == (pytest.approx(a2 - 1), pytest.approx(a2 * (1 - a2)))
-    assert one.pulled.tolist() == [pytest.approx([0.5 * d2, -0.6 * d2])]
+    assert one.dC_da is not None
+    assert (two.dC_da.item(), two.slope.item()) == (pytest.approx(a2 - 1), pytest.approx(a2 * (1 - a2)))
+    assert one.dC_da.tolist() == [pytest.approx([0.5 * d2, -0.6 * d2])]
     assert two.delta.tolist() == [pytest.approx([d2])]
     assert one.delta.tolist() == [pytest.approx([d11, d12])]
     assert two.dC_dW.tolist() == [pytest.approx([d2 * a11, d2 * a12])]
@@ -84,13 +84,13 @@ def test_the_factors_of_a_delta_make_it_up(hidden, cost, output):
     objective = objective_of(hidden, output, cost, (3, 4, 4, 3))
     found = trace(objective, *example_of(objective), stay)
     for layer in found.layers:
-        if layer.pulled is not None and layer.slope is not None:
-            np.testing.assert_array_equal(layer.pulled * layer.slope, layer.delta)
+        if layer.dC_da is not None and layer.slope is not None:
+            np.testing.assert_array_equal(layer.dC_da * layer.slope, layer.delta)
     *hidden_layers, last = found.layers
-    assert all(layer.pulled is not None for layer in hidden_layers)
-    assert (last.pulled is None) == (cost in ("cross_entropy", "perceptron"))
+    assert all(layer.dC_da is not None for layer in hidden_layers)
+    assert (last.dC_da is None) == (cost in ("cross_entropy", "perceptron"))
     assert (last.slope is None) == (output == "softmax")
-    np.testing.assert_array_equal(hidden_layers[-1].pulled, last.delta @ last.W)
+    np.testing.assert_array_equal(hidden_layers[-1].dC_da, last.delta @ last.W)
 
 
 def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
