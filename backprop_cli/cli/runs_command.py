@@ -11,7 +11,7 @@ import click
 
 from backprop_cli.cli.completion import complete_column, complete_condition, complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options, runs_option
+from backprop_cli.cli.options import common_options, csv_option, runs_option
 
 if TYPE_CHECKING:
     from backprop_cli.runs.summary import RunSummary
@@ -46,9 +46,9 @@ def command() -> None:
     help="Only runs with this config value or status; can be repeated.",
 )
 @click.option("--group-by-seed", "grouped", is_flag=True, help="One row for runs that differ only by seed.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV, with full precision.")
 @runs_option
 @common_options
+@csv_option
 def list_(
     sort: str, reverse: bool, conditions: tuple[str, ...], grouped: bool, as_csv: bool, runs_dir: Path, console: Console
 ) -> None:
@@ -60,12 +60,9 @@ def list_(
     --group-by-seed metrics are means ± standard deviations over n different seeds. -q prints the folders, for use in
     other commands: backprop runs rm $(backprop runs list -q --where status=diverged)
     """
-    from backprop_cli.errors import UsageError
     from backprop_cli.runs.summary import read_summaries
     from backprop_cli.runs.table import RunTable, where
 
-    if as_csv and console.json:
-        raise UsageError("--csv and --json cannot be combined")
     found, problems = read_summaries(runs_dir)
     _warn_of_problems(problems, console)
     runs = where(found, conditions)
@@ -75,12 +72,13 @@ def list_(
     for group in table.groups if grouped else ():
         if names := ", ".join(run.name for run in group.duplicates):
             console.warn(f"same config and seed as another run of {group.value('run')}, not counted: {names}")
-    text = ""
-    if as_csv:
-        text = table.to_csv()
-    elif runs and not (console.quiet or console.json):
-        text = _fitted(table.lines(), len(table.own_columns), 2, console)
-    console.result(text, table.to_dict(), quiet="\n".join(str(run.path) for run in table.runs))
+    if as_csv and not console.quiet:
+        header, *rows = table.csv_lines()
+        console.csv(header, rows)
+    else:
+        plain = runs and not (console.quiet or console.json)
+        text = _fitted(table.lines(), len(table.own_columns), 2, console) if plain else ""
+        console.result(text, table.to_dict(), quiet="\n".join(str(run.path) for run in table.runs))
 
 
 @command.command("show", cls=Command)

@@ -9,7 +9,7 @@ import click
 
 from backprop_cli.cli.console import Console, error_line
 from backprop_cli.cli.live import LiveChart
-from backprop_cli.cli.progress import duration, show
+from backprop_cli.cli.progress import show
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError, Exit
@@ -17,6 +17,7 @@ from backprop_cli.experiment import batch_size
 from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.session import Session
+from backprop_cli.text import duration
 from backprop_cli.training.diagnostics import advice
 from backprop_cli.training.separability import separable
 from backprop_cli.training.threads import blas_info, choose_threads, limit_threads

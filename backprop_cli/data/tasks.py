@@ -34,6 +34,9 @@ class Task(Protocol):
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return y (n, outputs)."""
 
+    def predict(self, outputs: Outputs) -> npt.NDArray[Any]:
+        """Return the predicted targets: labels (n,), or values (n, k)."""
+
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return a figure of these examples that can be added up over the parts of a split."""
 
@@ -131,6 +134,10 @@ class Regression:
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return the values themselves."""
         return targets.astype(dtype)
+
+    def predict(self, outputs: Outputs) -> Outputs:
+        """Return the outputs, which are the values."""
+        return outputs
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the sum of the squared errors."""

@@ -169,20 +169,24 @@ class RunTable:
         header, *rows = self.lines()
         return table(header, rows, left=2)
 
-    def to_csv(self) -> str:
-        """Return the table as CSV: full precision, standard deviations of groups in columns of their own, paths."""
+    def csv_lines(self) -> list[list[Any]]:
+        """Return the header and the rows of `to_csv`."""
         deviating = [name for name in self.own_columns if self.grouped and is_metric(name)]
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
         header = [c for name in self.own_columns for c in ((name, f"{name}_std") if name in deviating else (name,))]
-        writer.writerow([*header, *self._differing])
+        lines = [[*header, *self._differing]]
         for group in self.groups:
             cells: list[Any] = []
             for name in self.own_columns:
                 paths = [str(run.path) for run in group.runs]
                 cells.append(group_name(paths) if name == "run" else group.value(name))
                 cells += [group.deviation(name)] if name in deviating else []
-            writer.writerow([*cells, *(value_text(group.value(key)) for key in self._differing)])
+            lines.append([*cells, *(value_text(group.value(key)) for key in self._differing)])
+        return lines
+
+    def to_csv(self) -> str:
+        """Return the table as CSV: full precision, standard deviations of groups in columns of their own, paths."""
+        file = io.StringIO()
+        csv.writer(file, lineterminator="\n").writerows(self.csv_lines())
         return file.getvalue().rstrip("\n")
 
     def to_dict(self) -> dict[str, Any]:
