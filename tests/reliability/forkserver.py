@@ -27,7 +27,7 @@ def serve():
     import platformdirs  # noqa: F401
 
     import backprop_cli.cli.describe
-    import backprop_cli.cli.sitting
+    import backprop_cli.cli.training_run
     import backprop_cli.data.download  # noqa: F401
 
     for line in sys.stdin:
