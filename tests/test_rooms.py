@@ -10,6 +10,7 @@ PACKAGE = ROOT / "backprop_cli"
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
+    "text": set(),
     "nn": {"errors"},
     "optim": {"errors", "nn"},
     "data": {"errors", "files"},
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "report": {"plots", "results", "gallery"},
     "cli": {
         *("errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore", "session"),
-        *("plots", "results", "gallery", "report", "explain"),
+        *("plots", "results", "gallery", "report", "explain", "text"),
     },
     "__main__": {"cli"},
     "__init__": set(),

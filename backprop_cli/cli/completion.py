@@ -42,17 +42,16 @@ def complete_override(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Return what `complete_override` does, and the statuses of a run."""
-    from backprop_cli.runs.listing import DEAD
+    from backprop_cli.runs.summary import STATUSES
 
-    statuses = ["running", "finished", "stopped_early", "interrupted", "diverged", "failed", DEAD]
-    return _key_and_value({**keys_and_words(), "status": statuses}, incomplete)
+    return _key_and_value({**keys_and_words(), "status": list(STATUSES)}, incomplete)
 
 
 def complete_column(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Return the columns by which runs can be sorted."""
-    from backprop_cli.runs.listing import FIGURES
+    from backprop_cli.runs.summary import METRICS
 
-    columns = ["run", "status", "started", *FIGURES, "best_epoch", "epochs", "seconds", *keys_and_words()]
+    columns = ["run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds", *keys_and_words()]
     return _items(_starting(dict.fromkeys(columns), incomplete))
 
 

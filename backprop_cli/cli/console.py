@@ -87,14 +87,14 @@ class Console:
         if not text:
             return
         if sys.stdout is None:
-            raise BackpropError("the result cannot be written to stdout: it is closed")
+            raise BackpropError("cannot write to stdout: it is closed")
         try:
             click.echo(text, color=True)  # click would remove escape sequences from names that go to a pipe
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has closed the pipe, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            raise BackpropError(f"the result cannot be written to stdout: {error.strerror}") from error
+            raise BackpropError(f"cannot write to stdout: {error.strerror}") from error
 
 
 def _for_scripts(text: str) -> str:

@@ -95,12 +95,12 @@ def show(
     import shutil
     import sys
 
-    from backprop_cli.cli.tables import table
     from backprop_cli.data.catalogue import find_source
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
     from backprop_cli.plots.terminal.examples import choose_examples
     from backprop_cli.plots.terminal.images import shows_shades
+    from backprop_cli.text import table
 
     source = find_source(name)
     suffix = output.suffix.lower() if output else ""

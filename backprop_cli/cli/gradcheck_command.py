@@ -45,12 +45,12 @@ def command(
     batch, without dropout. Parameters whose step crosses a kink (of relu, for example) are skipped and counted. The
     exit code is 4 if a relative error exceeds --tol.
     """
-    from backprop_cli.cli.tables import table
     from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import CheckFailed
     from backprop_cli.experiment import load_data
     from backprop_cli.explain.gradient_check import check_combinations, check_experiment
     from backprop_cli.nn.gradcheck import EPS, TOLERANCE
+    from backprop_cli.text import table
 
     eps, tol = eps or EPS, TOLERANCE if tol is None else tol
     if config is None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
+from backprop_cli.text import duration
 
 if TYPE_CHECKING:
     from backprop_cli.plots.terminal.live import LiveChart
@@ -46,16 +47,6 @@ def in_words(score: Score) -> str:
     if score.r2 is not None:
         words.append(f"r2 {score.r2:.4f}")
     return " ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """Return a time with a suitable unit: 3 ms, 0.11 s, 12.3 s, 4 min 05 s."""
-    if seconds < 0.0995:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _lines(events: Iterable[Event], console: Console, epochs: int) -> None:

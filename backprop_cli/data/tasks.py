@@ -34,6 +34,9 @@ class Task(Protocol):
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return y (n, outputs)."""
 
+    def predict(self, outputs: Outputs) -> npt.NDArray[Any]:
+        """Return the predicted targets: labels (n,), or values (n, k)."""
+
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return a figure of these examples that can be added up over the parts of a split."""
 
@@ -48,23 +51,19 @@ class Encoding:
     name: str
     codes: Callable[[int], npt.NDArray[np.float64]]
 
-    def decode(self, outputs: Outputs, classes: int) -> npt.NDArray[np.intp]:
-        """Return the class of each row (n,): the one whose code is nearest.
-
-        ‖a - c‖² = ‖a‖² - 2 (a c - ‖c‖²/2) is smallest where the bracket is largest.
-        """
-        codes = codes_of(self, classes, outputs.dtype)
-        nearest: npt.NDArray[np.intp] = np.argmax(outputs @ codes.T - (codes * codes).sum(axis=1) / 2, axis=-1)
-        return nearest
+    def scores(self, outputs: Outputs, classes: int) -> Outputs:
+        """Return a score for each class, (n, classes), higher being more likely: 1 - ‖a - c‖ for the code c."""
+        codes = codes_of(self, classes, "float64")  # in float32, large outputs would be equally far from all codes
+        scores: Outputs = 1 - np.linalg.norm(outputs[:, None, :] - codes, axis=-1)
+        return scores
 
 
 class OneHot(Encoding):
     """An output for every class."""
 
-    def decode(self, outputs: Outputs, classes: int) -> npt.NDArray[np.intp]:
-        """Return the place of the largest output, which is what the nearest code comes to."""
-        largest: npt.NDArray[np.intp] = np.argmax(outputs, axis=-1)
-        return largest
+    def scores(self, outputs: Outputs, classes: int) -> Outputs:
+        """Return the outputs themselves: the largest is the one whose code is nearest."""
+        return outputs
 
 
 def _binary(classes: int) -> npt.NDArray[np.float64]:
@@ -106,9 +105,14 @@ class Classification:
         """Return the code of each label (n,), as y (n, outputs)."""
         return codes_of(self.encoding, self.classes, dtype).take(targets, axis=0)
 
+    def scores(self, outputs: Outputs) -> Outputs:
+        """Return a score for each class, (n, classes), given outputs (n, n_L); the highest is the prediction."""
+        return self.encoding.scores(outputs, self.classes)
+
     def predict(self, outputs: Outputs) -> npt.NDArray[np.intp]:
-        """Return the class that each row of outputs (n, outputs) stands for."""
-        return self.encoding.decode(outputs, self.classes)
+        """Return the predicted class of each row of outputs (n, n_L)."""
+        predicted: npt.NDArray[np.intp] = np.argmax(self.scores(outputs), axis=-1)
+        return predicted
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return how many are predicted rightly."""
@@ -130,6 +134,10 @@ class Regression:
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return the values themselves."""
         return targets.astype(dtype)
+
+    def predict(self, outputs: Outputs) -> Outputs:
+        """Return the outputs, which are the values."""
+        return outputs
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the sum of the squared errors."""

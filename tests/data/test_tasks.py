@@ -39,3 +39,14 @@ def test_the_figures_of_regression_by_hand():
     assert figures["rmse"] == pytest.approx((5 / 3) ** 0.5)
     assert figures["r2"] == pytest.approx(1 - 5 / 2)  # the targets vary by 2 around their mean
     assert "r2" not in task.figures(1.0, np.ones((3, 1)))
+
+
+def test_scores_are_outputs_for_one_hot_codes_and_else_one_minus_the_distance():
+    outputs = np.array([[0.25, 0.75]], "float32")
+    assert Classification(2).scores(outputs).tolist() == [[0.25, 0.75]]
+    scores = Classification(3, ENCODINGS["binary"]).scores(outputs)
+    assert scores == pytest.approx(np.array([[1 - 0.625**0.5, 1 - 0.125**0.5, 1 - 1.125**0.5]]))
+
+
+def test_large_outputs_are_nearest_to_the_last_scalar_code():
+    assert Classification(10, ENCODINGS["scalar"]).predict(np.array([[1e9]], "float32")).tolist() == [9]

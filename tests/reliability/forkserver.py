@@ -26,7 +26,7 @@ def serve():
     import filelock  # noqa: F401 - imported where they are used, which is here
     import platformdirs  # noqa: F401
 
-    import backprop_cli.cli.sitting
+    import backprop_cli.cli.training_run
     import backprop_cli.data.download
     import backprop_cli.explain.experiment  # noqa: F401
 

@@ -37,7 +37,7 @@ def test_resume_goes_on_from_the_best_checkpoint_and_says_from_which_epoch(backp
     harm(LAST)
     done = backprop("resume", "run")
     assert done.code == 0, done.err
-    assert f"going on from {BEST}, after epoch {best_is_early}" in done.err
+    assert f"resuming from {BEST}, after epoch {best_is_early}" in done.err
     assert str(LAST) in done.err
     assert same_bits(LAST, "runs/whole/checkpoints/last.npz")
     assert numbers(Path("runs/run/metrics.csv")) == numbers(Path("runs/whole/metrics.csv"))

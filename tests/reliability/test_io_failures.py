@@ -62,7 +62,7 @@ def fail_every_call(forks, place, words, good, before=None, step=1, calls="open 
                     pass
                 elif (place / "runs/run/checkpoints/last.npz").exists():
                     again = forks("resume", "run", "--epochs", 3, cwd=place)
-                    assert again.code == 0 or "has all its 3 epochs" in again.err
+                    assert again.code == 0
                 else:
                     assert forks(*words, "--overwrite", cwd=place).code == 0
                 assert same_bits(place / "runs/run/checkpoints/last.npz", good)
