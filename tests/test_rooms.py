@@ -20,10 +20,10 @@ MAY_IMPORT = {
     "experiment": {"errors", "nn", "optim", "data", "config", "training"},
     "restore": {"errors", "nn", "config", "training", "runs", "experiment"},
     "session": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore"},
-    "plots": {"errors", "data", "training"},
+    "plots": {"errors", "text", "data", "training"},
     "results": {"errors", "nn", "data", "config", "training", "runs", "experiment", "restore"},
     "gallery": {"errors", "nn", "training", "plots", "results"},
-    "explain": {"errors", "nn", "optim", "data", "config", "training", "experiment"},
+    "explain": {"errors", "text", "nn", "optim", "data", "config", "training", "experiment"},
     "report": {"plots", "results", "gallery"},
     "cli": {
         *("errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore", "session"),

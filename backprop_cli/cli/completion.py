@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from backprop_cli.config.choices import choices_of, options_of, words_of
+from backprop_cli.config.choices import alternatives_of, words_of, words_of_options
 from backprop_cli.config.templates import SCHEMA, shipped_files, templates
 
 Items = list[CompletionItem]
@@ -73,8 +73,8 @@ def keys_and_words() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in schema["properties"]:
         if key != "extends" and key.isascii():
-            found[key] = words_of(choices_of(key, schema))
-            options = {} if key == "layers" else options_of(key, schema)  # options of a layer are for files only
+            found[key] = words_of(alternatives_of(key, schema))
+            options = {} if key == "layers" else words_of_options(key, schema)  # options of a layer are for files only
             found |= {f"{key}.{option}": words for option, words in options.items()}
     return found
 

@@ -100,7 +100,6 @@ def show(
     from backprop_cli.files import atomic_write
     from backprop_cli.plots.terminal.examples import choose_examples
     from backprop_cli.plots.terminal.images import shows_shades
-    from backprop_cli.text import table
 
     source = find_source(name)
     suffix = output.suffix.lower() if output else ""
@@ -114,13 +113,7 @@ def show(
         text = f"wrote {len(found.rows)} examples of {name} ({split}) to {output}"
         console.result(text, {"path": str(output), "examples": len(found.rows)}, quiet=str(output))
         return
-    if console.json:
-        text = ""
-    elif source.image:
-        text = found.to_text(shutil.get_terminal_size().columns, shows_shades(sys.stdout))
-    else:
-        rows = [(k, *(f"{number:.4g}" for number in row)) for k, row in zip(found.rows, found.table(), strict=True)]
-        text = table(("example", *found.header), rows, left=0)
+    text = "" if console.json else found.to_text(shutil.get_terminal_size().columns, shows_shades(sys.stdout))
     styled = bool(source.image)
     console.result(text, {"name": name, "split": split, "examples": found.to_list()}, quiet=text, styled=styled)
 

@@ -50,7 +50,6 @@ def command(
     from backprop_cli.experiment import load_data
     from backprop_cli.explain.gradient_check import check_combinations, check_experiment
     from backprop_cli.nn.gradcheck import EPS, TOLERANCE
-    from backprop_cli.text import table
 
     eps, tol = eps or EPS, TOLERANCE if tol is None else tol
     if config is None:
@@ -58,23 +57,8 @@ def command(
     else:
         experiment = load_experiment(config, overrides)
         check = check_experiment(experiment, load_data(experiment, cache()), samples, eps, tol)
-    rows = [
-        (
-            *row,
-            r.checked,
-            r.skipped,
-            f"{r.error:.1e}",
-            r.at,
-            ("ok" if r.checked else "skipped") if check.holds(r) else "WRONG",
-        )
-        for row, r in check.results.items()
-    ]
-    text = table((*check.columns, "checked", "skipped", "largest error", "at", ""), rows, left=len(check.columns))
-    text += (
-        f"\n\n{check.checked:,} parameters checked, largest relative error {check.largest_error:.1e}, tolerance {tol:g}"
-    )
-    console.result(text, check.to_dict())
+    console.result(check.to_text(), check.to_dict())
     if check.failed:
-        raise CheckFailed(f"the gradient is wrong in {check.failed} of {len(rows)} checks")
+        raise CheckFailed(f"the gradient is wrong in {check.failed} of {len(check.results)} checks")
     if not check.checked:
         raise CheckFailed("all parameters were skipped; nothing was checked")

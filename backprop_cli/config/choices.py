@@ -1,4 +1,4 @@
-"""What a key of a config may hold, read off the JSON Schema. Imports nothing heavy, so completion is quick."""
+"""The words that a key of a config may hold, read from the JSON Schema. Imports nothing heavy, for completion."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 Schema = dict[str, Any]
 
 
-def choices_of(key: str, schema: Schema) -> list[Schema]:
+def alternatives_of(key: str, schema: Schema) -> list[Schema]:
     """Return the JSON Schema of each alternative that a key may hold, references resolved; [] for an unknown key."""
     described = schema["properties"].get(key)
-    return [] if described is None else [_resolved(choice, schema) for choice in _alternatives(described)]
+    return [] if described is None else [_resolved(choice, schema) for choice in _members(described)]
 
 
-def options_of(key: str, schema: Schema) -> dict[str, list[str]]:
+def words_of_options(key: str, schema: Schema) -> dict[str, list[str]]:
     """Return the options of a key, such as `mu` of `optimizer`, with the words that each may hold."""
     options: dict[str, list[str]] = {}
-    for choice in choices_of(key, schema):
+    for choice in alternatives_of(key, schema):
         for option, value in choice.get("properties", {}).items():
-            options[option] = list(dict.fromkeys([*options.get(option, ()), *words_of(_alternatives(value))]))
+            options[option] = list(dict.fromkeys([*options.get(option, ()), *words_of(_members(value))]))
     return options
 
 
@@ -32,7 +32,7 @@ def words_of(choices: list[Schema]) -> list[str]:
     return words
 
 
-def _alternatives(described: Schema) -> list[Schema]:
+def _members(described: Schema) -> list[Schema]:
     return described.get("anyOf") or described.get("oneOf") or [described]
 
 

@@ -12,6 +12,7 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.experiment import batch_size, build_objective, initial_theta
 from backprop_cli.nn.gradcheck import Result, check_gradient, combinations, example_of, worst_of
+from backprop_cli.text import table
 
 SMALL, SAMPLES, EXAMPLES = 5_000, 100, 100
 """Networks up to SMALL parameters are checked completely, others at SAMPLES of each array, on EXAMPLES at most."""
@@ -45,6 +46,15 @@ class GradientCheck:
         """Return whether an error is within the tolerance."""
         return result.error <= self.tolerance
 
+    def to_text(self) -> str:
+        """Return a table with a row for each check, and a summary."""
+        header = (*self.columns, "checked", "skipped", "largest error", "at", "")
+        rows = [
+            (*row, r.checked, r.skipped, f"{r.error:.1e}", r.at, self._verdict(r)) for row, r in self.results.items()
+        ]
+        summary = f"{self.checked:,} parameters checked, largest relative error {self.largest_error:.1e}"
+        return f"{table(header, rows, left=len(self.columns))}\n\n{summary}, tolerance {self.tolerance:g}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers; an error that is not finite is None."""
         return {
@@ -65,6 +75,11 @@ class GradientCheck:
                 for row, r in self.results.items()
             ],
         }
+
+    def _verdict(self, result: Result) -> str:
+        if not self.holds(result):
+            return "WRONG"
+        return "ok" if result.checked else "skipped"
 
 
 def check_combinations(eps: float, tolerance: float) -> GradientCheck:

@@ -14,6 +14,7 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Source, Split
 from backprop_cli.errors import UsageError
 from backprop_cli.plots.terminal.images import Images, as_png, as_text
+from backprop_cli.text import table
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,11 @@ class Examples:
         return as_png(self._images(), self._captions())
 
     def to_text(self, width: int, shades: bool) -> str:
-        """Return the images as text for a terminal."""
-        return as_text(self._images(), self._captions(), width, shades)
+        """Return the images as text of at most `width` columns, with or without shades of grey; others as a table."""
+        if self.source.image:
+            return as_text(self._images(), self._captions(), width, shades)
+        rows = [(k, *(f"{number:.4g}" for number in row)) for k, row in zip(self.rows, self.table(), strict=True)]
+        return table(("example", *self.header), rows, left=0)
 
     def _images(self) -> Images:
         assert self.source.image is not None
