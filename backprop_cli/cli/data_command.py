@@ -42,7 +42,7 @@ def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @common_options
 @data_options
 def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
-    """Check all files of NAME against their published SHA-256; never downloads."""
+    """Verify the SHA-256 of all files of NAME; never downloads."""
     from dataclasses import replace
 
     _load(name, replace(cache(), offline=True), console, "verified")
@@ -87,10 +87,10 @@ def show(
     console: Console,
     cache: Callable[[], Cache],
 ) -> None:
-    """Show examples of NAME, each with its number in the split and its label or value.
+    """Show examples of NAME.
 
-    Images are drawn as a PNG or in the terminal, in shades of grey if the terminal has them and NO_COLOR is not set.
-    Other examples are shown as a table.
+    Each has its number in the split and its label or value. Images are drawn as a PNG or in the terminal, in shades of
+    grey if the terminal has them and NO_COLOR is not set. Other examples are shown as a table.
     """
     import shutil
     import sys
