@@ -10,25 +10,27 @@ PACKAGE = ROOT / "backprop_cli"
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
+    "text": set(),
     "nn": {"errors"},
     "optim": {"errors", "nn"},
     "data": {"errors", "files"},
     "config": {"errors", "nn", "optim", "data"},
     "training": {"errors", "nn", "optim", "data"},
-    "runs": {"errors", "files", "nn"},
     "experiment": {"errors", "nn", "optim", "data", "config", "training"},
     "restore": {"errors", "nn", "config", "training", "runs", "experiment"},
     "session": {"errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore"},
-    "plots": set(),
-    "results": {"errors", "nn", "data", "config", "training", "runs", "experiment", "restore"},
-    "gallery": {"errors", "nn", "training", "plots", "results"},
-    "report": {"plots", "results", "gallery"},
+    "runs": {
+        *("errors", "files", "text", "nn", "optim", "data", "config", "training", "experiment", "restore", "session")
+    },
+    "plots": {"errors", "nn", "data", "training", "runs"},
+    "report": {"errors", "plots", "runs"},
+    "api": {"errors", "nn", "data", "config", "training", "experiment", "session", "runs"},
     "cli": {
-        *("errors", "files", "nn", "optim", "data", "config", "training", "runs", "experiment", "restore", "session"),
-        *("plots", "results", "gallery", "report"),
+        *("errors", "files", "text", "nn", "optim", "data", "config", "training", "experiment", "restore", "session"),
+        *("runs", "plots", "report", "api"),
     },
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"api", "runs"},
 }
 PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}

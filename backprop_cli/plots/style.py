@@ -1,7 +1,7 @@
-"""How every picture looks: sizes of a paper's page, colours for the colour-blind, and no state left behind.
+"""The style of all plots: sizes for a paper, colour-blind safe colours; matplotlib's settings are left unchanged.
 
-Hues are those of Okabe and Ito (2008), in an order whose lightness alternates; lines also differ by dashes or markers,
-so that a print in grey can be read. Maps of colours get lighter or darker all the way, for the same reason.
+The first seven colours are those of Okabe and Ito (2008), the others are from Tol (2021), in an order of alternating
+lightness. Lines also differ by dashes or markers, and the lightness of colour maps is monotonic, for prints in grey.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ P = ParamSpec("P")
 WIDTH = 6.8
 """Inches: two columns of a journal."""
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000", "#DDCC77", "#882255", "#999933")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""One more than there are colours: the pairs repeat after 56."""
+"""Markers of lines and points; pairs of colour and marker repeat after 40."""
 
 SIGNED = "cividis"
 """For numbers around 0: dark blue below, grey at 0, light yellow above, and read the same way in grey."""

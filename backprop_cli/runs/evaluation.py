@@ -50,6 +50,11 @@ class Evaluation:
         targets = self.examples.targets
         return self.task.figures(self.task.measure(self.outputs, targets), targets)
 
+    @cached_property
+    def scores(self) -> Array:
+        """The score of each class, (n, classes), the highest being the prediction. Only for classification."""
+        return self.task.scores(self.outputs)
+
     @property
     def confusion(self) -> npt.NDArray[Any]:
         """How many examples of class t were predicted as class p, in row t and column p. Only for classification."""
