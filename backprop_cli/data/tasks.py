@@ -34,9 +34,6 @@ class Task(Protocol):
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return y (n, outputs)."""
 
-    def scores(self, outputs: Outputs) -> Outputs:
-        """Return a score for each class, (n, classes), or the outputs themselves if there are no classes."""
-
     def predict(self, outputs: Outputs) -> npt.NDArray[Any]:
         """Return the predicted targets: labels (n,), or values (n, k)."""
 
@@ -137,10 +134,6 @@ class Regression:
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return the values themselves."""
         return targets.astype(dtype)
-
-    def scores(self, outputs: Outputs) -> Outputs:
-        """Return the outputs; there are no classes."""
-        return outputs
 
     def predict(self, outputs: Outputs) -> Outputs:
         """Return the outputs, which are the values."""

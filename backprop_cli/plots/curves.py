@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, WIDTH, Array, by_epoch, in_percent, styled
+from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, WIDTH, Array, by_epoch, in_percent, plain, styled
 
 NAMES = {"cost": "cost", "accuracy": "accuracy", "rmse": "RMSE", "r2": "R²"}
 SPLITS = {"train": "training", "val": "validation"}
@@ -82,7 +82,7 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
         _scale(axis, name, [c.columns[f"{s}_{name}"] for c in members for s in SPLITS if c.has(f"{s}_{name}")])
     figure.legend(handles=_key(curves), loc="outside upper right", ncols=3)
     if len(curves) > 1:
-        lines = [Line2D([], [], **_style_among("val", i), label=one.label) for i, one in enumerate(curves)]
+        lines = [Line2D([], [], **_style_among("val", i), label=plain(one.label)) for i, one in enumerate(curves)]
         figure.legend(handles=lines, loc="outside lower center", ncols=legend_columns)
     return figure
 

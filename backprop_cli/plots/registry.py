@@ -77,8 +77,7 @@ def _plot_function(run: Run, split: str) -> PlotResult:
         figure = draw_fit(train.inputs, train.targets, run.outputs)
         words = "The function computed by the network, and the training examples"
     else:
-        task = run.config.task
-        figure = draw_regions(train.inputs, train.targets, lambda x: task.scores(run.outputs(x)))
+        figure = draw_regions(train.inputs, train.targets, run.scores)
         words = "The predicted class at each point of the plane, and the training examples"
     return PlotResult(figure, words + ".", f"{words}: {run.config.dataset.name}.")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset, Split
-from backprop_cli.data.tasks import Task
+from backprop_cli.data.tasks import Classification, Task
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
@@ -53,7 +53,7 @@ class Evaluation:
     @cached_property
     def scores(self) -> Array:
         """The score of each class, (n, classes), the highest being the prediction. Only for classification."""
-        return self.task.scores(self.outputs)
+        return self._classification().scores(self.outputs)
 
     @property
     def confusion(self) -> npt.NDArray[Any]:
@@ -72,9 +72,12 @@ class Evaluation:
 
     @cached_property
     def _report(self) -> Judgement:
-        if not self.task.classes:
-            raise UsageError(f"{self.name}: regression task: there is no confusion matrix")
-        return judge(self.predictions, self.examples.targets, self.task.classes)
+        return judge(self.predictions, self.examples.targets, self._classification().classes)
+
+    def _classification(self) -> Classification:
+        if not isinstance(self.task, Classification):
+            raise UsageError(f"{self.name}: regression task: there are no classes")
+        return self.task
 
     @property
     def headline(self) -> float:

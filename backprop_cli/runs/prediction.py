@@ -58,6 +58,11 @@ class Predictions:
         """The predicted values (n, n_L) of a regression, the outputs of the network."""
         return self.outputs
 
+    @property
+    def scores(self) -> Array:
+        """A score for each class, (n, classes); the highest is the prediction. Raises UsageError for a regression."""
+        return self._classification().scores(self.outputs)
+
     @cached_property
     def measure(self) -> str:
         """What `confidences` contains: probability, output or distance; value for a regression.
@@ -75,12 +80,11 @@ class Predictions:
     @cached_property
     def confidences(self) -> Array:
         """What the prediction is based on, (n, classes); see `measure`."""
-        scores = self._classification().scores(self.outputs)
         if self.measure == "distance":
-            return np.asarray(1 - scores)
+            return np.asarray(1 - self.scores)
         if self._is_binary_sigmoid(self.model.experiment):
             return np.concatenate([1 - self.outputs, self.outputs], axis=1)
-        return np.asarray(scores)
+        return self.scores
 
     def ranked(self, top: int) -> tuple[Labels, Array]:
         """Return the most likely classes (n, top), the most likely first, and their confidences (n, top)."""

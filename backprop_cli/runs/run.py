@@ -22,6 +22,7 @@ from backprop_cli.runs.evaluation import Evaluation, evaluate_model
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_table
 from backprop_cli.runs.model import Model, load_checkpoint
+from backprop_cli.runs.prediction import predict_array
 
 
 class DatasetCache:
@@ -155,12 +156,17 @@ class Run:
         """Return the outputs of the network (n, n_L) for inputs x (n, n_0) in the units of the data set."""
         return self.model.outputs(x)
 
+    def scores(self, x: Array) -> Array:
+        """Return a score for each class, (n, classes), for inputs x (n, n_0); the highest is the prediction."""
+        return predict_array(self.model, x).scores
+
     def predict(self, x: Array) -> npt.NDArray[Any]:
         """Return the predicted classes (n,), or for regression the values (n, n_L), for inputs x (n, n_0).
 
         The inputs are in the units of the data set: pixels of MNIST are 0 to 255.
         """
-        return self.config.task.predict(self.outputs(x))
+        found = predict_array(self.model, x)
+        return found.labels if self.config.task.classes else found.values
 
     def load(self) -> Run:
         """Read the network now, so that the folder is not needed any more; return this run."""

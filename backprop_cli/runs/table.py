@@ -246,7 +246,7 @@ def is_metric(column: str) -> bool:
 
 def metric_text(column: str, value: Any, deviation: float | None = None) -> str:
     """Return the value of a column as text; nothing for None."""
-    if value is None or not is_metric(column):
+    if not is_metric(column) or not isinstance(value, int | float):  # a config key may be named like a metric
         return value_text(value)
     if column == "seconds":
         return duration(value)

@@ -2,6 +2,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -272,3 +273,13 @@ def test_all_labels_have_the_same_form(backprop, run, tiny, monkeypatch):
     )
     assert backprop("plot", "run", "a-very", "--kind", "curves").code == 0
     assert [one.label for one in drawn[1]] == ["eta=1.0", "eta=0.5"]
+
+
+def test_names_of_runs_are_drawn_as_they_are(backprop, run, tiny):
+    strange = run.with_name("a$\\frac$b\x1b[31m")
+    assert backprop("train", tiny, "eta=0.5", "--name", "other").code == 0
+    Path("runs/other").rename(strange)
+    done = backprop("plot", "run", strange, "--kind", "curves", "-o", "c.svg")
+    assert (done.code, done.err) == (0, "")
+    ElementTree.parse("c.svg")
+    assert backprop("report", "run", strange).code == 0
