@@ -18,6 +18,7 @@ import numpy as np
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
+from backprop_cli.errors import RunError
 from backprop_cli.experiment import load_data
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.evaluation import Evaluation, ensemble_of, evaluate_models
@@ -106,6 +107,8 @@ def resume(
     20
     """
     folder = run.folder if isinstance(run, Run) else find_run(str(run), Path(runs_dir))
+    if not folder.is_run():
+        raise RunError(f"{folder.path} does not exist; a run that was kept in memory cannot be resumed")
     cache = _cache(data_dir, offline)
     with folder.lock():
         resumption = prepare_resume(folder, epochs)

@@ -65,6 +65,8 @@ def test_a_run_in_memory_leaves_nothing_on_disk(tmp_path):
     run = backprop_cli.train(DIGITS, runs_dir=None)
     assert os.listdir(tmp_path) == []
     assert not run.path.exists()
+    with pytest.raises(RunError, match="kept in memory cannot be resumed"):
+        backprop_cli.resume(run, epochs=4)
     saved = backprop_cli.train(DIGITS)
     assert np.array_equal(run.theta, saved.theta)
     assert run.metrics["train_cost"].tolist() == saved.metrics["train_cost"].tolist()

@@ -34,10 +34,13 @@ class Evaluation:
     split: str
     epoch: int | None
     cost: float | None
-    outputs: Array
-    examples: Split
+    outputs: Array = field(repr=False)
+    examples: Split = field(repr=False)
     task: Task
     members: tuple[Evaluation, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.to_text()
 
     @cached_property
     def predictions(self) -> npt.NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +36,8 @@ class Model:
 
     path: Path
     epoch: int
-    experiment: Experiment
-    theta: Array
+    experiment: Experiment = field(repr=False)
+    theta: Array = field(repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Model:

@@ -39,7 +39,7 @@ class Predictions:
     `failed` are the inputs that could not be read; `messages` says so in lines for the user.
     """
 
-    model: Model
+    model: Model = field(repr=False)
     names: list[str]
     outputs: Array
     failed: list[Unreadable] = field(default_factory=list)
@@ -47,6 +47,9 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __str__(self) -> str:
+        return self.to_text()
 
     @cached_property
     def labels(self) -> Labels:

@@ -28,7 +28,8 @@ def serve():
 
     import backprop_cli.cli.describe
     import backprop_cli.cli.training_run
-    import backprop_cli.data.download  # noqa: F401
+    import backprop_cli.data.download
+    import backprop_cli.runs.resuming  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)
