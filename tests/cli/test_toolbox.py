@@ -31,7 +31,7 @@ def write(tmp_path, text):
 
 
 @pytest.mark.parametrize("gate", ["and", "or", "nand"])
-def test_the_perceptron_learns_what_a_line_can_separate_and_stops(train, gate):
+def test_the_perceptron_learns_separable_problems_and_stops(train, gate):
     for seed in range(5):
         result, rows, _ = train(CLASSICS / f"{gate}.yaml", f"seed={seed}")
         assert result["status"] == "stopped_early"
@@ -68,7 +68,7 @@ def test_the_advice_has_as_many_outputs_as_the_problem_needs(train, words, layer
     assert result["test"]["accuracy"] == 1
 
 
-def test_a_perceptron_that_needs_more_epochs_is_told_so(train):
+def test_the_advice_for_a_separable_problem_is_more_epochs(train):
     _, _, err = train(CLASSICS / "and.yaml", "epochs=1")
     assert "advice: the examples are linearly separable" in err
 
