@@ -1,3 +1,31 @@
-"""Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy."""
+"""Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-__version__ = "0.1.0"
+The Python API: `train`, `resume`, `evaluate`, `predict`, `load_run`, `fit`. It is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backprop_cli.api import evaluate, load_run, predict, resume, train
+    from backprop_cli.fitting import Fitted, fit
+    from backprop_cli.runs.evaluation import Evaluation
+    from backprop_cli.runs.prediction import Predictions
+    from backprop_cli.runs.run import Run
+
+__version__ = "0.2.0"
+
+__all__ = ["Evaluation", "Fitted", "Predictions", "Run", "evaluate", "fit", "load_run", "predict", "resume", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        module = "fitting" if name in ("fit", "Fitted") else "api"
+        return getattr(import_module(f"backprop_cli.{module}"), name)
+    raise AttributeError(f"module 'backprop_cli' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,4 +1,4 @@
-"""`backprop`, and `python -m backprop_cli`: what must hold before anything else is imported."""
+"""`backprop` and `python -m backprop_cli`: signals and standard streams are set up before anything is imported."""
 
 import os
 import signal
@@ -19,22 +19,22 @@ def main() -> NoReturn:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave at once: where no run is being trained (see cli/signals.py) there is nothing to save.
+    """Exit at once: unless a run is trained (see cli/signals.py) there is nothing to save.
 
-    An exception would come out as a traceback from the middle of an import, or be swallowed there.
+    An exception could end as a traceback in the middle of an import, or be swallowed there.
     """
     try:
         os.write(2, b"error: interrupted\n")
-    finally:  # whether or not anybody hears it
+    finally:  # even if stderr is closed
         os._exit(128 + number)
 
 
 def _fill_standard_descriptors() -> None:
-    """Open /dev/null where stdin, stdout or stderr is closed; a checkpoint could otherwise be what is called stderr."""
+    """Open /dev/null for a closed stdin, stdout or stderr, whose descriptor a checkpoint could otherwise get."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
-    if sys.stderr is None:  # which libraries write to without asking
+    if sys.stderr is None:  # libraries write to it unconditionally
         sys.stderr = os.fdopen(2, "w", closefd=False)
 
 

@@ -12,16 +12,16 @@ import numpy as np
 
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification
+from backprop_cli.engine.threads import limit_threads
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.initializers import INITIALIZERS
-from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.optim.optimizers import SGD
-from backprop_cli.training.plan import Plan, Position
+from backprop_cli.training.plan import Plan
 from backprop_cli.training.step import make_step
-from backprop_cli.training.streams import Noise
-from backprop_cli.training.threads import limit_threads
+from backprop_cli.training.streams import Streams
 
 BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 WIDTHS = (30, 100, 300, 1000, 3000)
@@ -51,14 +51,13 @@ def measure_growth(tell: Callable[[str], None]) -> dict[str, list[Point]]:
 def _measure(sizes: tuple[int, ...], m: int, value: int) -> Point:
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (5_000, 784)).astype(np.uint8), rng.integers(0, 10, 5_000).astype(np.uint8))
-    network = Network(sizes, (ACTIVATIONS["sigmoid"],) * (len(sizes) - 1))
+    network = dense_network(sizes, [ACTIVATIONS["sigmoid"]] * (len(sizes) - 1))
     data = Dataset("noise", Classification(10), 1 / 255, split, split[:0], split[:0])
-    plan = Plan(Objective(network, COSTS["quadratic"]()), SGD(), data, 1.0, m, 1, 0, "float32")
+    plan = Plan(Objective(Backpropagation(network, COSTS["quadratic"]())), SGD(), data, 1.0, m, 1, 0, "float32")
     theta = network.initialize(INITIALIZERS["scaled"], rng, "float32")
     batches = [rng.integers(0, 5_000, m) for _ in range(max(5, 2_000 // m))]
     with limit_threads(1), np.errstate(all="ignore"):
-        y = data.task.encode(split.targets, "float32")
-        step = make_step(plan, Position(theta), y, np.asarray(1.0, np.float32), m, Noise(0))
+        step = make_step(plan, plan.initial_state(theta), np.asarray(1.0, np.float32), m, Streams(0))
         rounds = []
         for _ in range(7):
             start = time.perf_counter()

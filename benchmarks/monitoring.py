@@ -11,11 +11,11 @@ from statistics import median
 from backprop_cli.cli.progress import describe
 from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.experiment import load_data
-from backprop_cli.runs.folder import claim
-from backprop_cli.session import Session
+from backprop_cli.engine.threads import limit_threads
+from backprop_cli.runs.build import load_data
+from backprop_cli.runs.folder import create_run_folder
+from backprop_cli.runs.session import Session
 from backprop_cli.training.loop import EpochResult
-from backprop_cli.training.threads import limit_threads
 from benchmarks.measure import ROOT
 from benchmarks.peers.common import data_folder
 
@@ -26,7 +26,7 @@ def measure_monitoring(epochs: int = 15) -> tuple[float, float]:
     data = load_data(experiment, Cache(data_folder(), offline=True))
     training, rest, log = [], [], io.StringIO()
     with limit_threads(1), tempfile.TemporaryDirectory() as folder:
-        session = Session.start(experiment, data, lambda: claim(Path(folder), "run"), [])
+        session = Session.start(experiment, data, lambda: create_run_folder(Path(folder), "run"), [])
         clock = time.perf_counter()
         for event in session.run():
             if isinstance(event, EpochResult):

@@ -1,11 +1,11 @@
-"""Fill in the generated parts of the documents: help texts, the table of keys, the names there are, the equations.
+"""Write the generated parts of the documents: help texts, tables, sources of functions, and output of commands.
 
-A part `source FUNCTION` is the source of that function, so that what a document explains is what runs.
+    python scripts/generate_docs.py          update README.md and docs/
+    python scripts/generate_docs.py --check  print what is out of date, and exit with 1 if anything is
+    python scripts/generate_docs.py --all    update, with the commands marked slow and the pictures; needs MNIST
 
-    python scripts/generate_docs.py          write them
-    python scripts/generate_docs.py --check  say which are stale, and exit with 1 if any is
-
-A part stands between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->`.
+A generated part is between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->`. A part `source FUNCTION` is the
+source of that function, so that what a document explains is the code that runs. Output of commands: see console.py.
 """
 
 from __future__ import annotations
@@ -17,25 +17,19 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 import click
-from pydantic.fields import FieldInfo
+import console
+import pictures
 
 from backprop_cli.cli.main import COMMANDS, cli
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.augment import Augment
-from backprop_cli.data.registry import DATASETS
-from backprop_cli.nn import costs, network
 from backprop_cli.nn.costs import OUTPUT_PAIRS
-from backprop_cli.optim.averages import AVERAGES
-from backprop_cli.optim.minimizers import MINIMIZERS
-from backprop_cli.optim.optimizers import OPTIMIZERS
-from backprop_cli.optim.schedules import SCHEDULES
-from backprop_cli.optim.stopping import EarlyStopping
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -66,11 +60,14 @@ def commands() -> list[str]:
 
 
 def key_table(_: str) -> str:
-    properties = Experiment.model_json_schema()["properties"]
-    rows = ["| key | value | default | |", "|---|---|---|---|"]
+    schema = Experiment.model_json_schema(by_alias=True)
+    rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for name, field in Experiment.model_fields.items():
         key = field.alias or name
-        rows.append(f"| `{key}` | {value_of(properties[key])} | {default_of(field)} | {field.description} |")
+        properties = schema["properties"][key]
+        default = getattr(field.default, "name", properties.get("default"))
+        text = "required" if field.is_required() else "" if default is None else f"`{str(default).lower()}`"
+        rows.append(f"| `{key}` | {value_of(properties)} | {text} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 
@@ -89,19 +86,12 @@ def value_of(schema: dict) -> str:
     words = {
         "boolean": "`true` or `false`",
         "object": "mapping",
-        "integer": "whole number",
+        "integer": "integer",
         "number": "number",
         "array": "list",
         "string": "`784-30-10`",
     }
     return words.get(schema.get("type", ""), "")
-
-
-def default_of(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    default = (field.json_schema_extra or {}).get("default", field.default)
-    return "" if default is None else f"`{getattr(default, 'name', default)}`"
 
 
 def pair_table(_: str) -> str:
@@ -111,22 +101,26 @@ def pair_table(_: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-CHOICES: dict[str, dict[str, Any]] = {
-    "dataset": DATASETS,
-    "cost": costs.COSTS,
-    "optimizer": {**OPTIMIZERS, **MINIMIZERS},
-    "schedule": SCHEDULES,
-    "average": AVERAGES,
-    "augment": {"": Augment},
-    "early_stopping": {"": EarlyStopping},
-}
-"""The keys whose values have options of their own."""
+def choices_of(key: str) -> dict[str, type]:
+    """Return the dataclasses that a key may hold, by name; by "" if there is only one."""
+    field = Experiment.model_fields[key]
+    found = [*field.metadata, *parts_of(field.annotation)]
+    for part in found:
+        if kinds := getattr(part, "kinds", None) or getattr(part, "registry", None):
+            return kinds
+    return {"": next(part for part in found if dataclasses.is_dataclass(part))}
+
+
+def parts_of(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from parts_of(part)
 
 
 def choice_table(key: str) -> str:
     key = key.strip()
-    rows = [f"| `{key}` | options | |", "|---|---|---|"]
-    for name, kind in CHOICES[key].items():
+    rows = [f"| `{key}` | options | meaning |", "|---|---|---|"]
+    for name, kind in choices_of(key).items():
         options = ", ".join(f"`{option_text(f)}`" for f in dataclasses.fields(kind))
         summary = " ".join(line.strip() for line in inspect.getdoc(kind).split("\n\n")[0].splitlines())
         rows.append(f"| {f'`{name}`' if name else ''} | {options} | {summary.replace('|', chr(92) + '|')} |")
@@ -137,29 +131,16 @@ def option_text(option: dataclasses.Field) -> str:
     return option.name if option.default is None else f"{option.name}: {option.default}"
 
 
-EQUATIONS: list[tuple[str, str, Callable]] = [
-    ("BP1", "delta^L = dC/da ⊙ f'(z^L)", costs.Quadratic.delta),
-    ("BP1", "delta^L = a - y, for the two pairs of which that is a theorem", costs.CrossEntropy.delta),
-    ("BP2", "delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)", network.deltas),
-    ("BP3", "dC/db = sum of delta over the batch", network.backward),
-    ("BP4", "dC/dW = delta^T a_prev", network.backward),
-]
-
-
-def equation_table(_: str) -> str:
-    rows = ["| | equation | where |", "|---|---|---|"]
-    for name, formula, function in EQUATIONS:
-        source = Path(inspect.getsourcefile(function)).relative_to(ROOT)
-        rows.append(f"| {name} | `{formula}` | `{function.__qualname__}` in [{source}]({source}) |")
-    return "\n".join(rows) + "\n"
+def link_to(function: Callable) -> str:
+    source = Path(inspect.getsourcefile(function)).relative_to(ROOT)
+    return f"`{function.__qualname__}` in [{source}]({source})"
 
 
 def source_of(name: str) -> str:
     """Return the source of a function by its full name, without the indent that it has in a class."""
     function = pkgutil.resolve_name(name.strip())
-    source = Path(inspect.getsourcefile(function)).relative_to(ROOT)
     code = textwrap.dedent(inspect.getsource(function)).rstrip()
-    return f"`{function.__qualname__}` in [{source}]({source}):\n\n```python\n{code}\n```\n"
+    return f"{link_to(function)}:\n\n```python\n{code}\n```\n"
 
 
 PARTS: dict[str, Callable[[str], str]] = {
@@ -168,34 +149,42 @@ PARTS: dict[str, Callable[[str], str]] = {
     "keys": key_table,
     "pairs": pair_table,
     "choices": choice_table,
-    "equations": equation_table,
     "source": source_of,
 }
-"""What makes each part of its arguments. Links are written as from the top of the project."""
+"""The function that writes each kind of part from its arguments. Links are relative to the top of the project."""
 
 
 def filled(text: str, document: Path = ROOT / "README.md") -> str:
-    """Return the text of a document with its generated parts made anew."""
+    """Return the text of a document with its generated parts up to date."""
     up = "../" * len(document.relative_to(ROOT).parent.parts)
 
-    def made(part: re.Match[str]) -> str:
+    def new(part: re.Match[str]) -> str:
         content = re.sub(r"(?<=\]\()(?=backprop_cli/)", up, PARTS[part[2]](part[3]))
         return f"{part[1]}{content}{part[4]}"
 
-    return PART.sub(made, text)
+    return PART.sub(new, text)
 
 
 def main() -> int:
-    stale = []
+    check, slow = "--check" in sys.argv, "--all" in sys.argv
+    code = 0
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        if (new := filled(text, path)) != text:
-            stale.append(path)
-            if "--check" not in sys.argv:
-                path.write_text(new, encoding="utf-8")
-    for path in stale:
-        print(f"{path.relative_to(ROOT)}: {'stale' if '--check' in sys.argv else 'written'}")
-    return 1 if stale and "--check" in sys.argv else 0
+        new = filled(text, path)
+        with TemporaryDirectory() as folder:
+            executed = console.execute(new, Path(folder), slow)
+            if slow:
+                pictures.collect(Path(folder))
+        for command in executed.skipped:
+            print(f"{path.relative_to(ROOT)}: not run, as the MNIST files are not in {console.MNIST}: {command}")
+        stale = executed.stale + ["generated parts"] * (new != text)
+        for what in stale:
+            print(f"{path.relative_to(ROOT)}: {'out of date' if check else 'updated'}: {what}")
+        if check:
+            code = code or int(bool(stale))
+        elif executed.text != text:
+            path.write_text(executed.text, encoding="utf-8")
+    return code
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""Make backprop_cli/data/digits.npz from the UCI file, once and for all.
+"""Create backprop_cli/data/digits.npz from the UCI file. This was done once; the result is part of the package.
 
     python scripts/make_digits.py digits.csv.gz
 
 The file is the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998, CC BY 4.0):
-1,797 rows of 64 pixels, 0 to 16, and the label. Its rows come writer by writer, so that the last ones are by hands
-that the first ones never show. The rows are therefore put in an order in which every stretch holds all digits in the
-proportions of the whole, at random within that; the program takes 1,197 / 300 / 300 of them. The order is stored
-with the data, as `row`, and never computed again.
+1,797 rows of 64 pixels, 0 to 16, and the label. The rows are sorted by writer, so the last writers do not occur among
+the first rows. They are therefore shuffled with stratification: every contiguous range has about the class proportions
+of the whole. The program splits them 1,197 / 300 / 300. The order is stored with the data, as `row`.
 """
 
 from __future__ import annotations

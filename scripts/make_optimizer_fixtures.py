@@ -1,10 +1,9 @@
-"""Write down PyTorch's steps, for the optimizers to be compared with: tests/optim/torch_steps.json.
+"""Record the steps of PyTorch's optimizers as a reference for tests: tests/optim/torch_steps.json.
 
     python scripts/make_optimizer_fixtures.py        needs torch, as in the extra `bench`
 
-Every case starts from the same 8 parameters and gets the same 12 gradients, in double precision. The gradients are
-made up: of sizes from 1e-9, where each eps shows, to 1e3, with signs that turn, and with zeros at the start, within
-and at the end.
+Every case starts from the same 8 parameters and gets the same 12 gradients, in double precision. The gradients range
+from 1e-9, where eps matters, to 1e3, change sign, and include zeros at the start, in the middle and at the end.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the site needs beyond MkDocs: pages that are kept elsewhere, and links that lead out of docs/.
+"""MkDocs hooks: pages for documents and files outside of docs/.
 
-benchmarks/RESULTS.md, CONTRIBUTING.md and CHANGELOG.md become pages from where they are. A link to a config, a test or
-a source file leads to a page of the site that shows that file; a link to a folder, to a list of its files. So a
-document has the same links in a checkout and on the site, and each of them is checked.
+benchmarks/RESULTS.md, CONTRIBUTING.md and CHANGELOG.md become pages of the site. A link to a config, a test or a source
+file leads to a page that shows the file, and a link to a folder to a list of its files. So the documents use the same
+links in a checkout and on the site, and MkDocs checks all of them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
-"""Documents outside of docs/, and the pages that they become."""
+"""Documents outside of docs/ and their pages."""
 
 PAGES = {**ELSEWHERE, "README.md": "index.md"}
-"""Where a link to one of these leads; the README's place is taken by the first page."""
+"""Targets of links; index.md replaces the README."""
 
 HOMES = {page: document for document, page in ELSEWHERE.items()}
-"""Of pages: where they come from, if not from docs/."""
+"""Pages and the documents outside of docs/ that they come from."""
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)(?=[)#])")
 LEXERS = {".py": "python", ".yaml": "yaml", ".sh": "sh", ".c": "c", ".json": "json", ".md": "markdown"}
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that are kept elsewhere, and whatever any page links to."""
+    """Add the pages outside of docs/, and all files that pages link to."""
     for document, page in ELSEWHERE.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / document)))
     todo = [path for file in files.documentation_pages() for path in linked(file.src_uri, file.content_string)]
@@ -61,7 +61,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Make the links of a page lead to where its targets are on the site."""
+    """Rewrite the links of a page to their targets on the site."""
     uri = page.file.src_uri
     if uri.startswith("source/"):
         return markdown
@@ -75,7 +75,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def linked(uri: str, text: str) -> Iterator[str]:
-    """Yield the files and folders outside of docs/ that the text of a page links to."""
+    """Yield the files and folders outside of docs/ that a page links to."""
     for target in LINK.findall(text):
         path = resolved(uri, target)
         if path and (ROOT / path).exists() and not path.startswith("docs/"):
@@ -83,14 +83,14 @@ def linked(uri: str, text: str) -> Iterator[str]:
 
 
 def resolved(uri: str, target: str) -> str | None:
-    """Return what a link on a page means, from the top of the project; None if that is not inside."""
+    """Return the path that a link refers to, relative to the project; None if it is outside."""
     home = PurePosixPath(HOMES.get(uri, f"docs/{uri}")).parent
     path = os.path.normpath(home / target)
     return None if path.startswith("..") else path
 
 
 def page_of(path: str) -> str:
-    """Return where a file of the project is on the site."""
+    """Return the page of a file of the project."""
     if path in PAGES:
         return PAGES[path]
     if path.startswith("docs/"):
@@ -101,5 +101,5 @@ def page_of(path: str) -> str:
 
 
 def source_page(path: str, content: str) -> str:
-    """Return a page that shows a file, and that the search leaves alone."""
+    """Return a page that shows a file and is excluded from the search."""
     return f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n\n# `{path}`\n\n{content}\n"

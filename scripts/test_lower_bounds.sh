@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the lowest versions that pyproject.toml allows, and run the tests with them:
+# Run the tests with the lowest versions that pyproject.toml allows:
 #
 #     scripts/test_lower_bounds.sh [PYTEST ARGUMENTS…]
 set -euo pipefail

@@ -1,40 +1,47 @@
-import importlib.util
-import inspect
+import importlib
 import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
+import console
+import generate_docs
 import pytest
 
+import backprop_cli
 from backprop_cli.cli.main import cli
 from backprop_cli.config.schema import Experiment
 from tests.conftest import ROOT
 
-spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "scripts" / "generate_docs.py")
-assert spec is not None
-assert spec.loader is not None
-generate_docs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(generate_docs)
+DOCUMENTS = pytest.mark.parametrize(
+    "path", generate_docs.DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in generate_docs.DOCUMENTS]
+)
 
 
-@pytest.mark.parametrize("path", generate_docs.DOCUMENTS, ids=lambda path: path.name)
-def test_generated_parts_are_up_to_date(path):
+@DOCUMENTS
+def test_generated_parts_and_output_of_commands_are_up_to_date(path, tmp_path):
     text = path.read_text(encoding="utf-8")
     assert generate_docs.filled(text, path) == text, "run: python scripts/generate_docs.py"
+    executed = console.execute(text, tmp_path)
+    assert not executed.stale, "run: python scripts/generate_docs.py\n" + "\n".join(executed.stale)
+    if executed.skipped:
+        pytest.skip(f"not run without the MNIST files in {console.MNIST}: {', '.join(executed.skipped)}")
 
 
-@pytest.mark.parametrize(("name", "formula", "function"), generate_docs.EQUATIONS)
-def test_each_equation_is_where_the_readme_says_it_is(name, formula, function):
-    assert name in inspect.getsource(function)
-
-
-@pytest.mark.parametrize("path", generate_docs.DOCUMENTS, ids=lambda path: path.name)
+@DOCUMENTS
 def test_links_between_documents_lead_somewhere(path):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), target
+
+
+def test_every_picture_is_shown_and_is_written_by_a_command_of_a_document():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in generate_docs.DOCUMENTS)
+    for image in (ROOT / "docs" / "images").glob("*.png"):
+        assert f"images/{image.name})" in text
+        assert f"-o {image.name}" in text or image.name == "report.png"
 
 
 def test_the_gate_runs_the_test_command_of_the_readme():
@@ -43,21 +50,27 @@ def test_the_gate_runs_the_test_command_of_the_readme():
     assert "setup: test" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_the_readme_is_a_landing_page():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 def commands(text):
     """Yield the words of each `backprop` command in the sh and console blocks of a document."""
     for kind, block in re.findall(r"^ *```(sh|console)\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE):
         lines = block.replace("\\\n", " ").splitlines()
         if kind == "console":
-            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+            lines = [line.strip().removeprefix("$ ") for line in lines if line.strip().startswith("$ ")]
         for line in lines:
             for command in re.findall(r"(?<![\w./'=])backprop ((?:(?!\$\()[^|>;)])*)", re.sub(r"(^| )#.*", "", line)):
                 yield shlex.split(command.rstrip("'"), posix=True)
 
 
-@pytest.mark.parametrize("path", generate_docs.DOCUMENTS, ids=lambda path: path.name)
+@DOCUMENTS
 def test_commands_in_the_documents_exist_with_their_options_and_keys(path):
     keys = {field.alias or name for name, field in Experiment.model_fields.items()}
-    for words in commands(path.read_text(encoding="utf-8")):
+    in_tables = re.findall(r"^\|.*\| `(backprop .*?)` \|", path.read_text(encoding="utf-8"), re.MULTILINE)
+    found = [*commands(path.read_text(encoding="utf-8")), *(shlex.split(row)[1:] for row in in_tables)]
+    for words in found:
         command, rest = cli, words
         while isinstance(command, click.Group):
             name, *rest = rest
@@ -68,7 +81,8 @@ def test_commands_in_the_documents_exist_with_their_options_and_keys(path):
             if word.startswith("-") and word != "-":
                 assert word in options or word.startswith("-val_"), words  # the latter are columns to sort by
             elif "=" in word and not word.startswith("$") and command.name in {"train", "check", "trace", "gradcheck"}:
-                assert word.partition("=")[0].partition(".")[0] in keys, words
+                key = word.partition("=")[0].partition(".")[0]
+                assert key in keys or word in {"epoch=3"}, words  # the latter shows an error
 
 
 def test_the_site_builds_without_a_warning_or_a_dead_link(tmp_path):
@@ -80,7 +94,74 @@ def test_the_site_builds_without_a_warning_or_a_dead_link(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     pages = [page.read_text(encoding="utf-8") for page in (tmp_path / "site").glob("**/*.html")]
     assert len(pages) > 25
-    for page in pages:  # whatever a browser would fetch by itself comes with the site
+    for page in pages:  # everything that a browser loads by itself is part of the site
         assert not re.findall(
             r"<(?:script|img|iframe)[^>]* src=\"?(?:https?:)?//|<link[^>]* href=\"?(?:https?:)?//", page
         )
+
+
+def test_the_examples_of_the_python_api_run_in_order(tmp_path, monkeypatch):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL | re.MULTILINE)
+    functions = {name for block in blocks for name in re.findall(r"\bbp\.(\w+)", block)}
+    missing = sorted(name for name in functions if not hasattr(importlib.import_module("backprop_cli"), name))
+    if missing:
+        pytest.skip(f"backprop_cli {backprop_cli.__version__} lacks {', '.join(missing)}")
+    monkeypatch.chdir(tmp_path)
+    Path("configs").symlink_to(ROOT / "configs")
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), namespace)
+
+
+SHOWN = ["training 2-1 on and, in runs/and-001", "…", "test accuracy 97.00% (291 of 300), cost 0.101", "done  0.22 s"]
+PRINTED = [
+    "training 2-1 on and, in runs/and-001",
+    "epoch 1/2",
+    "epoch 2/2",
+    "test accuracy 96.33% (289 of 300), cost 0.1",
+    "done  14 ms",
+]
+
+
+def test_output_matches_around_a_gap_and_apart_from_times_and_last_digits():
+    assert console.matches(SHOWN, PRINTED)
+    assert console.matches(["in …/mnist"], ["in /home/me/mnist"])
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        (0, "trained 2-1 on and, in runs/and-001"),
+        (3, "test accuracy 90.00% (270 of 300), cost 0.1"),
+        (3, "test accuracy 96.33% (289), cost 0.1"),
+        (4, "done"),
+    ],
+    ids=["a word", "a percentage", "a number that is missing", "a time that is missing"],
+)
+def test_output_is_out_of_date_if_anything_else_differs(line, wrong):
+    assert not console.matches(SHOWN, [*PRINTED[:line], wrong, *PRINTED[line + 1 :]])
+
+
+def test_a_line_too_many_or_too_few_is_out_of_date():
+    assert not console.matches(["a", "b"], ["a", "b", "c"])
+    assert not console.matches(["a", "b"], ["a"])
+    assert not console.matches(["a", "…", "b", "c"], ["a", "c"])
+
+
+def test_an_update_keeps_the_gaps_and_the_lines_that_differ_only_in_times():
+    assert console.updated(SHOWN, PRINTED) == [SHOWN[0], "…", PRINTED[3], SHOWN[3]]
+    assert console.updated(["…", "epoch 1/1", "…"], PRINTED) == ["…", "epoch 1/2", "…"]
+
+
+def test_a_document_is_executed_from_top_to_bottom_in_one_folder(tmp_path):
+    text = (
+        "<!-- file: words.txt -->\n```yaml\none\n```\n\n<!-- run: echo two >> words.txt -->\n\n"
+        "<!-- run -->\n```sh\necho three >> words.txt\n```\n\n```sh\nfalse\n```\n\n"
+        "<!-- slow -->\n```console\n$ false\n```\n\n<!-- not run -->\n```console\n$ false\nleft alone\n```\n\n"
+        "```console\n$ cat words.txt\nold\n$ echo err >&2\n```\n\n:   term\n\n    ```console\n    $ echo in\n    ```\n"
+    )
+    executed = console.execute(text, tmp_path)
+    assert "$ cat words.txt\none\ntwo\nthree\n$ echo err >&2\nerr\n```" in executed.text
+    assert "    $ echo in\n    in\n    ```" in executed.text
+    assert "$ false\nleft alone" in executed.text
+    assert [stale.splitlines()[0] for stale in executed.stale] == ["$ cat words.txt", "$ echo err >&2", "$ echo in"]

@@ -1,83 +1,121 @@
-"""What every command shares: its flags, its way of printing, its way of failing.
-
-stdout carries results, stderr carries everything else.
-"""
+"""Output and errors of all commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import csv
+import io
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from backprop_cli.errors import BackpropError, Exit
 from backprop_cli.files import to_json
 
-if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
+DEBUG = "backprop_cli.debug"
+"""The key of the context's `meta` that says whether --debug was given."""
 
-_DEBUG = "backprop_cli.debug"
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # C0, C1, bidi, surrogates
+)
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters replaced by escapes such as \x1b. Newlines and tabs are kept."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True)
 class Console:
-    """Where a command's words go: results to stdout, the rest to stderr unless --quiet."""
+    """Where a command prints. All text passes through `printable`, so no file or server can control a terminal."""
 
     quiet: bool = False
     verbose: bool = False
     json: bool = False
 
-    def result(self, text: str, data: Any, quiet: str = "") -> None:
-        """Print the result: `data` with --json, `quiet` with --quiet, else `text`."""
-        words = to_json(data) if self.json else quiet if self.quiet else text
-        if not words:
-            return
-        if sys.stdout is None:
-            raise BackpropError("the result cannot be written to stdout: it is closed")
-        try:
-            click.echo(words)
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except OSError as error:
-            raise BackpropError(f"the result cannot be written to stdout: {error.strerror}") from error
+    def result(self, text: str, data: Any, quiet: str = "", styled: bool = False) -> None:
+        """Print the result: `data` with --json, `quiet` with --quiet, else `text`.
+
+        A `styled` text has escape sequences of its own and is not escaped, nor is `quiet` unless on a terminal.
+        """
+        if self.json:  # JSON allows DEL, C1 and bidi characters unescaped
+            self._write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", to_json(data)))
+        elif self.quiet:
+            self._write(quiet if styled else _for_scripts(quiet))
+        else:
+            self._write(text if styled else printable(text))
+
+    def csv(self, header: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
+        """Print the result as CSV, escaped only on a terminal."""
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows([header, *rows])
+        self._write(_for_scripts(lines.getvalue().rstrip("\n")))
 
     def say(self, line: str) -> None:
-        """Tell what is going on."""
+        """Print a line of progress on stderr, unless --quiet."""
         if not self.quiet:
-            to_stderr(line)
+            _to_stderr(printable(line))
 
     def warn(self, line: str) -> None:
-        """Tell what the user should know, also with --quiet."""
-        to_stderr(f"warning: {line}")
+        """Print a warning on stderr, also with --quiet."""
+        _to_stderr(f"warning: {printable(line)}")
 
     def detail(self, line: str) -> None:
-        """Tell what is of interest with --verbose."""
+        """Print a line on stderr with --verbose."""
         if self.verbose:
             self.say(line)
 
+    def error(self, error: Exception) -> Exit:
+        """Print an error on stderr, as JSON with --json; return the exit code."""
+        message, code = _explain(error)
+        if self.json:
+            details = {"message": message, "exit_code": int(code)}
+            if problems := getattr(error, "problems", None):
+                details |= {"message": message.partition("\n")[0], "problems": problems}
+            _to_stderr(to_json({"error": details}))
+        else:
+            error_line(message)
+        return code
+
+    def _write(self, text: str) -> None:
+        if not text:
+            return
+        if sys.stdout is None:
+            raise BackpropError("cannot write to stdout: it is closed")
+        try:
+            click.echo(text, color=True)  # click would remove escape sequences from names that go to a pipe
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader has closed the pipe, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            raise BackpropError(f"cannot write to stdout: {error.strerror}") from error
+
+
+def _for_scripts(text: str) -> str:
+    """Return text unchanged, because scripts need names as they are, but printable on a terminal."""
+    return printable(text) if sys.stdout and sys.stdout.isatty() else text
+
 
 def error_line(message: str) -> None:
-    """Print an error."""
+    """Print an error as text."""
     word = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
-    to_stderr(f"{word} {message}")
+    _to_stderr(f"{word} {printable(message)}")
 
 
-def to_stderr(line: str) -> None:
-    """Print a line on stderr if there is one that takes it; losing it must not end what is going on."""
+def _to_stderr(line: str) -> None:
+    """Print a line on stderr; a stderr that cannot be written to must not end training."""
     with contextlib.suppress(OSError):
         click.echo(line, err=True)
 
 
 class Command(click.Command):
-    """A command whose errors become lines on stderr and exit codes; tracebacks only with --debug."""
+    """A command whose exceptions become error messages and exit codes; tracebacks only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -86,75 +124,24 @@ class Command(click.Command):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if ctx.meta.get(_DEBUG):
+            if ctx.meta.get(DEBUG):
                 traceback.print_exception(error)
-            message, code = _explain(error)
-            error_line(message)
-            ctx.exit(code)
+            ctx.exit(Console(json=bool(ctx.params.get("as_json"))).error(error))
 
 
 def _explain(error: Exception) -> tuple[str, Exit]:
-    """Return what to tell the user about an error, and the exit code."""
-    if isinstance(error, BackpropError):
-        return str(error), error.exit_code
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}", Exit.FAILED
-    if isinstance(error, MemoryError):
-        return f"out of memory ({error}); make the network or the batch smaller", Exit.FAILED
-    return f"unexpected {type(error).__name__}: {error}\nThis is a defect; --debug shows where it is.", Exit.FAILED
-
-
-def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command -q, -v, --json and --debug, and pass it a `console`."""
-
-    @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the result.")
-    @click.option("-v", "--verbose", is_flag=True, help="Print more of what happens.")
-    @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-    @click.option("--debug", is_flag=True, expose_value=False, callback=_remember, help="Show tracebacks.")
-    @functools.wraps(function)
-    def wrapper(quiet: bool, verbose: bool, as_json: bool, **arguments: Any) -> Any:
-        return function(console=Console(quiet, verbose, as_json), **arguments)
-
-    return wrapper
-
-
-def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --data-dir, --mirror and --offline, and pass it a function that makes the `cache`."""
-
-    @click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar="BACKPROP_DATA_DIR",
-        show_envvar=True,
-        help="Where downloaded data is kept.  [default: the platform's cache folder]",
-    )
-    @click.option("--mirror", envvar="BACKPROP_MIRROR", show_envvar=True, metavar="URL", help="Ask this server first.")
-    @click.option("--offline", is_flag=True, help="Never touch the network.")
-    @functools.wraps(function)
-    def wrapper(console: Console, data_dir: Path | None, mirror: str | None, offline: bool, **arguments: Any) -> Any:
-        def cache() -> Cache:
-            from platformdirs import user_cache_path
-
-            from backprop_cli.data.cache import Cache
-
-            return Cache(data_dir or user_cache_path("backprop"), mirror, offline, console.say)
-
-        return function(console=console, cache=cache, **arguments)
-
-    return wrapper
-
-
-runs_option = click.option(
-    "--runs-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder that holds the runs.",
-)
-
-live_option = click.option("--live", is_flag=True, help="In a terminal, draw the curves as training goes on.")
-
-
-def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    ctx.meta[_DEBUG] = value
+    """Return the message for an error and the exit code."""
+    match error:
+        case BackpropError():
+            return str(error), error.exit_code
+        case click.ClickException():
+            context = getattr(error, "ctx", None)
+            hint = f"\nTry '{context.command_path} --help'." if context else ""
+            return error.format_message() + hint, Exit.USAGE
+        case OSError():
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{error.strerror or error}", Exit.FAILED
+        case MemoryError():
+            return f"out of memory ({error}); use a smaller network or batch", Exit.FAILED
+    message = f"unexpected {type(error).__name__}: {error}"
+    return f"{message}\nThis is a bug; run with --debug for a traceback and please report it.", Exit.FAILED

@@ -1,15 +1,16 @@
-"""`backprop data`: fetch and verify data sets before they are needed, and look at them."""
+"""`backprop data`: download, verify and show data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from backprop_cli.cli.completion import complete_dataset
-from backprop_cli.cli.console import Command, Console, common_options, data_options
-from backprop_cli.cli.data_show import show
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options, data_options, split_option
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 name_argument = click.argument("name", default="mnist", shell_complete=complete_dataset)
 
 
-@click.group("data", short_help="Fetch data sets, verify them, look at them.")
+@click.group("data", short_help="Download, verify and show data sets.")
 def command() -> None:
-    """Fetch data sets, verify them, say where they lie, look at them. NAME is mnist if not given."""
-
-
-command.add_command(show)
+    """Download, verify, locate and show data sets. NAME is mnist by default."""
 
 
 @command.command("fetch", cls=Command)
@@ -30,13 +28,13 @@ command.add_command(show)
 @common_options
 @data_options
 def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
-    """Download NAME, unless a good copy is there already."""
+    """Download NAME, unless a valid copy exists."""
     from dataclasses import replace
 
     from backprop_cli.data.registry import get_dataset
 
     get_dataset(name).load(cache())
-    _load(name, replace(cache(), offline=True), console, "ready")  # what is not on disk is not ready
+    _load(name, replace(cache(), offline=True), console, "ready")  # read again, from disk
 
 
 @command.command("verify", cls=Command)
@@ -44,7 +42,7 @@ def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @common_options
 @data_options
 def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
-    """Check every file of NAME against its published SHA-256; never downloads."""
+    """Verify the SHA-256 of all files of NAME; never downloads."""
     from dataclasses import replace
 
     _load(name, replace(cache(), offline=True), console, "verified")
@@ -55,14 +53,69 @@ def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @common_options
 @data_options
 def path(name: str, console: Console, cache: Callable[[], Cache]) -> None:
-    """Print the folder in which the files of NAME belong."""
+    """Print the folder for the files of NAME."""
     from backprop_cli.data.registry import data_folder, get_dataset
     from backprop_cli.errors import UsageError
 
     folder = data_folder(get_dataset(name), cache())
     if folder is None:
-        raise UsageError(f"{name} has no files: it is made on the spot")
+        raise UsageError(f"{name} has no files: it is generated")
     console.result(str(folder), {"name": name, "path": str(folder)}, quiet=str(folder))
+
+
+@command.command("show", cls=Command)
+@name_argument
+@split_option("train")
+@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="Number of examples.")
+@click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="First example, from 0.")
+@click.option("--class", "label", type=click.IntRange(min=0), metavar="C", help="Only examples of class C.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a sheet of images (.png) or a table (.csv).",
+)
+@common_options
+@data_options
+def show(
+    name: str,
+    split: str,
+    count: int,
+    start: int,
+    label: int | None,
+    output: Path | None,
+    console: Console,
+    cache: Callable[[], Cache],
+) -> None:
+    """Show examples of NAME.
+
+    Each has its number in the split and its label or value. Images are drawn as a PNG or in the terminal, in shades of
+    grey if the terminal has them and NO_COLOR is not set. Other examples are shown as a table.
+    """
+    import shutil
+    import sys
+
+    from backprop_cli.data.registry import get_dataset
+    from backprop_cli.errors import UsageError
+    from backprop_cli.files import atomic_write
+    from backprop_cli.plots.terminal.examples import choose_examples
+    from backprop_cli.plots.terminal.images import shows_shades
+
+    source = get_dataset(name)
+    suffix = output.suffix.lower() if output else ""
+    if output and suffix not in (".png", ".csv"):
+        raise UsageError(f"{output}: the name must end in .png or .csv")
+    if suffix == ".png" and not source.image:
+        raise UsageError(f"{name} has no images; use -o FILE.csv for a table")
+    found = choose_examples(source, split, cache(), label, start, count)
+    if output:
+        atomic_write(output, found.to_png() if suffix == ".png" else found.to_csv().encode())
+        text = f"wrote {len(found.rows)} examples of {name} ({split}) to {output}"
+        console.result(text, {"path": str(output), "examples": len(found.rows)}, quiet=str(output))
+        return
+    text = "" if console.json else found.to_text(shutil.get_terminal_size().columns, shows_shades(sys.stdout))
+    styled = bool(source.image)
+    console.result(text, {"name": name, "split": split, "examples": found.to_list()}, quiet=text, styled=styled)
 
 
 def _load(name: str, cache: Cache, console: Console, word: str) -> None:
@@ -71,7 +124,7 @@ def _load(name: str, cache: Cache, console: Console, word: str) -> None:
     source = get_dataset(name)
     pool, test = source.load(cache)
     folder = data_folder(source, cache)
-    place = f"in {folder}" if folder else "made on the spot"
+    place = f"in {folder}" if folder else "generated"
     text = f"{name} is {word}: {len(pool):,} training and {len(test):,} test examples, {place}"
     path = folder and str(folder)
     data = {"name": name, "path": path, "train": len(pool), "test": len(test), "sha256": dict(source.sha256)}

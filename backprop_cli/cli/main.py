@@ -1,11 +1,10 @@
-"""The `backprop` command: finds the commands, and turns errors into lines and exit codes.
+"""The `backprop` command: its subcommands, errors and exit codes.
 
-Nothing here, and nothing at the top of a command's file, imports more than click: --help answers in a blink.
+Neither this file nor the top of a command's file imports anything but click, so that --help is quick.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,7 +14,7 @@ from typing import NoReturn
 import click
 
 from backprop_cli import __version__
-from backprop_cli.cli.console import error_line
+from backprop_cli.cli.console import Console, error_line
 from backprop_cli.errors import Exit
 
 COMMANDS = (
@@ -34,17 +33,17 @@ COMMANDS = (
     "data",
     "completion",
 )
-"""Every command, in the order of --help; each lives in the file cli/<name>_command.py."""
+"""All commands in the order of --help; each is defined in cli/<name>_command.py."""
 
 COMPLETE = "_BACKPROP_COMPLETE"
-"""The environment variable in which a shell asks for completions; click answers."""
+"""The environment variable by which a shell asks click for completions."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in their own order."""
+        """Return the names in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -60,30 +59,23 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-    Start with: backprop train configs/digits.yaml
+    Start with: backprop init, then backprop train digits.yaml
     """
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
-    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be UTF-8, and terminals need not know η
+    if isinstance(sys.stdout, TextIOWrapper):  # file names need not be UTF-8, and not every terminal can show η
         utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
-    if COMPLETE in os.environ:
-        import_module("backprop_cli.cli.shells").register()
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = cli.main(argv, prog_name="backprop", complete_var=COMPLETE, standalone_mode=False)
+        code = cli.main(words, prog_name="backprop", complete_var=COMPLETE, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = Exit.USAGE
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"\nTry '{context.command_path} --help'." if context else ""
-        error_line(error.format_message() + hint)
-        code = Exit.USAGE
-    except OSError as error:  # --help > /dev/full
-        error_line(str(error))
-        code = Exit.FAILED
+    except (click.ClickException, OSError) as error:  # OSError: backprop --help > /dev/full
+        code = Console(json="--json" in words).error(error)
     except (click.Abort, KeyboardInterrupt):
         error_line("interrupted")
         code = Exit.SIGINT

@@ -1,4 +1,4 @@
-"""`backprop plot`: pictures of runs, as files."""
+"""`backprop plot`: plots of runs, as files."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
+from backprop_cli.cli.completion import complete_run
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import checkpoint_option, common_options, data_options, runs_option, split_option
 from backprop_cli.plots import FORMATS, KINDS
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
-    from backprop_cli.gallery import Job
+    from backprop_cli.plots.registry import PlotJob
 
 
-@click.command("plot", cls=Command, short_help="Draw learning curves, mistakes, weights.")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.command("plot", cls=Command, short_help="Plot learning curves, mistakes, weights.")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_run)
 @click.option(
     "--kind",
     "kinds",
     type=click.Choice(KINDS),
     multiple=True,
     metavar="KIND",
-    help="One of the above; may be given again.  [default: all that the runs have]",
+    help="One of the kinds above; can be repeated.  [default: all that are available]",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A file for one picture, or a folder.  [default: plots, in the run's folder or, for several runs, here]",
+    help="A file for one plot, or a folder.  [default: plots in the folder of the run, or here for several runs]",
 )
 @click.option("--format", type=click.Choice(FORMATS), help="[default: that of --output, or png]")
-@click.option("--each", is_flag=True, help="Draw runs that differ by seed one by one, not as their mean.")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Checkpoint.")
+@click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
+@split_option("test")
+@checkpoint_option
 @runs_option
 @common_options
 @data_options
@@ -47,73 +49,74 @@ def command(
     format: str | None,
     each: bool,
     split: str,
-    which: str,
+    checkpoint: str,
     runs_dir: Path,
     console: Console,
     cache: Callable[[], Cache],
 ) -> None:
-    """Draw RUNs: learning curves of all in one chart, and of each what it has.
+    """Plot runs. Learning curves share one chart; the other plots are per run, where available.
 
-    The kinds are: curves, runs that differ by seed alone as their mean; function, what was learned of points in the
-    plane or of a curve; confusion, what is taken for what; mistakes, the images that the network is most wrongly sure
-    of; weights of the first layer, as images; gradients of each layer, if diagnostics were on.
+    The kinds are: curves, the learning curves; function, the decision regions in the plane or the fitted curve;
+    confusion, the confusion matrix; mistakes, the most confident misclassifications of images; weights of the first
+    layer, as images; gradients of each layer, if diagnostics were recorded.
     """
-    from backprop_cli.cli.looking import Failures, need, read_results
+    from backprop_cli.cli.plotting import SkippedPlots, load_runs, require_extra
     from backprop_cli.errors import BackpropError
     from backprop_cli.files import atomic_write
 
-    need("matplotlib")
-    results = read_results(runs, runs_dir, cache(), console, which, split)
+    require_extra("matplotlib")
+    found = load_runs(runs, runs_dir, cache(), console, checkpoint)
 
-    from backprop_cli.gallery import plan
+    from backprop_cli.plots.registry import plan_plots
     from backprop_cli.plots.style import to_bytes
 
-    jobs = plan(results, kinds, each)
-    paths = _paths(jobs, output, format)
+    jobs = plan_plots(found, kinds, each, split)
     written: list[dict[str, object]] = []
-    failures = Failures()
-    for job, path in zip(jobs, paths, strict=True):
+    skipped = SkippedPlots()
+    for job, path in zip(jobs, _paths(jobs, output, format), strict=True):
         try:
-            picture = job.draw()
+            plot = job.draw()
         except BackpropError as error:
-            failures.add(job.kind, error)
+            skipped.add(job.kind, error)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, to_bytes(picture.figure, path.suffix[1:].lower()))
-        runs_of = [str(result.folder.path) for result in job.results]
-        written.append({"kind": job.kind, "path": str(path), "runs": runs_of, "shows": picture.alt})
-    lines = "\n".join(str(picture["path"]) for picture in written)
+        atomic_write(path, to_bytes(plot.figure, path.suffix[1:].lower()))
+        for note in plot.notes:
+            console.warn(f"{path}: {note}")
+        drawn = [str(run.path) for run in job.runs]
+        written.append({"kind": job.kind, "path": str(path), "runs": drawn, "shows": plot.alt, "notes": plot.notes})
+    lines = "\n".join(str(plot["path"]) for plot in written)
     console.result(lines, {"pictures": written}, quiet=lines)
-    failures.tell(console, fatal=bool(kinds) or not written)
+    skipped.report(console, fatal=bool(kinds) or not written)
 
 
-def _paths(jobs: list[Job], output: Path | None, format: str | None) -> list[Path]:
-    """Return where each picture goes. Raises UsageError if that is not clear."""
+def _paths(jobs: list[PlotJob], output: Path | None, format: str | None) -> list[Path]:
+    """Return the path of each plot. Raises UsageError if the options do not fit the plots."""
     from backprop_cli.errors import UsageError
 
     suffix = output.suffix[1:].lower() if output and not output.is_dir() else ""
     if output is None or not suffix:
-        several = len({result.folder.path for job in jobs for result in job.results}) > 1
+        several = len({run.path for job in jobs for run in job.runs}) > 1
         stems = [_stem(job, output, several) for job in jobs]
         paths = [stem.with_name(f"{stem.name}.{format or FORMATS[0]}") for stem in stems]
         if len(set(paths)) < len(paths):
-            raise UsageError("two of the runs have the same name; give each an --output of its own")
+            raise UsageError("two runs have the same name; plot them separately, with different --output folders")
         return paths
     if suffix not in FORMATS:
-        raise UsageError(f"{output}: there is no format .{suffix}; use {', '.join('.' + name for name in FORMATS)}")
+        raise UsageError(f"{output}: unknown format .{suffix}; use {', '.join('.' + name for name in FORMATS)}")
     if format not in (None, suffix):
-        raise UsageError(f"{output} is no file of --format {format}")
+        raise UsageError(f"{output} does not match --format {format}")
     if len(jobs) != 1:
-        listed = ", ".join(dict.fromkeys(job.kind for job in jobs))
-        raise UsageError(f"{output} is one file for {len(jobs)} pictures ({listed}); choose a --kind, or name a folder")
+        kinds = ", ".join(dict.fromkeys(job.kind for job in jobs))
+        raise UsageError(f"{output} is one file for {len(jobs)} plots ({kinds}); choose one --kind, or give a folder")
     return [output]
 
 
-def _stem(job: Job, folder: Path | None, several: bool) -> Path:
-    """Return the path of a picture, all but its suffix."""
-    if len(job.results) > 1:
+def _stem(job: PlotJob, folder: Path | None, several: bool) -> Path:
+    """Return the path of a plot without its suffix."""
+    if len(job.runs) > 1:
         return (folder or Path("plots")) / job.kind
-    (result,) = job.results
+    (run,) = job.runs
     if folder is None:
-        return result.folder.path / "plots" / job.kind
-    return folder / (f"{result.name}-{job.kind}" if several else job.kind)
+        return run.path / "plots" / job.kind
+    return folder / (f"{run.name}-{job.kind}" if several else job.kind)

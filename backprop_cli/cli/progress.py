@@ -1,4 +1,4 @@
-"""Training's events as a bar on a terminal, and as a line per epoch anywhere else."""
+"""Progress of training: a bar on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
+from backprop_cli.text import duration
 
 if TYPE_CHECKING:
-    from backprop_cli.cli.live import LiveChart
+    from backprop_cli.plots.terminal.live import LiveChart
     from backprop_cli.training.evaluation import Score
     from backprop_cli.training.loop import EpochResult, Event
 
 
 def show(events: Iterable[Event], console: Console, epochs: int, done: int, chart: LiveChart | None = None) -> None:
-    """Go through the events and show them; `done` epochs of `epochs` were there before. A terminal shows the chart."""
+    """Consume the events and show them; `done` of `epochs` epochs are finished. A terminal also shows the chart."""
     if console.quiet:
         for _ in events:
             pass
@@ -27,17 +28,16 @@ def show(events: Iterable[Event], console: Console, epochs: int, done: int, char
 
 
 def describe(event: EpochResult, epochs: int) -> str:
-    """Return an epoch's figures as a line."""
-    figures = f"train {in_words(event.train)}"
-    if event.validation:
-        figures += f"  validation {in_words(event.validation)}"
-    if event.mistakes is not None:
-        figures += f"  mistakes {event.mistakes}"
-    return f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}  {figures}  {duration(event.seconds)}"
+    """Return the metrics of an epoch as a line."""
+    parts = [f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}"]
+    parts += [f"train {in_words(event.train)}"] if event.train else []
+    parts += [f"validation {in_words(event.validation)}"] if event.validation else []
+    parts += [f"mistakes {event.mistakes}"] if event.mistakes is not None else []
+    return "  ".join([*parts, duration(event.seconds)])
 
 
 def in_words(score: Score) -> str:
-    """Return a score as `cost 0.1234 accuracy 95.20%`, or what it has in place of accuracy."""
+    """Return a score as `cost 0.1234 accuracy 95.20%`, or with rmse and r2 for regression."""
     words = [f"cost {score.cost:.4f}"]
     if score.accuracy is not None:
         words.append(f"accuracy {score.accuracy:.2%}")
@@ -46,16 +46,6 @@ def in_words(score: Score) -> str:
     if score.r2 is not None:
         words.append(f"r2 {score.r2:.4f}")
     return " ".join(words)
-
-
-def duration(seconds: float) -> str:
-    """Return a time with a sensible unit: 3 ms, 0.11 s, 12.3 s, 4 min 05 s."""
-    if seconds < 0.0995:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _lines(events: Iterable[Event], console: Console, epochs: int) -> None:
@@ -74,17 +64,17 @@ def _bar(events: Iterable[Event], epochs: int, done: int, chart: LiveChart | Non
     form = "{l_bar}{bar}| epoch {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
     with ExitStack() as stack:
         if chart:
-            stack.callback(chart.finish)  # once the bar has come to its end
+            stack.callback(chart.finish)  # after the bar has been closed
         bar = stack.enter_context(tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True))
         for event in events:
             if isinstance(event, Progress):
                 bar.update(event.epoch - 1 + event.step / event.steps - bar.n)
             elif isinstance(event, EpochResult):
                 bar.n = event.epoch
-                score = event.validation or event.train
-                name = "validation" if event.validation else "train"
-                bar.set_postfix_str(f"{name} {in_words(score).split(' ', 2)[2]}")
+                if score := event.validation or event.train:
+                    name = "validation" if event.validation else "train"
+                    bar.set_postfix_str(f"{name} {in_words(score).split(' ', 2)[2]}")
                 if chart:
                     chart.add(event)
-                    with bar.get_lock():  # type: ignore[no-untyped-call]  # tqdm may draw from a thread of its own
+                    with bar.get_lock():  # type: ignore[no-untyped-call]  # tqdm may draw from another thread
                         chart.redraw()

@@ -1,4 +1,4 @@
-"""`backprop report`: all about one run or several, in one HTML file."""
+"""`backprop report`: one or several runs in one HTML file."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options, data_options, runs_option
+from backprop_cli.cli.completion import complete_run
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import checkpoint_option, common_options, data_options, runs_option, split_option
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
 
 
-@click.command("report", cls=Command, short_help="Write a page about a run, or one that compares several.")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.command("report", cls=Command, short_help="Write an HTML report about one or several runs.")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_run)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="[default: report.html in the run's folder, or here for several runs]",
+    help="[default: report.html in the folder of the run, or here for several runs]",
 )
-@click.option("--each", is_flag=True, help="Draw runs that differ by seed one by one, not as their mean.")
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Checkpoint.")
+@click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
+@split_option("test")
+@checkpoint_option
 @runs_option
 @common_options
 @data_options
@@ -34,38 +36,28 @@ def command(
     output: Path | None,
     each: bool,
     split: str,
-    which: str,
+    checkpoint: str,
     runs_dir: Path,
     console: Console,
     cache: Callable[[], Cache],
 ) -> None:
-    """Write a page about RUN, or one that compares several, as a single HTML file.
+    """Write a report about a run, or a comparison of several runs, as a single HTML file.
 
-    It holds the figures, the pictures, the config, the environment and the command that repeats the run, opens from
-    anywhere without a network, and prints.
+    It contains the metrics, plots, config, environment and the command to repeat the run. It needs no other files and
+    no network, and can be printed.
     """
-    from backprop_cli.cli.looking import Failures, need, read_results
-    from backprop_cli.errors import BackpropError
+    from backprop_cli.cli.plotting import SkippedPlots, load_runs, require_extra
     from backprop_cli.files import atomic_write
 
-    need("matplotlib", "jinja2")
-    results = read_results(runs, runs_dir, cache(), console, which, split)
+    require_extra("matplotlib", "jinja2")
+    found = load_runs(runs, runs_dir, cache(), console, checkpoint)
 
-    from backprop_cli.gallery import Job
-    from backprop_cli.report.page import Shown, page
+    from backprop_cli.report.page import page
 
-    failures = Failures()
-
-    def draw(job: Job) -> Shown | None:
-        try:
-            return Shown.of(job.kind, job.draw())
-        except BackpropError as error:
-            failures.add(job.kind, error)
-            return None
-
-    path = output or (results[0].folder.path if len(results) == 1 else Path()) / "report.html"
-    text = page(results, draw, each)
+    skipped = SkippedPlots()
+    path = output or (found[0].path if len(found) == 1 else Path()) / "report.html"
+    text = page(found, skipped.add, each, split)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, text.encode(errors="backslashreplace"))
-    console.result(str(path), {"report": str(path), "runs": [str(r.folder.path) for r in results]}, quiet=str(path))
-    failures.tell(console, fatal=False)
+    console.result(str(path), {"report": str(path), "runs": [str(run.path) for run in found]}, quiet=str(path))
+    skipped.report(console, fatal=False)

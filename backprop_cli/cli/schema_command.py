@@ -1,16 +1,17 @@
-"""`backprop schema`: the JSON Schema of a config."""
+"""`backprop schema`: print the JSON Schema of configs."""
 
 from __future__ import annotations
 
 import click
 
-from backprop_cli.cli.console import Command, Console, common_options
+from backprop_cli.cli.console import Command, Console
+from backprop_cli.cli.options import common_options
 
 
-@click.command("schema", cls=Command, short_help="Print the JSON Schema of a config.")
+@click.command("schema", cls=Command, short_help="Print the JSON Schema of configs.")
 @common_options
 def command(console: Console) -> None:
-    """Print the JSON Schema of a config, for editors that complete and check YAML."""
+    """Print the JSON Schema of configs, for editors that complete and validate YAML."""
     from backprop_cli.config.schema import json_schema, schema_text
 
     console.result(schema_text().rstrip(), json_schema(), quiet=schema_text().rstrip())

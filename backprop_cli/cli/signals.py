@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop at the next batch, rather than an exception anywhere."""
+"""SIGINT and SIGTERM as a request to stop after the current batch, instead of an exception at any point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backprop_cli.errors import Exit
 
 
 class StopOnSignal:
-    """While entered, SIGINT and SIGTERM are only remembered: `requested()` turns true, `exit_code` says which."""
+    """A context in which SIGINT and SIGTERM are recorded: `requested()` becomes true, `exit_code` tells which came."""
 
     exit_code: Exit | None = None
 
@@ -21,12 +21,12 @@ class StopOnSignal:
         self._quiet = quiet
 
     def requested(self) -> bool:
-        """Whether a signal has come."""
+        """Return whether a signal was received."""
         return self.exit_code is not None
 
     def __enter__(self) -> StopOnSignal:
         self._before: dict[int, Any] = {
-            number: signal.signal(number, self._remember) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._record) for number in (signal.SIGINT, signal.SIGTERM)
         }
         return self
 
@@ -34,8 +34,8 @@ class StopOnSignal:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _remember(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         if self.exit_code is None and not self._quiet and sys.stderr is not None:
-            with contextlib.suppress(OSError, ValueError):  # not print: the signal may have come inside a print
-                os.write(sys.stderr.fileno(), b"stopping at the next batch, to save\n")
+            with contextlib.suppress(OSError, ValueError):  # not print: the signal may have interrupted one
+                os.write(sys.stderr.fileno(), b"stopping after this batch and saving\n")
         self.exit_code = Exit.SIGINT if number == signal.SIGINT else Exit.SIGTERM

@@ -127,7 +127,8 @@ class OptionsOf(Format):
         if self.named and "name" not in value:
             raise PydanticCustomError("nameless", "'name' is missing")
         kind = self.kinds[_known(value["name"], self.kinds) if self.named else ""]
-        given = {key: option for key, option in value.items() if key != "name" or not self.named}
+        aliases = getattr(kind, "aliases", {})
+        given = {aliases.get(key, key): option for key, option in value.items() if key != "name" or not self.named}
         options = options_model(kind).model_validate(given)
         return kind(**{name: getattr(options, name) for name in type(options).model_fields})
 

@@ -1,4 +1,4 @@
-"""The cache of downloaded files: found, verified, unpacked, or fetched from the first mirror that has them."""
+"""The cache of downloaded files: verified copies on disk, or downloads from the first mirror that has the file."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import gzip
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from backprop_cli.errors import DataError
-from backprop_cli.files import atomic_write, remove_leftovers
+from backprop_cli.files import atomic_write, hold_lock, remove_temporaries
 
-Report = Callable[[str], None]
-"""Told, in a line, what takes time: a download, a file that is not what it should be."""
+Log = Callable[[str], None]
+"""Receives a line about what takes time, and about damaged files."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A gzipped file on mirrors: its size and SHA-256 as published, and those of what it unpacks to."""
+    """A gzipped file on mirrors: its size and SHA-256 as published, and those of its content."""
 
     name: str
     size: int
@@ -34,120 +35,125 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Cache:
-    """Where downloads are kept, and how to come by them.
+    """Where downloads are stored, and how to get them.
 
-    `mirror`, if there is one, is tried before a data set's own mirrors; `offline` forbids the network.
+    `root` is the platform's cache folder by default. `mirror`, if given, is tried before a data set's own mirrors;
+    `offline` forbids the network.
     """
 
-    folder: Path
+    root: Path | None = None
     mirror: str | None = None
     offline: bool = False
-    report: Report = lambda line: None
+    log: Log = lambda line: None
 
-    def obtain(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...]) -> bytes:
-        """Return the unpacked, verified bytes of a file, fetching it only if there is no good copy.
+    @cached_property
+    def folder(self) -> Path:
+        """The root folder. Raises DataError if none is given and the user has no home directory."""
+        if self.root is not None:
+            return self.root
+        from platformdirs import user_cache_path
 
-        A copy, packed or not, may lie in the data set's folder or in the cache's. Raises DataError.
+        try:
+            return user_cache_path("backprop")
+        except RuntimeError as error:
+            raise DataError("no home directory for downloads; choose a folder with --data-dir") from error
+
+    def fetch(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...]) -> bytes:
+        """Return the verified, unpacked content of a file; download it only if there is no valid copy.
+
+        Copies, packed or not, are searched in the data set's folder and in the root folder. Raises DataError.
         """
         folder = self.folder / dataset
-        bad: list[str] = []
-        if data := self._find(file, folder, bad):
+        rejected: list[str] = []
+        if data := self._cached_copy(file, folder, rejected):
             return data
         if self.offline:
-            raise DataError(self._advice(file, dataset, folder, ["the network was not asked"], bad))
-        with self._turn(file, folder):
-            bad = []
-            if data := self._find(file, folder, bad):  # somebody else's turn brought it
+            raise DataError(self._advice(file, dataset, ["offline mode, no download attempted"], rejected))
+        with self._download_lock(file, folder):
+            rejected = []
+            if data := self._cached_copy(file, folder, rejected):  # downloaded by another process meanwhile
                 return data
             mirrors = ((self.mirror,) if self.mirror else ()) + mirrors
-            return self._unpack(self._fetch(file, dataset, folder, mirrors, bad), file, folder)
+            return self._unpack(self._download(file, dataset, mirrors, rejected), file, folder)
 
     @contextlib.contextmanager
-    def _turn(self, file: RemoteFile, folder: Path) -> Iterator[None]:
-        """Wait until nobody else fetches the file; the death of a process ends its turn.
+    def _download_lock(self, file: RemoteFile, folder: Path) -> Iterator[None]:
+        """Wait until no other process downloads the file.
 
-        Where a file cannot be locked nobody waits: one may then be fetched twice, but is put in place whole.
+        In a folder without locks nobody waits; a file may be downloaded twice, but is always put in place complete.
         """
-        from filelock import FileLock, Timeout
 
-        path = folder / f".{file.name}.lock"
-        lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its process
-        with contextlib.suppress(OSError, NotImplementedError):
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                self.report(f"waiting for another process that fetches {file.name}")
-                lock.acquire()
-            remove_leftovers(folder, f"{file.unpacked_name}*")
-        try:
+        def wait() -> None:
+            self.log(f"waiting for another process that downloads {file.name}")
+
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(hold_lock(folder / f".{file.name}.lock", wait))
+                remove_temporaries(folder, f"{file.unpacked_name}*")
             yield
-        finally:
-            if lock.is_locked:
-                with contextlib.suppress(OSError):
-                    path.unlink()  # while it is locked: who waits for it sees that it is gone, and makes another
-                lock.release()
 
-    def _find(self, file: RemoteFile, folder: Path, bad: list[str]) -> bytes | None:
-        """Return the unpacked bytes of the first good copy on disk; note in bad what was no good."""
+    def _cached_copy(self, file: RemoteFile, folder: Path, rejected: list[str]) -> bytes | None:
+        """Return the content of the first valid copy on disk; add damaged copies to `rejected`."""
         for place in (folder, self.folder):
-            if data := self._read(place / file.unpacked_name, file.unpacked_size, file.unpacked_sha256, bad):
+            if data := self._read(place / file.unpacked_name, file.unpacked_size, file.unpacked_sha256, rejected):
                 return data
         for place in (folder, self.folder):
-            if packed := self._read(place / file.name, file.size, file.sha256, bad):
+            if packed := self._read(place / file.name, file.size, file.sha256, rejected):
                 return self._unpack(packed, file, folder)
         return None
 
-    def _read(self, path: Path, size: int, sha256: str, bad: list[str]) -> bytes | None:
-        """Return the bytes of a file if it is there and right; note it in bad if it is there and wrong."""
+    def _read(self, path: Path, size: int, sha256: str, rejected: list[str]) -> bytes | None:
+        """Return the bytes of a file if it exists and is valid; add it to `rejected` if it is not valid."""
         try:
             data = path.read_bytes() if path.stat().st_size == size else b""
         except FileNotFoundError:
             return None
         except OSError as error:
-            bad.append(f"{path}: {error.strerror}")
+            rejected.append(f"{path}: {error.strerror}")
             return None
         if hashlib.sha256(data).hexdigest() == sha256:
             return data
-        bad.append(f"{path}: not the original (wrong size or SHA-256)")
-        self.report(bad[-1])
+        rejected.append(f"{path}: not the original (wrong size or SHA-256)")
+        self.log(rejected[-1])
         return None
 
     def _unpack(self, packed: bytes, file: RemoteFile, folder: Path) -> bytes:
-        data = gzip.decompress(packed)  # the SHA-256 of packed was right, so this is what was published
-        with contextlib.suppress(OSError):  # a cache that cannot be written to is unpacked each time
+        data = gzip.decompress(packed)  # verified, so this is the published file
+        with contextlib.suppress(OSError):  # a read-only cache is unpacked each time
             folder.mkdir(parents=True, exist_ok=True)
             atomic_write(folder / file.unpacked_name, data)
         return data
 
-    def _fetch(self, file: RemoteFile, dataset: str, folder: Path, mirrors: tuple[str, ...], bad: list[str]) -> bytes:
-        from backprop_cli.data.download import DownloadError, download  # requests takes 0.1 s to import
+    def _download(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...], rejected: list[str]) -> bytes:
+        from backprop_cli.data.download import DownloadError, download, without_password  # requests takes 0.1 s
 
-        failures = []
+        folder, failures = self.folder / dataset, []
         for mirror in mirrors:
             url = f"{mirror.rstrip('/')}/{file.name}"
-            self.report(f"downloading {url} ({file.size:,} bytes)")
+            shown = without_password(url)
+            self.log(f"downloading {shown} ({file.size:,} bytes)")
             try:
                 data = download(url, file.size, file.sha256)
             except DownloadError as error:
-                failures.append(f"{url}: {error}")
-                self.report(failures[-1])
+                failures.append(f"{shown}: {error}")
+                self.log(failures[-1])
                 continue
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 atomic_write(folder / file.name, data)
             except OSError as error:
-                self.report(f"{folder}: {error.strerror}; the download is used but not kept")
+                self.log(f"{folder}: {error.strerror}; the download is used but not stored")
             return data
-        raise DataError(self._advice(file, dataset, folder, failures, bad))
+        raise DataError(self._advice(file, dataset, failures, rejected))
 
-    def _advice(self, file: RemoteFile, dataset: str, folder: Path, tried: list[str], bad: list[str]) -> str:
+    def _advice(self, file: RemoteFile, dataset: str, failures: list[str], rejected: list[str]) -> str:
         return "\n".join(
             [
-                f"{dataset} is not to be had: no good copy of {file.name}",
-                *(f"  {line}" for line in (*bad, *tried)),
-                f"Put the file ({file.size:,} bytes, SHA-256 {file.sha256}) into {folder} by hand,",
-                "or name a server that has it: BACKPROP_MIRROR=URL.",
-                "The digits come with the program: backprop train configs/digits.yaml needs no download.",
+                f"dataset '{dataset}' is not available: no valid copy of {file.name}",
+                *(f"  {line}" for line in (*rejected, *failures)),
+                f"Copy the file ({file.size:,} bytes, SHA-256 {file.sha256}) into {self.folder / dataset},",
+                "or set BACKPROP_MIRROR to the URL of a server that has it.",
+                "The digits are included in the program: backprop train configs/digits.yaml needs no download.",
             ]
         )

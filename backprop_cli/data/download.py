@@ -1,67 +1,180 @@
-"""One verified download over HTTP."""
+"""One verified download over HTTP, bounded in time and memory in every part of the answer."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""
 
 LIMIT = 15 * 60
-"""Seconds that a file may take: a server that sends a byte now and then would never time out."""
+"""Seconds for a download with its redirects and retries: a server that sends a byte now and then never times out."""
 
-RETRIES = Retry(
-    total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), respect_retry_after_header=False
-)
-"""How often a mirror is asked again, with growing waits, when it is busy or the connection fails."""
+MAX_REDIRECTS = 5
+"""Redirects that are followed."""
+
+PAUSES = (0.5, 1.0)
+"""Seconds to wait before each further attempt when a server is busy or a connection fails."""
+
+BUSY = (429, 500, 502, 503, 504)
+"""HTTP statuses that are worth another attempt."""
 
 
 class DownloadError(Exception):
     """Why a URL did not give the file, in a few words."""
 
 
+class _TryAgain(DownloadError):
+    """A failure that another attempt may not meet."""
+
+
 def download(url: str, size: int, sha256: str) -> bytes:
-    """Return the bytes behind url, which must have this size and SHA-256. Raises DownloadError."""
-    if not url.startswith(("http://", "https://")):
-        raise DownloadError("not an http or https address")
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+    """Return the file at url, which must have this size and SHA-256. Raises DownloadError, whatever goes wrong."""
+    with _deadline(LIMIT) as connections, _Session(connections) as session:
         try:
+            for pause in PAUSES:
+                try:
+                    return _attempt(session, url, size, sha256)
+                except _TryAgain:
+                    if connections.expired:
+                        raise
+                    time.sleep(pause)
+            return _attempt(session, url, size, sha256)
+        except DownloadError as error:
+            if connections.expired:
+                raise DownloadError(f"not complete after {LIMIT / 60:g} minutes") from error
+            raise
+
+
+def without_password(text: str) -> str:
+    """Return text without the user names and passwords of the URLs in it."""
+    return re.sub(r"(?<=//)[^/?#\s]*@", "***@", text)
+
+
+def _attempt(session: requests.Session, url: str, size: int, sha256: str) -> bytes:
+    try:
+        for _ in range(1 + MAX_REDIRECTS):
+            if not re.match("https?://", url, re.IGNORECASE):
+                raise DownloadError("not an http or https address")
             # identity: the file is gzip already, and must arrive as it is
             with session.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as answer:
-                if answer.status_code != requests.codes.ok:
-                    raise DownloadError(f"HTTP {answer.status_code} {answer.reason}")
-                data, clock = bytearray(), time.monotonic()
-                while part := answer.raw.read1(1 << 16, decode_content=False):  # as much as has come
-                    data += part
-                    if len(data) > size:
-                        raise DownloadError(f"more than the {size:,} bytes of the original")
-                    if time.monotonic() - clock > LIMIT:
-                        raise DownloadError(f"only {len(data):,} of {size:,} bytes in {LIMIT / 60:g} minutes")
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise DownloadError(_reason(error)) from error
+                if not answer.is_redirect:
+                    return _verified(answer, size, sha256)
+                url = urljoin(url, answer.headers["Location"])
+        raise DownloadError(f"more than {MAX_REDIRECTS} redirects")
+    except DownloadError:
+        raise
+    except (requests.ConnectionError, OSError) as error:
+        raise (DownloadError if isinstance(error, requests.Timeout) else _TryAgain)(_reason(error)) from error
+    except Exception as error:  # the libraries raise nearly anything on bytes that are not HTTP
+        raise DownloadError(_reason(error)) from error
+
+
+def _verified(answer: requests.Response, size: int, sha256: str) -> bytes:
+    if (status := answer.status_code) != HTTPStatus.OK:
+        # the meaning is not taken from the answer, whose text may contain anything
+        phrase = f" ({HTTPStatus(status).phrase})" if status in set(HTTPStatus) else ""
+        raise (_TryAgain if status in BUSY else DownloadError)(f"HTTP {status}{phrase}")
+    data = bytearray()
+    while part := answer.raw.read1(1 << 16, decode_content=False):  # as much as has arrived
+        data += part
+        if len(data) > size:
+            raise DownloadError(f"more than the {size:,} bytes of the original")
     if len(data) != size:
-        raise DownloadError(f"{len(data):,} bytes, the original has {size:,}")
+        raise DownloadError(f"{len(data):,} bytes; the original has {size:,}")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DownloadError("wrong SHA-256: not the original")
     return bytes(data)
 
 
-def _reason(error: Exception) -> str:
-    """Return the innermost reason of an error, which requests wraps in layers."""
-    if isinstance(error, requests.exceptions.RetryError):
-        return "busy or failing, also when asked again (HTTP 5xx or 429)"
-    if isinstance(error, requests.exceptions.Timeout):
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason of an error, which the libraries wrap in layers."""
+    if isinstance(error, requests.Timeout):
         return "no answer in time"
-    inner: BaseException = error
-    while inner.args and isinstance(inner.args[-1], BaseException):
-        inner = inner.args[-1]
-    reason = getattr(inner, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else inner) or type(inner).__name__
+    while error.args and isinstance(error.args[-1], BaseException):
+        error = error.args[-1]
+    reason = getattr(error, "reason", None)
+    text = str(reason if isinstance(reason, BaseException) else error) or type(error).__name__
+    return without_password(text)[:300]
+
+
+class _Connections:
+    """The connections of a download, which a timer shuts down, whatever is being read from them."""
+
+    expired = False
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+
+    def add(self, connection: socket.socket) -> None:
+        self._sockets.append(connection.dup())  # TLS takes over the original
+        if self.expired:
+            self.shut_down()
+
+    def shut_down(self) -> None:
+        self.expired = True
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        for connection in self._sockets:
+            connection.close()
+
+
+@contextlib.contextmanager
+def _deadline(seconds: float) -> Iterator[_Connections]:
+    """Shut down the connections added in this context after so many seconds."""
+    connections = _Connections()
+    timer = threading.Timer(seconds, connections.shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield connections
+    finally:
+        timer.cancel()
+        timer.join()
+        connections.close()
+
+
+class _Session(requests.Session):
+    """Follows no redirect, as `requests` reads the body of each to the end; registers its connections."""
+
+    def __init__(self, connections: _Connections) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(connections))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, connections: _Connections) -> None:
+        super().__init__()
+        self._connections = connections
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+        plain, connections = type(pool).ConnectionCls, self._connections
+
+        class Registered(plain):  # type: ignore[valid-type, misc]  # known at run time only
+            def _new_conn(self) -> socket.socket:
+                connection: socket.socket = super()._new_conn()
+                connections.add(connection)
+                return connection
+
+        pool.ConnectionCls = Registered
+        return pool

@@ -1,6 +1,6 @@
-"""From a picture of a digit, however it was drawn, to pixels such as a network was trained on.
+"""Convert an image of a digit of any size and colour to pixels like those of a data set.
 
-Every step takes and returns a Pillow image; Pillow is imported where it is used, as it comes with the extra `plot`.
+Every step takes and returns a Pillow image. Pillow is imported where it is used, as it is part of the extra `plot`.
 """
 
 from __future__ import annotations
@@ -22,20 +22,26 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-"""What is opened. Pillow knows more, among them some that start another program (EPS)."""
+"""The formats that are read. Pillow knows more, some of which start another program (EPS)."""
+
+MAX_PIXELS = 20_000_000
+"""Pixels of an image; the steps below take up to 30 bytes of memory for each."""
+
+DRAFT_SIZE = (2000, 2000)
+"""A JPEG whose sides are at least twice as long is decoded at a half, a quarter or an eighth of its size."""
 
 HALF = 128
-"""The ink, of 255, from which a pixel is black where there are but black and white."""
+"""The least ink, of 255, of a black pixel where pixels are either black or white."""
 
 FAINT = 16
-"""The contrast, of 255, below which nothing is drawn: what compression leaves on blank paper."""
+"""The least contrast, of 255, of a drawing: compression leaves less than that on blank paper."""
 
 PAPER_GRAIN = 0.2
-"""The share of the strongest ink that still counts as paper: its grain, a shadow, the rim of a compressed stroke."""
+"""The fraction of the strongest ink below which a pixel is paper: its grain, shadows, compression artefacts."""
 
 
 def pillow() -> ModuleType:
-    """Return Pillow's module of images. Raises BackpropError, with what to install, if there is none."""
+    """Return the module PIL.Image. Raises BackpropError, with what to install, without Pillow."""
     try:
         import PIL.Image
     except ImportError:
@@ -44,35 +50,38 @@ def pillow() -> ModuleType:
 
 
 def read_image(path: Path, prepare: Callable[[Image], Pixels]) -> Pixels:
-    """Return the prepared pixels (n_in,) of an image file.
+    """Return the pixels (n_in,) of an image file, converted by `prepare`.
 
-    Raises UnreadableError if it is none, is broken, blank or too large, and BackpropError without Pillow.
+    Raises UnreadableError if it is not an image, or is broken, blank or too large, and BackpropError without Pillow.
     """
     opener = pillow()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a decoder's remarks on metadata are not the user's business
+            warnings.simplefilter("ignore")  # decoders warn of details of metadata
             warnings.simplefilter("error", opener.DecompressionBombWarning)
             with opener.open(path, formats=FORMATS) as image:
+                image.draft(None, DRAFT_SIZE)
+                if image.width * image.height > MAX_PIXELS:
+                    raise opener.DecompressionBombError
                 return prepare(image)
     except opener.UnidentifiedImageError:
         kinds = ", ".join(FORMATS)
-        raise UnreadableError(f"not an image, or none of {kinds}; numbers belong in a .npy or .csv file") from None
+        raise UnreadableError(f"not an image in one of the formats {kinds}; save numbers as .npy or .csv") from None
     except (opener.DecompressionBombError, opener.DecompressionBombWarning):
-        raise UnreadableError(f"more than {opener.MAX_IMAGE_PIXELS:,} pixels; crop it, or make it smaller") from None
+        raise UnreadableError(f"more than {MAX_PIXELS:,} pixels; crop or shrink it") from None
     except UnreadableError:
         raise
     except OSError as error:
-        raise UnreadableError(error.strerror or f"a broken image ({error}); save it anew") from error
-    except Exception as error:  # on bytes that are not what they should be, decoders raise nearly anything
-        raise UnreadableError(f"a broken image ({type(error).__name__}: {error}); save it anew") from error
+        raise UnreadableError(error.strerror or f"a broken image ({error}); save it again") from error
+    except Exception as error:  # decoders raise nearly anything on damaged bytes
+        raise UnreadableError(f"a broken image ({type(error).__name__}: {error}); save it again") from error
 
 
 def as_mnist(image: Image) -> Pixels:
-    """Return an image of a digit as MNIST has them, (784,), 0 (paper) to 255 (ink).
+    """Return an image of a digit in the format of MNIST, (784,), 0 (paper) to 255 (ink).
 
-    The digit is scaled to fit into 20 x 20 pixels, its aspect kept, with grey edges, and put where its centre of mass
-    is the centre of 28 x 28, to the nearest pixel (LeCun et al. 1998, section III.A).
+    The digit is scaled to fit into 20 x 20 pixels with its aspect ratio and anti-aliased, and placed in 28 x 28 pixels
+    so that its centre of mass is in the centre, to the nearest pixel (LeCun et al. 1998, section III.A).
     """
     digit = _resized(_bold(_cut_out(_ink(image))), 20)
     pixels = np.asarray(digit)
@@ -83,10 +92,10 @@ def as_mnist(image: Image) -> Pixels:
 
 
 def as_digits(image: Image) -> Pixels:
-    """Return an image of a digit as the set `digits` has them, (64,), 0 (paper) to 16 (ink).
+    """Return an image of a digit in the format of the data set `digits`, (64,), 0 (paper) to 16 (ink).
 
-    The digit is sheared until it stands upright, and fills the height of a bitmap of 32 x 32 and of its width 20 at
-    most, as NIST's program left it (Garris et al. 1994, NISTIR 5469); the dots of each block of 4 x 4 are counted
+    The digit is sheared until it is upright, and scaled to the full height and at most 20 columns of a bitmap of 32 x
+    32, as by NIST's program (Garris et al. 1994, NISTIR 5469); the black pixels in each block of 4 x 4 are counted
     (Alpaydin and Kaynak 1998).
     """
     from PIL.Image import Resampling
@@ -100,15 +109,15 @@ def as_digits(image: Image) -> Pixels:
     return dots.reshape(64)
 
 
-PREPARE: dict[str, Callable[[Image], Pixels]] = {"mnist": as_mnist, "digits": as_digits}
-"""For each data set of drawings, by name, what makes an image one of its own."""
+PREPROCESSORS: dict[str, Callable[[Image], Pixels]] = {"mnist": as_mnist, "digits": as_digits}
+"""By name of the data set, what converts an image to its format."""
 
 
 def _ink(image: Image) -> Image:
-    """Return how far each pixel's colour is from that of the paper, 0 to 255, in grey.
+    """Return the distance of each pixel's colour from that of the paper, 0 to 255, in grey.
 
-    The paper has the colour of most of the border, so that dark may stand on light, light on dark, or red on blue.
-    Raises UnreadableError if all of it is paper.
+    The paper has the median colour of the border, so that dark on light, light on dark and red on blue are the same.
+    Raises UnreadableError if the image is blank.
     """
     from PIL import Image as new
     from PIL import ImageChops, ImageOps
@@ -119,18 +128,18 @@ def _ink(image: Image) -> Image:
         drawn = image.convert("RGBA")
         layers = [new.new("RGBA", image.size, under) for under in ("white", "black")]
         layers = [new.alpha_composite(layer, drawn).convert("RGB") for layer in layers]
-    for flat in layers:  # on white, or, if nothing shows there, on black
+    for flat in layers:  # on white, or, if it is blank there, on black
         distances = ImageChops.difference(flat, new.new("RGB", flat.size, _paper(flat))).split()
         ink = ImageChops.lighter(ImageChops.lighter(distances[0], distances[1]), distances[2])
         strongest = int(np.asarray(ink).max())
         if strongest >= FAINT:
             grain = PAPER_GRAIN * strongest
             return ink.point([0 if v < grain else min(255, round(255 * v / strongest)) for v in range(256)])
-    raise UnreadableError("blank: all of it has the colour of its border")
+    raise UnreadableError("blank: every pixel has the colour of the border")
 
 
 def _eight_bits(image: Image) -> Image:
-    """Return the image with 8 bits a channel; Pillow would cut off what is above 255 where it keeps more."""
+    """Return the image with 8 bits per channel; Pillow would clip larger values to 255."""
     from PIL import Image as new
 
     if not image.mode.startswith(("I", "F")):
@@ -149,23 +158,23 @@ def _paper(image: Image) -> tuple[int, ...]:
 
 
 def _cut_out(ink: Image) -> Image:
-    """Return the smallest rectangle with all of the ink."""
+    """Return the smallest rectangle that contains all ink."""
     box = ink.getbbox()
-    assert box is not None, "blank images have been refused"
+    assert box is not None, "blank images are rejected before"
     return ink.crop(box)
 
 
 def _bold(digit: Image) -> Image:
-    """Return the digit with lines as wide as a pen's, if they are thinner: those of MNIST are 1 to 3 of its 20 pixels.
+    """Return the digit with thin lines widened to those of a pen: in MNIST they are 1 to 3 of 20 pixels wide.
 
-    A line of 1 pixel in a drawing of 500 would be a grey shade in one of 20.
+    A line of 1 pixel in an image of 500 would be a faint grey in one of 20.
     """
     from PIL import Image as new
     from PIL import ImageFilter
 
     if _line_width(digit) * 20 / max(digit.size) >= 1.5:
         return digit
-    fine = _resized(digit, 80)  # four times as fine as what it will be, so that it grows by half pixels
+    fine = _resized(digit, 80)  # four times the final resolution, so that lines grow by half pixels
     wider = new.new("L", (fine.width + 16, fine.height + 16))
     wider.paste(fine, (8, 8))
     for _ in range(4):
@@ -176,7 +185,7 @@ def _bold(digit: Image) -> Image:
 
 
 def _line_width(digit: Image) -> float:
-    """Return the mean width of the lines in pixels: a line has two edges, so it is twice the area over the edge."""
+    """Return the mean width of the lines in pixels: twice the area over the length of the edges, as a line has two."""
     from PIL import ImageFilter
 
     dots = digit.point([0] * HALF + [255] * (256 - HALF))
@@ -185,7 +194,7 @@ def _line_width(digit: Image) -> float:
 
 
 def _upright(digit: Image) -> Image:
-    """Return the digit sheared so that its height and its breadth no longer go together (their covariance is 0)."""
+    """Return the digit sheared so that the covariance of x and y of its ink is 0."""
     from PIL.Image import Resampling, Transform
 
     ink = np.asarray(digit, np.float64)
@@ -193,7 +202,7 @@ def _upright(digit: Image) -> Image:
     y, x = y - (y * ink).sum() / ink.sum(), x - (x * ink).sum() / ink.sum()
     spread = (y * y * ink).sum()
     slant = (y * x * ink).sum() / spread if spread else 0.0
-    room = int(abs(slant) * digit.height) + 2  # for what moves out of the old rectangle, on both sides
+    room = int(abs(slant) * digit.height) + 2  # for ink that leaves the rectangle on either side
     shear = (1, slant, -room - slant * digit.height / 2, 0, 1, 0)
     width = digit.width + 2 * room
     sheared = digit.transform((width, digit.height), Transform.AFFINE, shear, Resampling.BICUBIC)
@@ -201,18 +210,18 @@ def _upright(digit: Image) -> Image:
 
 
 def _resized(digit: Image, length: int) -> Image:
-    """Return the digit with its longer side of that length, its aspect kept, and its darkest pixel 255."""
+    """Return the digit with a longer side of that length, the same aspect ratio, and 255 as its darkest pixel."""
     from PIL.Image import Resampling
 
     scale = length / max(digit.size)
     width, height = (max(1, round(scale * side)) for side in digit.size)
-    # the mean of what falls on a pixel, or, where there are to be more of them, smooth in between
+    # shrunk by averaging, enlarged by interpolation
     resized = digit.resize((width, height), Resampling.BOX if scale < 1 else Resampling.BICUBIC)
     darkest = max(1, int(np.asarray(resized).max()))
     return resized.point([min(255, round(255 * v / darkest)) for v in range(256)])
 
 
 def _start(mass: npt.NDArray[Any], length: int) -> int:
-    """Return where along an axis a digit begins, so that its centre of mass is in the middle of so many pixels."""
+    """Return where a digit starts along an axis of so many pixels, so that its centre of mass is in the middle."""
     centre = float(mass @ np.arange(len(mass)) / mass.sum())
     return min(max(0, round(length / 2 - centre)), length - len(mass))

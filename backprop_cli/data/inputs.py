@@ -1,82 +1,134 @@
-"""Files with examples that have no targets: images, arrays, rows of numbers; read as a network is fed them."""
+"""Read files with examples to predict (images, arrays, rows of numbers) as inputs of a network."""
 
 from __future__ import annotations
 
 import csv
 import math
+import re
+import stat
 import sys
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import Inputs, Source
-from backprop_cli.data.images import PREPARE, read_image
+from backprop_cli.data.images import PREPROCESSORS, read_image
 from backprop_cli.errors import UnreadableError
 
 STDIN = "-"
 
+MAX_BYTES = 2 << 30
+"""Memory that the numbers of one file may take."""
+
+MAX_LINE = 1 << 24
+"""Characters in a line of CSV."""
+
+_NUMBER = re.compile(r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|infinity|nan)\s*", re.IGNORECASE)
+_SIZE = "(0|[1-9][0-9]{0,17})"
+_HEADER = re.compile(  # of an .npy file, with the keys in the order that its specification recommends
+    r"\{\s*'descr':\s*(?P<descr>'[<>|=]?[A-Za-z][0-9]{0,9}'|\[[^\]]{0,9000}\])\s*,"
+    r"\s*'fortran_order':\s*(?P<fortran>True|False)\s*,"
+    rf"\s*'shape':\s*\((?P<shape>|{_SIZE},|{_SIZE}(\s*,\s*{_SIZE}){{1,31}},?)\)\s*,?\s*\}}\s*",
+    re.ASCII,
+)
+
 
 @dataclass(frozen=True)
-class Reading:
-    """What a file held: the examples x (n, n_in), a name for each, and (name, reason) for each row that is none."""
+class InputBatch:
+    """The examples of a file: inputs x (n, n_in), a name for each, and (name, reason) for each row that is rejected."""
 
     x: Inputs
     names: list[str]
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_inputs(name: str, source: Source, dtype: str) -> Reading:
-    """Return the examples in a file, or, for `-`, in the rows of CSV on stdin, as inputs to a network for `source`.
+def read_inputs(name: str, source: Source, dtype: str) -> InputBatch:
+    """Return the examples in a file, or, for `-`, in the CSV rows on stdin, as inputs of a network for `source`.
 
-    Raises UnreadableError if there are none in it, OSError if it cannot be read, BackpropError without Pillow.
+    Raises UnreadableError if it has none, OSError if it cannot be read, BackpropError without Pillow.
     """
-    path = Path(name)
     if name == STDIN:
-        return _read_rows(sys.stdin, "stdin", source, dtype)
-    if path.is_dir():
-        raise UnreadableError(f"a folder; name the files in it: {path / '*'}")
+        return _read_csv(sys.stdin, "stdin", source, dtype)
+    path = Path(name)
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UnreadableError(f"a folder; give the files in it: {path / '*'}")
+    if not stat.S_ISREG(mode):
+        raise UnreadableError("not a regular file; CSV rows can be piped to -")
     kind = path.suffix.lower()
     if kind == ".npy":
-        x = _fed(_read_array(path, source), source, dtype)
-        return Reading(x, [name] if len(x) == 1 else [f"{name}[{row}]" for row in range(len(x))])
+        x = scale_inputs(_read_npy(path, source), source, dtype)
+        return InputBatch(x, [name] if len(x) == 1 else [f"{name}[{row}]" for row in range(len(x))])
     if kind == ".csv":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            return _read_rows(file, name, source, dtype)
+            return _read_csv(file, name, source, dtype)
     if kind == ".npz":
-        raise UnreadableError("an archive of arrays; save the one that is meant with np.save, as .npy")
-    path.stat()  # a missing file is missing, whatever it might have held
-    if source.name not in PREPARE:
-        raise UnreadableError(f"{source.name} is no set of images; put {_numbers(source)} into a .csv or .npy file")
-    return Reading(_fed(read_image(path, PREPARE[source.name])[None], source, dtype), [name])
+        raise UnreadableError("an archive of several arrays; save a single array as .npy with np.save")
+    if source.name not in PREPROCESSORS:
+        raise UnreadableError(f"{source.name} has no images; save {_numbers(source)} as .csv or .npy")
+    return InputBatch(scale_inputs(read_image(path, PREPROCESSORS[source.name])[None], source, dtype), [name])
 
 
-def _read_array(path: Path, source: Source) -> Inputs:
+def _read_npy(path: Path, source: Source) -> Inputs:
     """Return the array in a .npy file as (n, n_in)."""
-    try:
-        # mapped: a header that promises more than follows is found out before any memory is set aside for it
-        array = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as error:
-        reason = "it holds Python objects, not numbers" if "object" in str(error) else "not a whole .npy file"
-        raise UnreadableError(f"{reason}; save a numeric array with np.save") from error
-    if array.dtype.kind not in "buif":
-        raise UnreadableError(f"an array of {array.dtype}; expected numbers")
+    values = _read_array(path)
     shapes = [(source.inputs,), *([source.image] if source.image else []), *([()] if source.inputs == 1 else [])]
-    if array.shape in shapes or array.shape[1:] in shapes:
-        return array.reshape(-1, source.inputs)
+    if values.shape in shapes or values.shape[1:] in shapes:
+        return values.reshape(-1, source.inputs)
     one, several = (" or ".join(map(str, found)) for found in (shapes, [("n", *shape) for shape in shapes]))
     raise UnreadableError(
-        f"an array of shape {array.shape}; expected {several}, or for one example {one}".replace("'n'", "n")
+        f"an array of shape {values.shape}; expected {several}, or for one example {one}".replace("'n'", "n")
     )
 
 
-def _read_rows(lines: Iterable[str], name: str, source: Source, dtype: str) -> Reading:
+def _read_array(path: Path) -> npt.NDArray[Any]:
+    """Return the array in a .npy file; the header is checked before anything is made of it.
+
+    NumPy evaluates the header as Python, and a dtype of no size ends the process.
+    """
+    remedy = "save a numeric array with np.save"
+    with path.open("rb") as file:
+        start = file.read(12)
+        length = int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:12], "little")
+        if not re.match(rb"\x93NUMPY[\1-\3]\0", start) or length > 10_000:  # NumPy's own limit
+            raise UnreadableError(f"not a complete .npy file; {remedy}")
+        file.seek(10 if start[6] == 1 else 12)
+        header = _HEADER.fullmatch(file.read(length).decode("utf-8", errors="replace"))
+        if header is None:
+            raise UnreadableError(f"not a complete .npy file; {remedy}")
+        descr = header["descr"].strip("'")
+        kind = descr.lstrip("<>|=")[0]
+        if kind == "O":
+            raise UnreadableError(f"it contains Python objects instead of numbers; {remedy}")
+        try:
+            dtype = np.dtype(descr) if kind in "buif" else None
+        except TypeError:
+            dtype = None
+        if dtype is None:
+            raise UnreadableError(f"an array of type {descr[:40]}; expected numbers")
+        shape = tuple(map(int, re.findall("[0-9]+", header["shape"])))
+        size, rest = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+        if size != rest:
+            raise UnreadableError(f"its header announces {size:,} bytes, but {rest:,} follow; {remedy}")
+        _check_size(size)
+        values = np.frombuffer(file.read(size), dtype)
+        return values.reshape(shape, order="F" if header["fortran"] == "True" else "C")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise UnreadableError(f"more than {MAX_BYTES >> 30} GB of numbers; split it into several files")
+
+
+def _read_csv(file: TextIO, name: str, source: Source, dtype: str) -> InputBatch:
     """Return the rows of CSV, each named by its line; a first row without any number is a header."""
-    rows, names, problems = [], [], []
-    reader = csv.reader(lines)
+    values, names, problems = array("d"), [], []
+    reader = csv.reader(_lines(file))
     first = True
     try:
         for cells in reader:
@@ -88,26 +140,31 @@ def _read_rows(lines: Iterable[str], name: str, source: Source, dtype: str) -> R
                 continue
             row = [number for number in numbers if number is not None and math.isfinite(number)]
             if len(row) == len(numbers) == source.inputs:
-                rows.append(row)
+                values.extend(row)
                 names.append(place)
+                _check_size(len(values) * values.itemsize)
             else:
                 problems.append((place, _problem(cells, numbers, source)))
     except csv.Error as error:
         raise UnreadableError(f"not CSV: {error}") from error
-    if not rows and not problems:
+    if not names and not problems:
         raise UnreadableError(f"empty; expected rows of {_numbers(source)}")
-    return Reading(_fed(np.array(rows).reshape(-1, source.inputs), source, dtype), names, problems)
+    return InputBatch(scale_inputs(np.array(values).reshape(-1, source.inputs), source, dtype), names, problems)
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE:
+            raise UnreadableError(f"not CSV: a line of more than {MAX_LINE:,} characters")
+        yield line
 
 
 def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
+    return float(cell) if _NUMBER.fullmatch(cell) else None
 
 
-def _problem(cells: list[str], numbers: list[float | None], source: Source) -> str:
-    """Return why a row is no example."""
+def _problem(cells: list[str], numbers: Iterable[float | None], source: Source) -> str:
+    """Return why a row is not an example."""
     for cell, number in zip(cells, numbers, strict=True):
         if number is None or not math.isfinite(number):
             return f"{cell.strip()[:20]!r} is not a finite number"
@@ -120,22 +177,24 @@ def _numbers(source: Source) -> str:
     return f"{source.inputs} number{'s' if source.inputs != 1 else ''}{pixels}"
 
 
-def _fed(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs:
-    """Return values (n, n_in) as a network is fed them: what are pixels is scaled, what is scaled already is not.
+def scale_inputs(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs:
+    """Return values (n, n_in) as inputs of a network: pixels are scaled, values that are scaled already are not.
 
-    Bytes are pixels. Other numbers are, if any of them is above 1: arrays and CSV files often hold pixels as floats.
+    Bytes are pixels. Other numbers are pixels if any of them is above 1, as arrays and CSV files often have them as
+    floats.
     """
-    low, high = (float(extreme(values)) if values.size else 0.0 for extreme in (np.min, np.max))
+    with np.errstate(over="ignore"):
+        x: Inputs = values.astype(dtype)
+    low, high = (float(extreme(x)) if x.size else 0.0 for extreme in (np.min, np.max))
     if not math.isfinite(low) or not math.isfinite(high):
-        raise UnreadableError("some of its numbers are not finite")
+        raise UnreadableError(f"some of its numbers are not finite in {dtype}")
     most = 1 / source.scale
     if most == 1:
-        return values.astype(dtype)
+        return x
     if low < 0 or high > most:
         raise UnreadableError(
             f"numbers from {low:g} to {high:g}; {source.name} has pixels from 0 to {most:g}, or scaled, from 0 to 1"
         )
-    scale = source.scale if values.dtype == np.uint8 or high > 1 else 1.0
-    fed: Inputs = values.astype(dtype)
-    fed *= scale
-    return fed
+    if values.dtype == np.uint8 or high > 1:
+        x *= source.scale
+    return x

@@ -17,6 +17,10 @@ Outputs = npt.NDArray[np.floating[Any]]
 """The outputs of a network, or what they should be, (n, n_L)."""
 
 
+Encoder = Callable[[Targets, Outputs], object]
+"""(targets, y): write what a network should output for the targets into y."""
+
+
 class Task(Protocol):
     """How targets become desired outputs, and how outputs are evaluated.
 
@@ -34,8 +38,11 @@ class Task(Protocol):
     def outputs(self) -> int:
         """The number of outputs that a network needs."""
 
-    def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
-        """Return y (n, outputs), written into `out` (of that dtype) if it is given."""
+    def encode(self, targets: Targets, dtype: Any) -> Outputs:
+        """Return y (n, outputs)."""
+
+    def encoder(self, dtype: Any) -> Encoder:
+        """Return what writes y (n, outputs), of that dtype, into an array: the fast form of `encode`."""
 
     def predict(self, outputs: Outputs) -> npt.NDArray[Any]:
         """Return the predicted targets: labels (n,), or values (n, k)."""
@@ -112,11 +119,14 @@ class Classification:
         """Return the code of every class, (classes, outputs)."""
         return codes_of(self.encoding, self.classes, dtype)
 
-    def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
+    def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return the code of each label (n,), as y (n, outputs)."""
-        if out is None:
-            return self.codes(dtype).take(targets, axis=0)
-        return self.codes(dtype).take(targets, axis=0, out=out, mode="clip")  # the default mode copies `out`
+        return self.codes(dtype).take(targets, axis=0)
+
+    def encoder(self, dtype: Any) -> Encoder:
+        """Return what writes the codes of labels (n,)."""
+        take = self.codes(dtype).take
+        return lambda targets, y: take(targets, 0, y, "clip")  # the default mode copies y
 
     def scores(self, outputs: Outputs) -> Outputs:
         """Return a score for each class, (n, classes), given outputs (n, n_L); the highest is the prediction."""
@@ -124,8 +134,7 @@ class Classification:
 
     def predict(self, outputs: Outputs) -> npt.NDArray[np.intp]:
         """Return the predicted class of each row of outputs (n, n_L)."""
-        predicted: npt.NDArray[np.intp] = np.argmax(self.scores(outputs), axis=-1)
-        return predicted
+        return np.argmax(self.scores(outputs), axis=-1)
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the number of correct predictions."""
@@ -145,12 +154,13 @@ class Regression:
     classes: ClassVar[int] = 0
     outputs: int = 1
 
-    def encode(self, targets: Targets, dtype: Any, out: Outputs | None = None) -> Outputs:
+    def encode(self, targets: Targets, dtype: Any) -> Outputs:
         """Return the values (n, outputs)."""
-        if out is None:
-            return targets.astype(dtype)
-        out[...] = targets
-        return out
+        return targets.astype(dtype)
+
+    def encoder(self, dtype: Any) -> Encoder:
+        """Return what copies the values."""
+        return lambda targets, y: np.copyto(y, targets, "same_kind")
 
     def predict(self, outputs: Outputs) -> Outputs:
         """Return the outputs, which are the values."""

@@ -1,6 +1,6 @@
-"""The one array type that the mathematics speaks of."""
+"""The array types that the mathematics speaks of."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,3 +10,13 @@ Array = npt.NDArray[np.floating[Any]]
 
 Mask = npt.NDArray[np.bool_]
 """An array of true and false, which count as 1 and 0."""
+
+Shape = tuple[int, ...]
+"""The shape of one example, or of an array of parameters."""
+
+
+class Noise(Protocol):
+    """A source of random numbers, such as a `numpy.random.Generator`."""
+
+    def random(self, size: Shape) -> Array:
+        """Return numbers drawn uniformly from [0, 1)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Lt, MinLen
@@ -17,11 +17,12 @@ from backprop_cli.nn.activations import HIDDEN, Activation
 from backprop_cli.nn.arrays import Array
 
 
-class Cost(Protocol):
+class Cost:
     """A cost, for the output activations in `outputs`.
 
-    `for_values` says whether it can be used for regression, `smooth` whether a line search can minimize it,
-    `counts_mistakes` whether outputs are 0 or 1, so that training ends with an epoch without mistakes.
+    `for_values` says whether it takes any target values, and not only classes; `smooth` whether it has a gradient that
+    line searches can use; `counts_mistakes` whether training ends with the first epoch without a mistake;
+    `slope_cancels` whether `delta` is known without dC/da and f'(z).
     """
 
     name: ClassVar[str]
@@ -29,24 +30,32 @@ class Cost(Protocol):
     for_values: ClassVar[bool] = True
     smooth: ClassVar[bool] = True
     counts_mistakes: ClassVar[bool] = False
+    slope_cancels: ClassVar[bool] = False
 
     @property
     def needs_one_hot(self) -> str | None:
-        """Which of its options needs one output per class, if any does."""
+        """The option that needs one output for each class, if there is one."""
         return None
 
     def problems(self, classes: int) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with its options for so many classes: the option, and what is wrong with it."""
+        """Yield (option, sentence) for everything that does not fit so many classes."""
         yield from ()
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each example, of shape (..., m)."""
+        raise NotImplementedError
+
+    def dC_da(self, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return d(weight · Σ_x C_x)/da, of the shape of a; weight = 1/m makes it that of the mean."""
+        raise NotImplementedError
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
-        """Return d(weight · Σ_x C_x)/dz, of the shape of z (BP1); weight = 1/m makes it the mean's."""
+        """Return delta = dC/da ⊙ f'(z), of the shape of z (BP1; Nielsen, chapter 2)."""
+        return output.pull_back(z, a, self.dC_da(a, y, weight))
 
     def sides(self, z: Array, a: Array, y: Array) -> Array | None:
-        """Return on which side of its kinks each number lies, or None for a smooth cost."""
+        """Return on which side of the cost's kinks each number is, or None for a cost without kinks."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -59,15 +68,11 @@ class Quadratic(Cost):
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return ½ ‖a - y‖² of each example."""
         difference = a - y
-        costs: Array = 0.5 * np.sum(difference * difference, axis=-1)
-        return costs
+        return 0.5 * np.sum(difference * difference, axis=-1)
 
-    def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
-        """Return weight · (a - y) ⊙ f'(z), or what softmax has in place of f' (BP1)."""
-        return output.pull_back(z, a, weight * (a - y))
-
-    def sides(self, z: Array, a: Array, y: Array) -> None:
-        """There is no kink."""
+    def dC_da(self, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return weight · (a - y)."""
+        return weight * (a - y)
 
 
 @dataclass(frozen=True)
@@ -85,18 +90,19 @@ class CrossEntropy(Cost):
     name: ClassVar[str] = "cross_entropy"
     outputs: ClassVar[tuple[str, ...]] = ("sigmoid", "softmax")
     for_values: ClassVar[bool] = False
+    slope_cancels: ClassVar[bool] = True
     smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     class_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], MinLen(1)] | None = None
 
     @property
     def needs_one_hot(self) -> str | None:
-        """Class weights and label smoothing do."""
+        """class_weights, or smoothing, or neither."""
         if self.class_weights is not None:
             return "class_weights"
         return "smoothing" if self.smoothing else None
 
     def problems(self, classes: int) -> Iterator[tuple[str, str]]:
-        """Yield whether there is a weight for each class, and one that is not 0."""
+        """Yield what is wrong with class_weights."""
         weights = self.class_weights
         if weights is not None and len(weights) != classes:
             yield "class_weights", f"has {len(weights)} numbers, but there are {classes} classes"
@@ -105,43 +111,32 @@ class CrossEntropy(Cost):
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cross-entropy of each example."""
-        costs = {"sigmoid": _of_sigmoid, "softmax": _of_softmax}[output.name](z, self._smooth(y))
-        if self.class_weights is not None:
-            costs *= np.sum(y * self._weights(y), axis=-1)
-        return costs
+        costs = (_of_softmax if output.sums_to_one else _of_sigmoid)(z, self._smooth(y))
+        return costs if self.class_weights is None else costs * self._weights(y)
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
         """Return weight · (a - y) (BP1): the slope of the output cancels (Nielsen, eq. 68 and problem 3.1)."""
-        delta: Array = weight * (a - self._smooth(y))
-        if self.class_weights is not None:
-            delta *= np.sum(y * self._weights(y), axis=-1, keepdims=True)
-        return delta
-
-    def sides(self, z: Array, a: Array, y: Array) -> None:
-        """There is no kink."""
+        delta = weight * (a - self._smooth(y))
+        return delta if self.class_weights is None else delta * self._weights(y)[..., None]
 
     def _smooth(self, y: Array) -> Array:
-        if not self.smoothing:
-            return y
-        smooth: Array = (1 - self.smoothing) * y + self.smoothing / y.shape[-1]
-        return smooth
+        return (1 - self.smoothing) * y + self.smoothing / y.shape[-1] if self.smoothing else y
 
     def _weights(self, y: Array) -> Array:
-        return np.asarray(self.class_weights, y.dtype)
+        """Return the weight of each example's class, (..., m)."""
+        return np.sum(y * np.asarray(self.class_weights, y.dtype), axis=-1)
 
 
 def _of_sigmoid(z: Array, y: Array) -> Array:
     """-ln σ(z) = ln(1 + e^-z) and -ln(1 - σ(z)) = ln(1 + e^z), together max(z, 0) - y z + ln(1 + e^-|z|)."""
-    costs: Array = np.sum(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))), axis=-1)
-    return costs
+    return np.sum(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))), axis=-1)
 
 
 def _of_softmax(z: Array, y: Array) -> Array:
     """-ln a_j = ln Σ_k e^{z_k} - z_j, the largest z taken out of the sum."""
     top = np.max(z, axis=-1, keepdims=True)
     log_sum = top + np.log(np.sum(np.exp(z - top), axis=-1, keepdims=True))
-    costs: Array = np.sum(y * (log_sum - z), axis=-1)
-    return costs
+    return np.sum(y * (log_sum - z), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -153,12 +148,11 @@ class Absolute(Cost):
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ |a - y| of each example."""
-        costs: Array = np.sum(np.abs(a - y), axis=-1)
-        return costs
+        return np.sum(np.abs(a - y), axis=-1)
 
-    def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
-        """Return weight · sign(a - y) ⊙ f'(z) (BP1)."""
-        return output.pull_back(z, a, weight * np.sign(a - y))
+    def dC_da(self, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return weight · sign(a - y)."""
+        return weight * np.sign(a - y)
 
     def sides(self, z: Array, a: Array, y: Array) -> Array:
         """Return whether a is above or below y."""
@@ -169,7 +163,7 @@ class Absolute(Cost):
 class Huber(Cost):
     """C = 1/m Σ Σ h(a - y), h(e) = ½ e² up to |e| = width, and from there the straight line that touches it.
 
-    Source: Huber 1964. h(e) is c (|e| - c/2) with c = min(|e|, width).
+    Source: Huber 1964.
     """
 
     name: ClassVar[str] = "huber"
@@ -178,15 +172,13 @@ class Huber(Cost):
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ h(a - y) of each example."""
-        size = np.abs(a - y)
-        c = np.minimum(size, self.width)
-        costs: Array = np.sum(c * (size - 0.5 * c), axis=-1)
-        return costs
+        e = a - y
+        size = np.abs(e)
+        return np.sum(np.where(size <= self.width, 0.5 * e * e, self.width * (size - 0.5 * self.width)), axis=-1)
 
-    def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
-        """Return weight · (a - y, cut off at ± width) ⊙ f'(z) (BP1)."""
-        cut = np.maximum(np.minimum(a - y, self.width), -self.width)
-        return output.pull_back(z, a, weight * cut)
+    def dC_da(self, a: Array, y: Array, weight: Array | float) -> Array:
+        """Return weight · h'(a - y), h'(e) being e clipped to ± width."""
+        return weight * np.clip(a - y, -self.width, self.width)
 
     def sides(self, z: Array, a: Array, y: Array) -> Array:
         """Return whether the parabola or a line holds; h'' jumps between them."""
@@ -206,16 +198,15 @@ class Perceptron(Cost):
     for_values: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     counts_mistakes: ClassVar[bool] = True
+    slope_cancels: ClassVar[bool] = True
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ (a - y) z of each example."""
-        costs: Array = np.sum((a - y) * z, axis=-1)
-        return costs
+        return np.sum((a - y) * z, axis=-1)
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
         """Return weight · (a - y), the slope where a does not jump."""
-        delta: Array = weight * (a - y)
-        return delta
+        return weight * (a - y)
 
     def sides(self, z: Array, a: Array, y: Array) -> Array:
         """Return a, which jumps where the slope does."""

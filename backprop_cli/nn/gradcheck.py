@@ -1,20 +1,21 @@
-"""Gradient checking: back-propagation against differences of the cost, parameter by parameter, in float64."""
+"""Gradient checking: a gradient against finite differences of the cost, parameter by parameter, in float64."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN, Dropout
-from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, CrossEntropy
+from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
+from backprop_cli.nn.arrays import Array, Noise
+from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
 from backprop_cli.nn.initializers import INITIALIZERS
-from backprop_cli.nn.network import Network, forward
-from backprop_cli.nn.objective import Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.nn.penalties import PENALTIES, Penalty
 
 EPS = 1e-3
 """The default step. The error of the formula falls with eps⁴, that of rounding grows with 1/eps."""
@@ -50,48 +51,77 @@ def check_gradient(
     indices: Iterable[int] | None = None,
     eps: float = EPS,
     gradient: Callable[[Array, Array, Array], Array] | None = None,
+    noise: Callable[[], Noise | None] = lambda: None,
 ) -> Result:
     """Compare the gradient at theta, float64, with central differences, for the batch x (m, n_0), y (m, n_L).
 
-    `indices` names the parameters to check, all by default; `gradient(theta, x, y)` is back-propagation by
-    default. The relative error of a parameter is |difference - gradient| / max(|difference|, |gradient|, r),
-    where r is the `resolution`: below it the difference has no digits left to compare.
+    `indices` are the parameters to check, all by default; `gradient(theta, x, y)` is the objective's own by default;
+    `noise` makes the source of random numbers, the same in every call. The relative error of a parameter is
+    |difference - gradient| / max(|difference|, |gradient|, r), where r is the `resolution`: below it the difference
+    has no digits left to compare.
     """
     indices = range(theta.size) if indices is None else indices
-    gradient = gradient or objective.gradient
-    computed = gradient(theta, x, y)
+    computed = gradient(theta, x, y) if gradient else objective.gradient(theta, x, y, noise())
+    point = _Point(objective, theta, x, y, noise)
     checked, skipped, error, at = 0, 0, 0.0, -1
     for index in indices:
-        relative = _relative_error(objective, theta, x, y, index, float(computed[index]), eps)
+        relative = point.relative_error(index, float(computed[index]), eps)
         if relative is None:
             skipped += 1
             continue
         checked += 1
         if at < 0 or relative > error:
             error, at = relative, index
-    return Result(checked, skipped, error, objective.network.name_of(at) if checked else "")
+    return Result(checked, skipped, error, objective.layout.name_of(at) if checked else "")
 
 
-def _relative_error(
-    objective: Objective, theta: Array, x: Array, y: Array, index: int, computed: float, eps: float
-) -> float | None:
-    """Return the relative error of one parameter's gradient, inf if it is not a number, None if all steps meet a kink.
+@dataclass(frozen=True)
+class _Point:
+    """The objective around theta, for one batch."""
 
-    Where the function bends so much that eps is too long a step, or has a kink that near, shorter ones tell; a wrong
-    gradient stays wrong.
-    """
-    errors = []
-    for step in (eps, eps / 10, eps / 100):
-        difference = _difference(objective, theta, x, y, index, step)
-        if difference is None:
-            continue
-        scale = max(abs(difference), abs(computed), resolution(objective.value(theta, x, y), step))
-        errors.append(abs(difference - computed) / scale)
-        if errors[-1] <= TOLERANCE:
-            return errors[-1]
-    if not errors:
-        return None
-    return math.inf if math.isnan(errors[0]) else errors[0]
+    objective: Objective
+    theta: Array
+    x: Array
+    y: Array
+    noise: Callable[[], Noise | None]
+
+    def relative_error(self, index: int, computed: float, eps: float) -> float | None:
+        """Return the relative error of one derivative, inf if it is not a number, None if all steps cross a kink.
+
+        Where eps is too long a step, because the function is strongly curved or a kink is near, shorter ones are
+        tried; a wrong gradient stays wrong.
+        """
+        errors = []
+        for step in (eps, eps / 10, eps / 100):
+            difference = self.difference(index, step)
+            if difference is None:
+                continue
+            cost = float(self.objective.value(self.theta, self.x, self.y, self.noise()))
+            scale = max(abs(difference), abs(computed), resolution(cost, step))
+            errors.append(abs(difference - computed) / scale)
+            if errors[-1] <= TOLERANCE:
+                return errors[-1]
+        if not errors:
+            return None
+        return math.inf if math.isnan(errors[0]) else errors[0]
+
+    @cached_property
+    def sides(self) -> list[Array]:
+        """The sides of all kinks at theta itself; empty for a smooth objective."""
+        return self.objective.sides(self.theta, self.x, self.y, self.noise())
+
+    def difference(self, index: int, eps: float) -> float | None:
+        """Return the difference quotient in the direction of theta[index], or None if a step crosses a kink."""
+        total = 0.0
+        for steps, weight in DIFFERENCE:
+            theta = self.theta.copy()
+            theta[index] += steps * eps
+            if self.sides:
+                there = self.objective.sides(theta, self.x, self.y, self.noise())
+                if not all(np.array_equal(p, q) for p, q in zip(there, self.sides, strict=True)):
+                    return None
+            total += weight * float(self.objective.value(theta, self.x, self.y, self.noise()))
+        return total / eps
 
 
 def resolution(cost: float, eps: float) -> float:
@@ -102,76 +132,60 @@ def resolution(cost: float, eps: float) -> float:
     return 4 * float(np.spacing(max(abs(cost), 1.0))) / eps / TOLERANCE
 
 
-def _difference(objective: Objective, theta: Array, x: Array, y: Array, index: int, eps: float) -> float | None:
-    """Return the difference quotient in the direction of theta[index], or None if a step crosses a kink."""
-    home, total, sides = theta[index], 0.0, None
-    try:
-        for steps, weight in DIFFERENCE:
-            theta[index] = home + steps * eps
-            z, a = forward(objective.network.layers(theta), x)
-            side = sides_of_kinks(objective, theta, z, a, y)
-            if sides is not None and any(not np.array_equal(p, q) for p, q in zip(side, sides, strict=True)):
-                return None
-            sides = side
-            total += weight * (objective.cost_of(z[-1], a[-1], y) + objective.penalty_of(theta))
-    finally:
-        theta[index] = home
-    return total / eps
+@dataclass(frozen=True)
+class Combination:
+    """A small objective: hidden activation, output activation, cost and what else there is, by name."""
 
+    hidden: str
+    output: str
+    cost: str
+    extra: str
+    objective: Objective
 
-def sides_of_kinks(objective: Objective, theta: Array, z: list[Array], a: list[Array], y: Array) -> list[Array]:
-    """Return, for every kink of the layers, the cost and the penalties, on which side of it each number lies."""
-    sides = [np.sign(z[l] - k) for l, f in enumerate(objective.network.activations, 1) for k in f.kinks]
-    if (side := objective.cost.sides(z[-1], a[-1], y)) is not None:
-        sides.append(side)
-    weights = theta[: objective.network.n_weights]
-    return sides + [np.sign(weights - k) for penalty, _ in objective.penalties for k in penalty.kinks]
-
-
-Combination = tuple[tuple[str, str, str, str], Objective]
-"""(hidden activation, output activation, cost, what else there is), and a small objective."""
+    def check(self, eps: float = EPS) -> Result:
+        """Check all parameters of it; the masks of dropout are the same in every evaluation."""
+        return check_gradient(
+            self.objective, *example_of(self.objective), eps=eps, noise=lambda: np.random.default_rng(1)
+        )
 
 
 def combinations() -> Iterator[Combination]:
     """Yield every hidden activation with every pair of cost and output, and every extra with each of these pairs.
 
-    Extras are the penalties, dropout with a mask that is frozen, label smoothing and class weights. The networks are
-    3-4-4-3.
+    Extras are the penalties, dropout, label smoothing and class weights. The networks are 3-4-4-3.
     """
-    sizes = (3, 4, 4, 3)
     for cost, output in OUTPUT_PAIRS:
-        for hidden in HIDDEN.values():
-            network = Network(sizes, (hidden, hidden, ACTIVATIONS[output]))
-            yield (hidden.name, output, cost, ""), Objective(network, COSTS[cost]())
-        for what, objective in _extras(Network(sizes, (HIDDEN["tanh"], HIDDEN["elu"], ACTIVATIONS[output])), cost):
-            yield ("tanh, elu", output, cost, what), objective
+        for hidden in HIDDEN:
+            yield Combination(hidden, output, cost, "", _objective((hidden, hidden, output), COSTS[cost]()))
+        names = ("tanh", "elu", output)
+        for extra, objective in _extras(names, cost):
+            yield Combination("tanh, elu", output, cost, extra, objective)
 
 
-def _extras(network: Network, cost: str) -> Iterator[tuple[str, Objective]]:
+def _extras(names: tuple[str, ...], cost: str) -> Iterator[tuple[str, Objective]]:
     for name, penalty in PENALTIES.items():
-        yield name, Objective(network, COSTS[cost](), ((penalty, 0.1),))
-    yield "l1 + l2", Objective(network, COSTS[cost](), tuple((penalty, 0.1) for penalty in PENALTIES.values()))
-    keep = 0.5
-    masks = (np.random.default_rng(1).random((EXAMPLES, units)) < keep for units in network.sizes[1:])
-    dropped = [Dropout(f, mask / keep, keep) for f, mask in zip(network.activations[:-1], masks, strict=False)]
-    yield "dropout", Objective(Network(network.sizes, (*dropped, network.activations[-1])), COSTS[cost]())
+        yield name, _objective(names, COSTS[cost](), (penalty,))
+    yield "l1 + l2", _objective(names, COSTS[cost](), tuple(PENALTIES.values()))
+    yield "dropout", _objective(names, COSTS[cost](), dropouts=(0.0, 0.5, 0.5))
     if cost == CrossEntropy.name:
-        yield "smoothing", Objective(network, CrossEntropy(smoothing=0.1))
-        yield "class weights", Objective(network, CrossEntropy(class_weights=(0.5, 1.0, 3.0)))
+        yield "smoothing", _objective(names, CrossEntropy(smoothing=0.1))
+        yield "class weights", _objective(names, CrossEntropy(class_weights=(0.5, 1.0, 3.0)))
 
 
-EXAMPLES = 6
-"""The batch that `example_of` makes."""
+def _objective(
+    names: tuple[str, ...], cost: Cost, penalties: tuple[Penalty, ...] = (), dropouts: tuple[float, ...] = ()
+) -> Objective:
+    network = dense_network((3, 4, 4, 3), [ACTIVATIONS[name] for name in names], dropouts)
+    return Objective(Backpropagation(network, cost), tuple((penalty, 0.1) for penalty in penalties))
 
 
 def example_of(objective: Objective) -> tuple[Array, Array, Array]:
-    """Return a theta, inputs x (EXAMPLES, n_0) and one-hot targets y, in float64 and always the same."""
+    """Return a theta, inputs x (6, 3) and one-hot targets y (6, 3), in float64 and always the same."""
     rng = np.random.default_rng(0)
-    network = objective.network
-    theta = network.initialize(INITIALIZERS["scaled"], rng, "float64")
-    x = rng.random((EXAMPLES, network.sizes[0]))
-    y = np.eye(network.sizes[-1])[rng.integers(0, network.sizes[-1], EXAMPLES)]
-    return theta, x, y
+    theta = np.empty(objective.layout.size)
+    for entry in objective.layout.entries:
+        theta[entry.place.start : entry.place.stop] = INITIALIZERS["scaled"].draw(entry.parameter, rng).ravel()
+    return theta, rng.random((6, 3)), np.eye(3)[rng.integers(0, 3, 6)]
 
 
 def worst_of(results: Sequence[Result]) -> Result:

@@ -1,4 +1,4 @@
-"""How the weights and biases of a layer start; every number is drawn from the generator that is passed in."""
+"""Initial values of weights and biases, drawn from the generator that is passed in."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.parameters import Parameter
 
 
 @dataclass(frozen=True)
 class Initializer:
-    """Normal weights and biases of given standard deviations, as functions of (n_in, n_out)."""
+    """Normal weights and biases of given standard deviations; that of weights is a function of (fan_in, fan_out)."""
 
     name: str
     weight_std: Callable[[int, int], float]
     bias_std: float
 
-    def fill(self, W: Array, b: Array, rng: np.random.Generator) -> None:
-        """Write a start into W (n_out, n_in) and b (n_out,): first the weights, then the biases.
-
-        The numbers are drawn in float64 and rounded, so that float32 and float64 runs start alike.
-        """
-        n_out, n_in = W.shape
-        W[...] = self.weight_std(n_in, n_out) * rng.standard_normal(W.shape)
-        b[...] = self.bias_std * rng.standard_normal(b.shape)
+    def draw(self, parameter: Parameter, rng: np.random.Generator) -> Array:
+        """Return initial values of a parameter, in float64, so that float32 and float64 runs start alike."""
+        weight_std = self.weight_std(parameter.fan_in, parameter.fan_out)
+        std = weight_std if parameter.penalized else self.bias_std
+        return std * rng.standard_normal(parameter.shape)
 
 
 INITIALIZERS: dict[str, Initializer] = {
@@ -37,9 +35,9 @@ INITIALIZERS: dict[str, Initializer] = {
         Initializer("normal", lambda n_in, n_out: 1.0, bias_std=1.0),
         # Glorot and Bengio 2010, eq. 12, as a normal distribution of the same variance
         Initializer("xavier", lambda n_in, n_out: (2 / (n_in + n_out)) ** 0.5, bias_std=0.0),
-        # He et al. 2015, eq. 10: relu halves the variance, the 2 puts it back
+        # He et al. 2015, eq. 10: relu halves the variance, and the 2 makes up for it
         Initializer("he", lambda n_in, n_out: (2 / n_in) ** 0.5, bias_std=0.0),
-        # every unit of a layer alike, for ever: what randomness is for
+        # all units of a layer stay alike: shows why initial weights are random
         Initializer("zeros", lambda n_in, n_out: 0.0, bias_std=0.0),
     )
 }

@@ -1,125 +1,131 @@
-"""The network: layers of W and b as views of one vector theta, signals forward, deltas backward."""
+"""The network: layers one after another, signals forward, deltas backward."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from math import prod
 
 import numpy as np
 
 from backprop_cli.nn.activations import Activation
-from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.initializers import Initializer
+from backprop_cli.nn.layers.dense import Dense
+from backprop_cli.nn.layers.dropout import Dropout
+from backprop_cli.nn.layers.layer import Cache, Layer
+from backprop_cli.nn.parameters import Gradient, Layout
 
 
 @dataclass(frozen=True)
-class Dense:
-    """One layer, a = f(z) with z = x W^T + b.
+class Unit:
+    """A layer with parameters, number `index` of the network, and the activation behind it: a = f(layer(a_prev))."""
 
-    W (n_out, n_in) and b (n_out,) are views of the network's theta, or of its gradient. Stacks of K networks have a
-    leading axis: theta (K, n_parameters), W (K, n_out, n_in).
-    """
-
-    W: Array
-    b: Array
+    index: int
+    layer: Layer
     activation: Activation
-
-    def weighted_input(self, x: Array) -> Array:
-        """Return z = x W^T + b, of shape (m, n_out), for the inputs x (m, n_in)."""
-        z = x @ self.W.mT
-        z += self.b[..., None, :]
-        return z
 
 
 @dataclass(frozen=True)
 class Network:
-    """A feed-forward network: its sizes (n_0, …, n_L) and the activation of each layer 1 … L.
+    """A feed-forward network: `layers` one after another give z of the output layer, and a = output(z).
 
-    It holds no parameters: they live in the vector theta that is passed in, all weights first
-    (W1, …, WL, row by row), then all biases (b1, …, bL), so that a penalty acts on one slice.
+    It holds no parameters: they live in the vector theta that is passed in (see `Layout`).
     """
 
-    sizes: tuple[int, ...]
-    activations: tuple[Activation, ...]
+    in_shape: Shape
+    layers: tuple[Layer, ...]
+    output: Activation
 
     @cached_property
-    def n_weights(self) -> int:
-        """The number of weights: theta[:n_weights] are the W, the rest the b."""
-        return sum(n_in * n_out for n_in, n_out in pairwise(self.sizes))
+    def _built(self) -> tuple[tuple[Shape, ...], Layout]:
+        shapes, parameters = [self.in_shape], []
+        for layer in self.layers:
+            shape, own = layer.build(shapes[-1])
+            shapes.append(shape)
+            parameters.append(own)
+        return tuple(shapes), Layout(tuple(parameters))
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of the signals of one example: of the input, and of the output of each layer."""
+        return self._built[0]
+
+    @property
+    def layout(self) -> Layout:
+        """Where the parameters lie in theta."""
+        return self._built[1]
 
     @cached_property
-    def n_parameters(self) -> int:
-        """The length of theta."""
-        return self.n_weights + sum(self.sizes[1:])
+    def units(self) -> tuple[Unit, ...]:
+        """The layers that the mathematics numbers 1 … L, those with parameters, each with its activation."""
+        behind = [*self.layers[1:], self.output]
+        return tuple(
+            Unit(index, layer, f)
+            for index, (layer, f) in enumerate(zip(self.layers, behind, strict=True))
+            if self.layout.layers[index] and isinstance(f, Activation)
+        )
 
-    def layers(self, theta: Array) -> list[Dense]:
-        """Return layer 1 … L as views of theta (n_parameters,); nothing is copied."""
-        views = [theta[..., indices.start : indices.stop] for _, indices in self.arrays()]
-        return [
-            Dense(W.reshape(*W.shape[:-1], n_out, n_in), b, activation)
-            for W, b, (n_in, n_out), activation in zip(
-                views[::2], views[1::2], pairwise(self.sizes), self.activations, strict=True
-            )
-        ]
+    @cached_property
+    def width(self) -> int:
+        """The numbers in all signals of one example, for estimates of memory."""
+        return sum(prod(shape) for shape in self.shapes)
+
+    @cached_property
+    def multiplications(self) -> int:
+        """The multiplications for one example in the layer that has most of them."""
+        return max(layer.multiplications(shape) for layer, shape in zip(self.layers, self.shapes, strict=False))
 
     def initialize(self, initializer: Initializer, rng: np.random.Generator, dtype: str) -> Array:
-        """Return a new theta, layer after layer drawn from rng."""
-        theta = np.empty(self.n_parameters, dtype)
-        for layer in self.layers(theta):
-            initializer.fill(layer.W, layer.b, rng)
+        """Return a new theta (n,), drawn layer after layer from rng."""
+        theta = np.empty(self.layout.size, dtype)
+        views = self.layout.named(theta)
+        for entry in self.layout.entries:
+            views[entry.name][...] = initializer.draw(entry.parameter, rng)
         return theta
 
-    def arrays(self) -> list[tuple[str, range]]:
-        """Return the name and the indices in theta of every array: W1, b1, …, WL, bL."""
-        found, w, b = [], 0, self.n_weights
-        for number, (n_in, n_out) in enumerate(pairwise(self.sizes), start=1):
-            found.append((f"W{number}", range(w, w + n_in * n_out)))
-            found.append((f"b{number}", range(b, b + n_out)))
-            w, b = w + n_in * n_out, b + n_out
-        return found
+    def forward(self, theta: Array, x: Array, noise: Noise | None = None) -> tuple[list[Array], list[Cache]]:
+        """Send the examples x (..., m, *in_shape) through all layers.
 
-    def name_of(self, index: int) -> str:
-        """Return what mathematics calls theta[index]: `W2[3,17]` or `b1[4]`, indices from 0."""
-        name, indices = next((name, indices) for name, indices in self.arrays() if index in indices)
-        offset = index - indices.start
-        n_in = self.sizes[int(name[1:]) - 1]
-        return f"{name}[{offset // n_in},{offset % n_in}]" if name[0] == "W" else f"{name}[{offset}]"
+        Returns the signals, x and the output of each layer, and what each layer remembers for the way back.
+        """
+        signals, caches = [x], []
+        for layer, p in zip(self.layers, self.layout.split(theta), strict=True):
+            y, cache = layer.forward(p, signals[-1], noise)
+            signals.append(y)
+            caches.append(cache)
+        return signals, caches
+
+    def backward(self, theta: Array, caches: list[Cache], delta: Array, grads: Sequence[Gradient]) -> list[Array]:
+        """Carry delta = dC/dz of the output layer back through all layers, whose gradients are added to grads.
+
+        Returns dC/d(signal) for each of the signals that `forward` returned.
+        """
+        deltas = [delta]
+        parts = list(zip(self.layers, self.layout.split(theta), caches, grads, strict=True))
+        for layer, p, cache, grad in reversed(parts):
+            deltas.append(layer.backward(p, cache, deltas[-1], grad))
+        return deltas[::-1]
+
+    def outputs(self, theta: Array, x: Array) -> Array:
+        """Return a of the output layer, (..., m, *out_shape), for the examples x."""
+        signals, _ = self.forward(theta, x)
+        return self.output.value(signals[-1])
 
 
-def forward(layers: list[Dense], x: Array) -> tuple[list[Array], list[Array]]:
-    """Return z and a of all layers for the examples x (m, n_0).
+def dense_network(sizes: Sequence[int], activations: Sequence[Activation], dropouts: Sequence[float] = ()) -> Network:
+    """Return a network of dense layers: n_0, …, n_L units, and the activation of each layer 1 … L.
 
-    a[0] is x; z[l] and a[l], of shape (m, n_l), belong to layer l = 1 … L. (z[0] only keeps the count.)
+    `dropouts`, if there are any, are the probabilities to drop a unit of layer 0 (the inputs) to L - 1.
     """
-    z, a = [x], [x]
-    for layer in layers:
-        z.append(layer.weighted_input(a[-1]))
-        a.append(layer.activation.value(z[-1]))
-    return z, a
 
+    def layers() -> Iterator[Layer]:
+        for l, units in enumerate(sizes[1:]):
+            if l > 0:
+                yield activations[l - 1]
+            if dropouts and dropouts[l]:
+                yield Dropout(dropouts[l])
+            yield Dense(units)
 
-def deltas(layers: list[Dense], z: list[Array], a: list[Array], delta: Array) -> Iterator[tuple[int, Array]]:
-    """Yield (l, delta^l) with delta^l = dC/dz^l of shape (m, n_l), for l = L … 1, given that of the output layer.
-
-    z and a are what `forward` returned. A layer may be changed once its delta is there: the one below has been
-    worked out by then. Source: Nielsen, chapter 2, equation BP2, with the examples of a batch as rows.
-    """
-    for l in range(len(layers), 0, -1):
-        below = delta
-        if l > 1:  # BP2: delta^l = (delta^{l+1} W^{l+1}) ⊙ f'(z^l)
-            below = layers[l - 2].activation.pull_back(z[l - 1], a[l - 1], delta @ layers[l - 1].W)
-        yield l, delta
-        delta = below
-
-
-def backward(layers: list[Dense], grads: list[Dense], z: list[Array], a: list[Array], delta: Array) -> None:
-    """Carry delta = dC/dz of the output layer (m, n_L) back through the network; write dC/dW and dC/db into grads.
-
-    Source: Nielsen, chapter 2, equations BP3 and BP4, over a batch.
-    """
-    ones = np.ones(delta.shape[-2], delta.dtype)
-    for l, delta_l in deltas(layers, z, a, delta):
-        np.matmul(delta_l.mT, a[l - 1], out=grads[l - 1].W)  # BP4: dC/dW = delta^T a
-        np.matmul(ones, delta_l, out=grads[l - 1].b)  # BP3: dC/db = sum of delta over the batch
+    return Network((sizes[0],), tuple(layers()), activations[-1])

@@ -1,61 +1,144 @@
-"""What training makes small: the cost of a batch plus the penalties on the weights."""
+"""What training minimizes, and what estimates its gradient."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.costs import Cost
-from backprop_cli.nn.network import Network, backward, forward
+from backprop_cli.nn.network import Network
+from backprop_cli.nn.parameters import Gradient, Layout
 from backprop_cli.nn.penalties import Penalty
+
+
+class Evaluated(NamedTuple):
+    """What a batch came to: the outputs a^L (..., m, n_L), and the cost of each example (..., m)."""
+
+    outputs: Array
+    costs: Array
+
+
+class GradientEstimator(Protocol):
+    """Something with parameters, a cost, and an estimate of the gradient of the cost."""
+
+    @property
+    def layout(self) -> Layout:
+        """Where the parameters lie in theta."""
+
+    @property
+    def width(self) -> int:
+        """The numbers in all signals of one example, for estimates of memory."""
+
+    def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
+        """Return outputs and costs of the examples x (..., m, n_0), y (..., m, n_L)."""
+
+    def sides(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> list[Array]:
+        """Return, for each kink that the cost has as a function of theta, on which side of it each number is."""
+
+    def estimate(
+        self,
+        theta: Array,
+        x: Array,
+        y: Array,
+        grads: Sequence[Gradient],
+        weight: Array | float,
+        noise: Noise | None = None,
+    ) -> Evaluated:
+        """Add the gradient of weight · Σ_x C_x to grads, which has an entry for each layer; return what was met."""
+
+
+@dataclass(frozen=True)
+class Backpropagation(GradientEstimator):
+    """The exact gradient of the cost of a network, by the four equations of back-propagation."""
+
+    network: Network
+    cost: Cost
+
+    @property
+    def layout(self) -> Layout:
+        """That of the network."""
+        return self.network.layout
+
+    @property
+    def width(self) -> int:
+        """That of the network."""
+        return self.network.width
+
+    def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
+        """Send x through the network."""
+        signals, _ = self.network.forward(theta, x, noise)
+        return self._evaluated(signals[-1], y)
+
+    def sides(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> list[Array]:
+        """Return the sides of the kinks of the activations and of the cost."""
+        signals, _ = self.network.forward(theta, x, noise)
+        z = signals[-1]
+        sides = [np.sign(signals[unit.index + 1] - k) for unit in self.network.units for k in unit.activation.kinks]
+        of_cost = self.cost.sides(z, self.network.output.value(z), y)
+        return sides if of_cost is None else [*sides, of_cost]
+
+    def estimate(
+        self,
+        theta: Array,
+        x: Array,
+        y: Array,
+        grads: Sequence[Gradient],
+        weight: Array | float,
+        noise: Noise | None = None,
+    ) -> Evaluated:
+        """Send x forward and delta back (Nielsen, chapter 2)."""
+        signals, caches = self.network.forward(theta, x, noise)
+        z, output = signals[-1], self.network.output
+        evaluated = self._evaluated(z, y)
+        delta = self.cost.delta(output, z, evaluated.outputs, y, weight)  # BP1
+        self.network.backward(theta, caches, delta, grads)  # BP2, BP3, BP4
+        return evaluated
+
+    def _evaluated(self, z: Array, y: Array) -> Evaluated:
+        a = self.network.output.value(z)
+        return Evaluated(a, self.cost.of_examples(self.network.output, z, a, y))
 
 
 @dataclass(frozen=True)
 class Objective:
     """C + Σ c Ω: the mean cost over a batch, plus each penalty Ω with its strength c = λ/n."""
 
-    network: Network
-    cost: Cost
+    estimator: GradientEstimator
     penalties: tuple[tuple[Penalty, float], ...] = ()
 
-    def value(self, theta: Array, x: Array, y: Array) -> float:
-        """Return C + Σ c Ω of the batch x (m, n_0), y (m, n_L)."""
-        z, a = forward(self.network.layers(theta), x)
-        return self.cost_of(z[-1], a[-1], y) + self.penalty_of(theta)
+    @property
+    def layout(self) -> Layout:
+        """Where the parameters lie in theta."""
+        return self.estimator.layout
 
-    def cost_of(self, z: Array, a: Array, y: Array) -> float:
-        """Return C of a batch, given z and a of the output layer and the targets, all (m, n_L)."""
-        return float(np.mean(self.cost.of_examples(self.network.activations[-1], z, a, y)))
+    def value(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Array:
+        """Return C + Σ c Ω of the batch x (..., m, n_0), y (..., m, n_L): a number, or one for each of K networks."""
+        return np.mean(self.estimator.evaluate(theta, x, y, noise).costs, axis=-1) + self.penalty(theta)
 
-    def penalty_of(self, theta: Array) -> float:
-        """Return Σ c Ω of the weights in theta."""
-        w = theta[: self.network.n_weights]
-        return sum(c * penalty.value(w) for penalty, c in self.penalties)
+    def sides(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> list[Array]:
+        """Return, for each kink of the cost and the penalties, on which side of it each number is."""
+        weights = theta[..., : self.layout.n_penalized]
+        of_penalties = [np.sign(weights - k) for penalty, _ in self.penalties for k in penalty.kinks]
+        return self.estimator.sides(theta, x, y, noise) + of_penalties
 
-    def gradient(self, theta: Array, x: Array, y: Array, out: Array | None = None) -> Array:
-        """Return d(C + Σ c Ω)/d theta over the batch, of the shape of theta, by back-propagation."""
-        grad = np.empty_like(theta) if out is None else out
-        self.backpropagate(theta, grad, x, y, weight=1 / len(x))
+    def penalty(self, theta: Array) -> Array:
+        """Return Σ c Ω of the weights in theta (..., n)."""
+        w = theta[..., : self.layout.n_penalized]
+        return sum((c * penalty.value(w) for penalty, c in self.penalties), start=np.zeros(theta.shape[:-1]))
+
+    def gradient(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Array:
+        """Return d(C + Σ c Ω)/d theta over the batch, of the shape of theta."""
+        grad = np.zeros_like(theta)
+        self.estimator.estimate(theta, x, y, self.layout.sums(grad), weight=1 / y.shape[-2], noise=noise)
         self.add_penalties(theta, grad)
         return grad
 
-    def backpropagate(
-        self, theta: Array, grad: Array, x: Array, y: Array, weight: Array | float
-    ) -> tuple[Array, Array]:
-        """Write the gradient of weight · Σ_x C_x into grad; the weight 1/m makes it that of the mean cost.
-
-        Returns z and a of the output layer (m, n_L), which were needed on the way.
-        """
-        layers, grads = self.network.layers(theta), self.network.layers(grad)
-        z, a = forward(layers, x)
-        delta = self.cost.delta(layers[-1].activation, z[-1], a[-1], y, weight)  # BP1
-        backward(layers, grads, z, a, delta)
-        return z[-1], a[-1]
-
     def add_penalties(self, theta: Array, grad: Array) -> None:
-        """Add the gradient of Σ c Ω to grad."""
-        weights = slice(self.network.n_weights)
+        """Add the gradient of Σ c Ω to grad (..., n)."""
+        weights = np.s_[..., : self.layout.n_penalized]
         for penalty, c in self.penalties:
             grad[weights] += c * penalty.gradient(theta[weights])

@@ -1,12 +1,12 @@
-"""Penalties on large weights, Ω(w), each beside its gradient. Biases are left alone.
+"""Penalties on large weights, Ω(w), each beside its gradient. Biases have none.
 
-The strength c = λ/n, n the number of training examples, is the caller's business; w is any array of weights.
+The strength c = λ/n, n the number of training examples, is left to the caller. w are the weights (n,), or (K, n) for a
+stack of K networks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -14,64 +14,54 @@ from backprop_cli.nn.arrays import Array
 
 
 class Penalty(Protocol):
-    """Ω, to be added to the cost as c Ω(w)."""
+    """Ω, to be added to the cost as c Ω(w).
 
-    @property
-    def name(self) -> str:
-        """The word for it in a config."""
+    `kinks` are the weights at which Ω has no derivative; `linear` says that the gradient is w itself, so that a step
+    down the gradient only scales w.
+    """
 
-    @property
-    def kinks(self) -> tuple[float, ...]:
-        """The weights at which Ω has no derivative."""
+    name: ClassVar[str]
+    kinks: ClassVar[tuple[float, ...]] = ()
+    linear: ClassVar[bool] = False
 
-    def value(self, w: Array) -> float:
-        """Return Ω(w)."""
+    def value(self, w: Array) -> Array:
+        """Return Ω(w), for each network."""
 
     def gradient(self, w: Array) -> Array:
         """Return dΩ/dw, of the shape of w."""
 
-    def shrink(self, w: Array, c: Array) -> None:
-        """Take a gradient step on the penalty alone: w <- w - c dΩ/dw, in place."""
 
+class L2(Penalty):
+    """Ω = ½ Σ w² (Nielsen, eq. 87).
 
-@dataclass(frozen=True)
-class L2:
-    """Ω = ½ Σ w²: pulls each weight to zero by a share of itself (Nielsen, eq. 87)."""
+    A step scales each weight by 1 - eta c, which is why this is also called weight decay (Nielsen, eq. 93).
+    """
 
-    name: str = "l2"
-    kinks: tuple[float, ...] = ()
+    name = "l2"
+    linear = True
 
-    def value(self, w: Array) -> float:
+    def value(self, w: Array) -> Array:
         """Return ½ Σ w²."""
-        return 0.5 * float(np.vdot(w, w))
+        return 0.5 * np.sum(w * w, axis=-1)
 
     def gradient(self, w: Array) -> Array:
         """Return w."""
         return w
 
-    def shrink(self, w: Array, c: Array) -> None:
-        """Scale w by 1 - c, which is why this is also called weight decay (Nielsen, eq. 93)."""
-        w *= 1 - c
 
+class L1(Penalty):
+    """Ω = Σ |w| (Nielsen, eq. 95): a step moves every weight towards zero by the same amount."""
 
-@dataclass(frozen=True)
-class L1:
-    """Ω = Σ |w|: pulls each weight to zero by the same amount (Nielsen, eq. 95)."""
+    name = "l1"
+    kinks = (0.0,)
 
-    name: str = "l1"
-    kinks: tuple[float, ...] = (0.0,)
-
-    def value(self, w: Array) -> float:
+    def value(self, w: Array) -> Array:
         """Return Σ |w|."""
-        return float(np.sum(np.abs(w)))
+        return np.sum(np.abs(w), axis=-1)
 
     def gradient(self, w: Array) -> Array:
         """Return sign(w), taken as 0 where w is 0."""
         return np.sign(w)
-
-    def shrink(self, w: Array, c: Array) -> None:
-        """Move each w towards zero by c (Nielsen, eq. 97)."""
-        w -= c * np.sign(w)
 
 
 PENALTIES: dict[str, Penalty] = {penalty.name: penalty for penalty in (L2(), L1())}

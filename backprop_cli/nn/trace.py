@@ -1,24 +1,22 @@
-"""One step of training with nothing thrown away: every number that leads from the inputs to the new weights.
+"""One step of training with every number kept that leads from the inputs to the new weights.
 
-The numbers come from the functions that train, `forward`, `Cost.delta`, `deltas` and `backward`; nothing is worked out
-a second time here. m is the number of examples, L that of layers.
+The numbers come from the functions that train, `Network.forward`, `Cost.delta` and `Network.backward`; nothing is
+computed a second time here. m is the number of examples, L that of layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_cli.nn.activations import Activation, Elementwise
+from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.gradcheck import sides_of_kinks
-from backprop_cli.nn.network import backward, deltas, forward
-from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.objective import Backpropagation, Objective
 
 EPS = 1e-4
-"""The default step of the difference: its formula and its rounding are then both right to about eight digits."""
+"""The default step of the difference: error of its formula and rounding both leave about eight digits."""
 
 Move = Callable[[Array, Array], None]
 """(theta, g): change theta in place by one step with the gradient g."""
@@ -26,19 +24,19 @@ Move = Callable[[Array, Array], None]
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """What one layer l sees on the way forward and on the way back.
+    """The numbers of one layer l, on the way forward and on the way back.
 
-    `pulled` is dC/da (m, n_l), by way of which the delta was found: delta^{l+1} W^{l+1} in a hidden layer. It is None
-    where the cost knows the delta of its output layer without (BP1 as a theorem). `slope` is f'(z) (m, n_l), None where
-    f has no slope for each unit alone, as softmax.
+    `dC_da` (m, n_l) is what the delta was computed from: delta^{l+1} W^{l+1} in a hidden layer. It is None where the
+    cost gives the delta of its output layer directly (BP1 as a theorem). `slope` is f'(z) (m, n_l), None where a unit's
+    output depends on other units too, as in softmax.
     """
 
     activation: Activation
     W: Array  # (n_l, n_{l-1})
     b: Array  # (n_l,)
-    z: Array  # (m, n_l), as all of the next four
+    z: Array  # (m, n_l), as the next four
     a: Array
-    pulled: Array | None
+    dC_da: Array | None
     slope: Array | None
     delta: Array
     dC_dW: Array  # of the shape of W; of the cost alone
@@ -52,8 +50,8 @@ class LayerTrace:
 class Difference:
     """The central difference of the objective in the direction of one parameter w, beside its derivative.
 
-    `crosses_kink` says that f, the cost or a penalty has a kink between w - eps and w + eps, where a difference tells
-    nothing about the derivative.
+    `crosses_kink` says that f, the cost or a penalty has a kink between w - eps and w + eps, where a difference does
+    not approximate the derivative.
     """
 
     at: str
@@ -100,94 +98,75 @@ def trace(
 ) -> Trace:
     """Take one step from theta, float64, on the examples x (m, n_0), y (m, n_L), and return all of it.
 
-    theta[index] is the parameter whose difference is taken: if none is named, the one with the largest dC/dw in the
-    first array (W1, b1, …) that has any but 0. theta stays as it was.
+    theta[index] is the parameter whose difference is taken: by default the one with the largest dC/dw in the first
+    array (W1, b1, …) that has any but 0. theta stays as it was.
     """
-    network = objective.network
-    layers = network.layers(theta)
-    witnesses = [_Witness(layer.activation) for layer in layers]
-    watched = [replace(layer, activation=witness) for layer, witness in zip(layers, witnesses, strict=True)]
+    estimator, layout = objective.estimator, objective.layout
+    assert isinstance(estimator, Backpropagation), "only back-propagation has deltas to trace"
+    network, cost = estimator.network, estimator.cost
 
-    z, a = forward(layers, x)
-    last = objective.cost.delta(witnesses[-1], z[-1], a[-1], y, weight=1 / len(x))  # BP1
-    delta = dict(deltas(watched, z, a, last))
-    grad, penalty = np.zeros_like(theta), np.zeros_like(theta)
-    backward(layers, network.layers(grad), z, a, last)
-    objective.add_penalties(theta, penalty)
+    signals, caches = network.forward(theta, x)
+    z_out, a_out = signals[-1], network.output.value(signals[-1])
+    delta = cost.delta(network.output, z_out, a_out, y, weight=1 / len(x))  # BP1
+    grad, penalty_grad = np.zeros_like(theta), np.zeros_like(theta)
+    deltas = network.backward(theta, caches, delta, layout.sums(grad))  # BP2, BP3, BP4
+    objective.add_penalties(theta, penalty_grad)
     new = theta.copy()
-    move(new, grad + penalty)
+    move(new, grad + penalty_grad)
 
-    of_cost, of_penalty, moved = (network.layers(vector) for vector in (grad, penalty, new))
+    before, of_cost, of_penalty, after = (layout.split(vector) for vector in (theta.copy(), grad, penalty_grad, new))
+    layers = []
+    for unit in network.units:
+        i, f = unit.index, unit.activation
+        z = signals[i + 1]
+        if z is z_out:
+            a, dC_da = a_out, None if cost.slope_cancels else cost.dC_da(a_out, y, weight=1 / len(x))
+        else:
+            a, dC_da = signals[i + 2], deltas[i + 2]
+        slope = f.slope(z, a)
+        layers.append(
+            LayerTrace(
+                f,
+                W=before[i].W,
+                b=before[i].b,
+                z=z,
+                a=a,
+                dC_da=dC_da,
+                slope=None if slope is None else np.asarray(slope, z.dtype),
+                delta=deltas[i + 1],
+                dC_dW=of_cost[i].W,
+                dC_db=of_cost[i].b,
+                penalty_dW=of_penalty[i].W,
+                new_W=after[i].W,
+                new_b=after[i].b,
+            )
+        )
+    index = _most_sensitive(objective, grad) if index is None else index
+    costs, penalty = estimator.evaluate(theta, x, y).costs, float(objective.penalty(theta))
     return Trace(
         x,
         y,
-        tuple(
-            LayerTrace(
-                own.activation,
-                W=own.W,
-                b=own.b,
-                z=z[l],
-                a=a[l],
-                pulled=witnesses[l - 1].seen,
-                slope=_slope(own.activation, z[l], a[l]),
-                delta=delta[l],
-                dC_dW=of_cost[l - 1].W,
-                dC_db=of_cost[l - 1].b,
-                penalty_dW=of_penalty[l - 1].W,
-                new_W=moved[l - 1].W,
-                new_b=moved[l - 1].b,
-            )
-            for l, own in enumerate(network.layers(theta.copy()), start=1)
-        ),
-        costs=objective.cost.of_examples(layers[-1].activation, z[-1], a[-1], y),
-        cost=objective.cost_of(z[-1], a[-1], y),
-        penalty=float(objective.penalty_of(theta)),
-        value=objective.value(theta, x, y),
-        new_value=objective.value(new, x, y),
+        tuple(layers),
+        costs=costs,
+        cost=float(np.mean(costs)),
+        penalty=penalty,
+        value=float(np.mean(costs)) + penalty,
+        new_value=float(objective.value(new, x, y)),
         difference=_difference(
-            objective, theta, x, y, _telling(objective, grad) if index is None else index, eps, grad + penalty
+            objective,
+            theta,
+            x,
+            y,
+            _most_sensitive(objective, grad) if index is None else index,
+            eps,
+            grad + penalty_grad,
         ),
     )
 
 
-@dataclass
-class _Witness:
-    """An activation that notes the dC/da it is handed on the way back, which f itself uses up."""
-
-    f: Activation
-    seen: Array | None = None
-
-    @property
-    def name(self) -> str:
-        return self.f.name
-
-    @property
-    def kinks(self) -> tuple[float, ...]:
-        return self.f.kinks
-
-    @property
-    def hidden(self) -> bool:
-        return self.f.hidden
-
-    @property
-    def sums_to_one(self) -> bool:
-        return self.f.sums_to_one
-
-    def value(self, z: Array) -> Array:
-        return self.f.value(z)
-
-    def pull_back(self, z: Array, a: Array, g: Array) -> Array:
-        self.seen = g.copy()
-        return self.f.pull_back(z, a, g)
-
-
-def _slope(f: Activation, z: Array, a: Array) -> Array | None:
-    return np.asarray(f.slope(z, a), z.dtype) if isinstance(f, Elementwise) else None
-
-
-def _telling(objective: Objective, grad: Array) -> int:
+def _most_sensitive(objective: Objective, grad: Array) -> int:
     """Return the place of the largest derivative in the first array of grad that is not all 0."""
-    largest = (max(indices, key=lambda i: abs(float(grad[i]))) for _, indices in objective.network.arrays())
+    largest = (max(e.place, key=lambda i: abs(float(grad[i]))) for e in objective.layout.entries)
     return next((i for i in largest if grad[i]), 0)
 
 
@@ -199,11 +178,10 @@ def _difference(
     for step in (eps, -eps):
         shifted = theta.copy()
         shifted[index] += step
-        z, a = forward(objective.network.layers(shifted), x)
-        values.append(objective.cost_of(z[-1], a[-1], y) + objective.penalty_of(shifted))
-        sides.append(sides_of_kinks(objective, shifted, z, a, y))
+        values.append(float(objective.value(shifted, x, y)))
+        sides.append(objective.sides(shifted, x, y))
     return Difference(
-        objective.network.name_of(index),
+        objective.layout.name_of(index),
         w=float(theta[index]),
         eps=eps,
         above=values[0],

@@ -1,4 +1,4 @@
-"""Averages of the parameters over the steps of training, which are evaluated in their place."""
+"""Averages of the parameters over the steps of training, which are evaluated in place of the parameters."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 from annotated_types import Gt, Lt
 
 from backprop_cli.nn.arrays import Array
-from backprop_cli.optim.optimizers import State
+from backprop_cli.optim.state import State
 
 
 @dataclass(frozen=True)
 class Ema:
-    """average <- d average + (1 - d) theta after every step t, d being min(decay, (1 + t) / (10 + t)).
+    """average <- d average + (1 - d) theta after every step t, with d = min(decay, (1 + t) / (10 + t)).
 
-    So a short training is not averaged with where it began; that d is TensorFlow's, for its ExponentialMovingAverage.
+    With a smaller d at first, the initial parameters are soon forgotten; this d is that of TensorFlow's
+    ExponentialMovingAverage.
     """
 
     name: ClassVar[str] = "ema"
     decay: Annotated[float, Gt(0), Lt(1)] = 0.999
 
     def init(self, theta: Array) -> State:
-        """Return the average before the first step, `theta`, and the steps so far, `t`."""
-        return {"theta": theta.copy(), "t": np.zeros((), theta.dtype)}
+        """Return the average before the first step, `theta`, and the number of steps so far, `t`."""
+        return State(theta=theta.copy(), t=np.zeros(()))
 
-    def update(self, state: State, theta: Array) -> None:
+    def update(self, s: State, theta: Array) -> None:
         """Move the average towards theta, in place."""
-        average, t = state["theta"], state["t"]
-        t += 1
-        share = np.maximum(9 / (10 + t), 1 - self.decay)  # 1 - d
-        average += share * (theta - average)
+        s.t += 1
+        d = np.minimum(self.decay, (1 + s.t) / (10 + s.t))
+        s.theta = d * s.theta + (1 - d) * theta
 
 
 AVERAGES: dict[str, type[Ema]] = {average.name: average for average in (Ema,)}

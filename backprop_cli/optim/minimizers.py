@@ -1,167 +1,172 @@
-"""Minimizers: batch methods that ask for the cost and the gradient where they want them, and need no eta.
+"""Minimizers: batch methods with a line search, which need no eta.
 
-Each is an `init`, which returns its state, and an `iterate`, which moves theta (n,) in place along one direction, by a
-line search. The cost must be the same function of theta in every call. A field is an option of the config.
+Each is an `init`, which returns its state, and a `step`, which moves theta (n,) in place along one direction. The cost
+must be the same function of theta in every call. A field is an option of the config.
 
-The state holds the cost and the gradient of the theta they belong to, `at`, so that an iteration that finds theta
-where the last one left it does not compute them again, also after both have been to a file and back. Where theta is
-another, the minimizer starts anew. Products of vectors are summed in double precision, whatever theta's is.
+The state holds the cost and the gradient of the theta they belong to, `at`, so that a step that finds theta where the
+last one left it does not compute them again, also after a resume. If theta has changed, the minimizer starts anew. Dot
+products are summed in double precision, whatever the dtype of theta.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from backprop_cli.nn.arrays import Array
-from backprop_cli.optim.line_search import CostAndGradient, Point, dot, go, search
-from backprop_cli.optim.optimizers import State
+from backprop_cli.optim.line_search import CostAndGradient, Point, dot, move, search
+from backprop_cli.optim.state import State
 
 
-@runtime_checkable
-class Minimizer(Protocol):
-    """A rule for one line search down to a lower cost. The arrays of the state keep their shapes and dtypes."""
+class Minimizer:
+    """A rule for one line search down to a lower cost. The arrays of the state keep their shapes and dtypes.
+
+    `aliases` are former names of options.
+    """
 
     name: ClassVar[str]
     full_batch: ClassVar[bool] = True
     line_search: ClassVar[bool] = True
+    aliases: ClassVar[Mapping[str, str]] = {"flatness": "c2"}
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with its options: the option, and what is wrong with it."""
+        """Yield (option, sentence) for options that contradict each other."""
         yield from ()
 
     def init(self, theta: Array) -> State:
         """Return the state before the first iteration."""
+        raise NotImplementedError
 
-    def iterate(self, cost_and_gradient: CostAndGradient, theta: Array, state: State) -> None:
-        """Change theta, and the arrays in state, in place by one iteration, which never raises the cost.
+    def step(self, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> None:
+        """Change theta, and the arrays in s, in place by one iteration, which never raises the cost.
 
         Where no lower theta is found, theta stays as it is, and the next iteration goes straight down the gradient.
         """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class ConjugateGradient(Minimizer):
     """d <- -g + max(β, 0) d, β = g·(g - g_old) / g_old·g_old; then a line search (Nocedal & Wright, eq. 5.44).
 
-    That is Polak & Ribière's β, and a restart (d = -g) where it is negative, and where d does not lead down. The line
-    search is told to be exact to `flatness`: gradients are conjugate only if it is.
+    This is the β of Polak & Ribière, with a restart (d = -g) where it is negative, and where d is no descent
+    direction. c2 is small, as gradients are conjugate only if the line search is nearly exact.
     """
 
     name: ClassVar[str] = "cg"
-    flatness: Annotated[float, Gt(1e-4), Lt(0.5)] = 0.1
+    c2: Annotated[float, Gt(1e-4), Lt(0.5)] = 0.1
 
     def init(self, theta: Array) -> State:
-        """Return the state of a minimizer that has been nowhere; `promise` is the last step times its first slope."""
-        return _nowhere(theta) | {"direction": np.zeros_like(theta), "promise": np.zeros(())}
+        """Return the state before the first iteration; `decrease` is the last step times its first slope."""
+        return State(**_initial(theta), direction=np.zeros_like(theta), decrease=np.zeros(()))
 
-    @np.errstate(all="ignore")  # what overflows is found out by a cost or a slope that is not finite
-    def iterate(self, cost_and_gradient: CostAndGradient, theta: Array, state: State) -> None:
-        """Go along d to the bottom, and choose the next d there."""
-        g, d, promise = state["g"], state["direction"], state["promise"]
-        if _arrive(cost_and_gradient, theta, state):
+    @np.errstate(all="ignore")  # overflow shows as a cost or a slope that is not finite
+    def step(self, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> None:
+        """Minimize along d, and choose the next d there."""
+        g, d = s.g, s.direction
+        if _refresh(cost_and_gradient, theta, s):
             d[...] = -g
-            promise[...] = 0
+            s.decrease[...] = 0
         if not dot(g, d) < 0:
             d[...] = -g
-        start, square = Point(0.0, float(state["cost"]), dot(g, d), g), dot(g, g)
-        if not (start.finite and start.slope < 0 < square):  # nothing to go by, or a minimum
+        start, square = Point(0.0, float(s.cost), dot(g, d), g), dot(g, g)
+        if not (start.finite and start.slope < 0 < square):  # no direction, or a minimum
             return
-        # the first step promises as large a decrease as the last one did (section 3.5); down -g it has length 1
-        first = float(promise) / start.slope if promise < 0 else 1 / math.sqrt(-start.slope)
-        found = search(cost_and_gradient, theta, d, start, first, self.flatness)
+        # the first step expects as large a decrease as the last one had (section 3.5); down -g it has length 1
+        first = float(s.decrease) / start.slope if s.decrease < 0 else 1 / math.sqrt(-start.slope)
+        found = search(cost_and_gradient, theta, d, start, first, self.c2)
         if found is None:
             d[...] = -g
-            promise[...] = 0
+            s.decrease[...] = 0
             return
         beta = max(dot(found.g, found.g - g) / square, 0.0)
-        promise[...] = found.alpha * start.slope
-        _go_to(found, theta, d, state)
+        s.decrease[...] = found.alpha * start.slope
+        _accept(found, theta, d, s)
         d *= beta
         d -= g
 
 
 @dataclass(frozen=True)
 class LBFGS(Minimizer):
-    """d = -H g, H the inverse Hessian by the last steps; then a line search (Nocedal & Wright, alg. 7.4-7.5)."""
+    """d = -H g, H approximating the inverse Hessian; then a line search (Nocedal & Wright, alg. 7.4-7.5)."""
 
     name: ClassVar[str] = "lbfgs"
     history: Annotated[int, Ge(1), Le(100)] = 10
-    flatness: Annotated[float, Gt(1e-4), Lt(1)] = 0.9
+    c2: Annotated[float, Gt(1e-4), Lt(1)] = 0.9
 
     def init(self, theta: Array) -> State:
-        """Return the state of a minimizer that has been nowhere.
+        """Return the state before the first iteration.
 
-        The steps s (history, n) and the changes y (history, n) of g over them are rings, which have been written
-        `count` times since the last start.
+        The steps s (history, n) and the changes y (history, n) of g over them are ring buffers, which have been
+        written `count` times since the last start.
         """
         rings = {name: np.zeros((self.history, theta.size), theta.dtype) for name in ("s", "y")}
-        return _nowhere(theta) | rings | {"count": np.zeros(())}
+        return State(**_initial(theta), **rings, count=np.zeros(()))
 
-    @np.errstate(all="ignore")  # what overflows is found out by a cost or a slope that is not finite
-    def iterate(self, cost_and_gradient: CostAndGradient, theta: Array, state: State) -> None:
-        """Go along -H g, and remember the step and how g changed over it."""
-        g, count = state["g"], state["count"]
-        if _arrive(cost_and_gradient, theta, state):
-            count[...] = 0
-        d = self._direction(state)
+    @np.errstate(all="ignore")  # overflow shows as a cost or a slope that is not finite
+    def step(self, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> None:
+        """Move along -H g, and store the step and the change of g over it."""
+        g = s.g
+        if _refresh(cost_and_gradient, theta, s):
+            s.count[...] = 0
+        d = self._direction(s)
         if not dot(g, d) < 0:  # rounding has spoilt H
-            count[...] = 0
+            s.count[...] = 0
             d = -g
-        start = Point(0.0, float(state["cost"]), dot(g, d), g)
-        if not (start.finite and start.slope < 0):  # nothing to go by, or a minimum
+        start = Point(0.0, float(s.cost), dot(g, d), g)
+        if not (start.finite and start.slope < 0):  # no direction, or a minimum
             return
-        first = 1.0 if count else 1 / math.sqrt(-start.slope)  # H knows how far to go; down -g the step has length 1
-        found = search(cost_and_gradient, theta, d, start, first, self.flatness)
+        first = 1.0 if s.count else 1 / math.sqrt(-start.slope)  # H knows the length; down -g the step has length 1
+        found = search(cost_and_gradient, theta, d, start, first, self.c2)
         if found is None:
-            count[...] = 0
+            s.count[...] = 0
             return
-        s, y = go(theta, d, found.alpha) - theta, found.g - g
-        if dot(s, y) > 1e-8 * math.sqrt(dot(s, s) * dot(y, y)) > 0:  # else the cost does not curve upwards along s
-            slot = int(count) % self.history
-            state["s"][slot], state["y"][slot] = s, y
-            count += 1
-        _go_to(found, theta, d, state)
+        change, y = move(theta, d, found.alpha) - theta, found.g - g
+        if dot(change, y) > 1e-8 * math.sqrt(dot(change, change) * dot(y, y)) > 0:  # else the curvature is not positive
+            slot = int(s.count) % self.history
+            s.s[slot], s.y[slot] = change, y
+            s.count += 1
+        _accept(found, theta, d, s)
 
     def _direction(self, state: State) -> Array:
-        """Return -H g by the two loops over the history (alg. 7.4), H being γ = s·y / y·y (eq. 7.20) before it."""
-        d, count = -state["g"], int(state["count"])
+        """Return -H g by the two-loop recursion (alg. 7.4), the initial H being γ = s·y / y·y (eq. 7.20)."""
+        d, count = -state.g, int(state.count)
         slots = [i % self.history for i in range(max(count - self.history, 0), count)]  # oldest first
-        pairs = [(s, y, dot(s, y)) for s, y in ((state["s"][slot], state["y"][slot]) for slot in slots)]
-        shares = []
+        pairs = [(s, y, dot(s, y)) for s, y in ((state.s[slot], state.y[slot]) for slot in slots)]
+        alphas = []
         for s, y, curvature in reversed(pairs):
-            shares.append(dot(s, d) / curvature)
-            d -= shares[-1] * y
+            alphas.append(dot(s, d) / curvature)
+            d -= alphas[-1] * y
         if pairs:
             _, y, curvature = pairs[-1]
             d *= curvature / dot(y, y)
         for s, y, curvature in pairs:
-            d += (shares.pop() - dot(y, d) / curvature) * s
+            d += (alphas.pop() - dot(y, d) / curvature) * s
         return d
 
 
-def _nowhere(theta: Array) -> State:
-    """Return what both minimizers know of where they stand; NaN is at no theta."""
-    return {"at": np.full_like(theta, np.nan), "g": np.zeros_like(theta), "cost": np.zeros(())}
+def _initial(theta: Array) -> State:
+    """Return the state of a minimizer that has not computed anything; NaN is equal to no theta."""
+    return State(at=np.full_like(theta, np.nan), g=np.zeros_like(theta), cost=np.zeros(()))
 
 
-def _arrive(cost_and_gradient: CostAndGradient, theta: Array, state: State) -> bool:
-    """Bring cost and gradient up to date; return whether theta is not where the state was."""
-    if np.array_equal(theta, state["at"]):
+def _refresh(cost_and_gradient: CostAndGradient, theta: Array, s: State) -> bool:
+    """Compute cost and gradient if theta is not where the state was; return whether it is not."""
+    if np.array_equal(theta, s.at):
         return False
-    state["cost"][...], state["g"][...] = cost_and_gradient(theta)
-    state["at"][...] = theta
+    s.cost[...], s.g[...] = cost_and_gradient(theta)
+    s.at[...] = theta
     return True
 
 
-def _go_to(found: Point, theta: Array, direction: Array, state: State) -> None:
-    theta[...] = go(theta, direction, found.alpha)
-    state["at"][...], state["g"][...], state["cost"][...] = theta, found.g, found.cost
+def _accept(found: Point, theta: Array, direction: Array, s: State) -> None:
+    theta[...] = move(theta, direction, found.alpha)
+    s.at[...], s.g[...], s.cost[...] = theta, found.g, found.cost
 
 
 MINIMIZERS: dict[str, type[Minimizer]] = {rule.name: rule for rule in (ConjugateGradient, LBFGS)}

@@ -1,42 +1,34 @@
 """Optimizers: each an `init`, which returns its state, and a `step`, which moves theta in place.
 
-theta and g have shape (n_parameters,), or (K, n_parameters) for K networks at once; eta is an array of no
-dimensions. A field is an option of the config.
-
-A step is a handful of passes over theta and little else, so the rules are written to need few of them: averages are
-kept as sums, and what would scale them is gathered into numbers of no dimensions. Those have the dtype of theta, since
-a double among them would make single precision run in double.
+theta and g have shape (n,), or (K, n) for K networks at once; eta is an array without dimensions. A field is an option
+of the config.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from backprop_cli.nn.arrays import Array
+from backprop_cli.optim.state import State
 
-State = dict[str, Array]
-"""What an optimizer remembers between steps; a checkpoint holds each array under its name."""
+Decay = Annotated[float, Ge(0), Lt(1)]
+"""The share of the past that is left after a step."""
 
-Share = Annotated[float, Ge(0), Lt(1)]
-"""What is left of the past after a step."""
-
-Tiny = Annotated[float, Ge(1e-30)]
+Epsilon = Annotated[float, Ge(1e-30)]
 """More than zero in single precision as well."""
 
 
-@runtime_checkable
-class Optimizer(Protocol):
+class Optimizer:
     """A rule for one step down the gradient.
 
-    `plain` says that a step is theta <- theta - eta g and nothing else, so that a matrix product can take it by itself;
-    `full_batch` that g should be the gradient over all training examples; `line_search` that it is a Minimizer. The
-    arrays of the state keep their shapes and dtypes.
+    `plain` says that a step is theta <- theta - eta g and nothing else, so that it can be taken while g is computed;
+    `full_batch` that g should be the gradient over all training examples. The arrays of the state keep their shapes
+    and dtypes.
     """
 
     name: ClassVar[str]
@@ -45,14 +37,16 @@ class Optimizer(Protocol):
     line_search: ClassVar[bool] = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong with its options: the option, and what is wrong with it."""
+        """Yield (option, sentence) for options that contradict each other."""
         yield from ()
 
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
+        raise NotImplementedError
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
-        """Change theta, and the arrays in state, in place by one step with gradient g."""
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Change theta, and the arrays in s, in place by one step with gradient g."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -64,9 +58,9 @@ class SGD(Optimizer):
 
     def init(self, theta: Array) -> State:
         """Return an empty state."""
-        return {}
+        return State()
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move theta."""
         theta -= eta * g
 
@@ -76,94 +70,78 @@ class Momentum(Optimizer):
     """v <- mu v - eta g; theta <- theta + v (Sutskever et al. 2013, eq. 1-2)."""
 
     name: ClassVar[str] = "momentum"
-    mu: Share = 0.9
+    mu: Decay = 0.9
 
     def init(self, theta: Array) -> State:
         """Return a velocity of zero."""
-        return {"v": np.zeros_like(theta)}
+        return State(v=np.zeros_like(theta))
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move theta by its velocity."""
-        v = state["v"]
-        v *= self.mu
-        v -= eta * g
-        theta += v
+        s.v = self.mu * s.v - eta * g
+        theta += s.v
 
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
     """v <- mu v - eta g; theta <- theta + mu v - eta g (Bengio et al. 2013, section 3.5).
 
-    theta is where the velocity is about to carry the parameters, which is where Nesterov's method wants the gradient
+    theta is where the velocity is about to carry the parameters, which is where Nesterov's method takes the gradient
     (Sutskever et al. 2013, eq. 3-4, in that variable).
     """
 
     name: ClassVar[str] = "nesterov"
-    mu: Share = 0.9
+    mu: Decay = 0.9
 
     def init(self, theta: Array) -> State:
         """Return a velocity of zero."""
-        return {"mu_v": np.zeros_like(theta)}
+        return State(v=np.zeros_like(theta))
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
-        """Move theta by the velocity to come and by the gradient once more."""
-        mu_v = state["mu_v"]  # mu v in place of v saves a pass
-        change = eta * g
-        mu_v -= change
-        mu_v *= self.mu
-        theta += mu_v
-        theta -= change
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Move theta by the new velocity, shortened by mu, and by the gradient once more."""
+        s.v = self.mu * s.v - eta * g
+        theta += self.mu * s.v - eta * g
 
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """v <- v + g²; theta <- theta - eta g / (√v + eps) (Duchi et al. 2011, section 1.1).
 
-    eps stands outside the root, with PyTorch's default.
+    eps is outside the root, with PyTorch's default.
     """
 
     name: ClassVar[str] = "adagrad"
-    eps: Tiny = 1e-10
+    eps: Epsilon = 1e-10
 
     def init(self, theta: Array) -> State:
         """Return a sum of zero."""
-        return {"v": np.zeros_like(theta)}
+        return State(v=np.zeros_like(theta))
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
-        """Move theta by the gradient in units of the length that it has had so far, each parameter by itself."""
-        v = state["v"]
-        square = np.square(g)
-        v += square
-        change = _ratio(g, v, self.eps, out=square)
-        change *= eta
-        theta -= change
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Move each parameter by its gradient, in units of the root of the sum of its squares so far."""
+        s.v += g * g
+        theta -= eta * g / (np.sqrt(s.v) + self.eps)
 
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """v <- rho v + (1 - rho) g²; theta <- theta - eta g / (√v + eps) (Hinton 2012, lecture 6e).
 
-    rho is Hinton's; eps stands outside the root and has the default of PyTorch (whose rho is 0.99).
+    rho is Hinton's; eps is outside the root and has the default of PyTorch (whose rho is 0.99).
     """
 
     name: ClassVar[str] = "rmsprop"
-    rho: Share = 0.9
-    eps: Tiny = 1e-8
+    rho: Decay = 0.9
+    eps: Epsilon = 1e-8
 
     def init(self, theta: Array) -> State:
-        """Return a sum of zero."""
-        return {"v_sum": np.zeros_like(theta)}
+        """Return a mean of zero."""
+        return State(v=np.zeros_like(theta))
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
-        """Move theta by the gradient in units of its recent length, each parameter by itself."""
-        v_sum = state["v_sum"]  # v / (1 - rho), the sum of all rho^i g²
-        root = 1 / math.sqrt(1 - self.rho)
-        square = np.square(g)
-        v_sum *= self.rho
-        v_sum += square
-        change = _ratio(g, v_sum, self.eps * root, out=square)
-        change *= eta * root
-        theta -= change
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Move each parameter by its gradient, in units of the root of the recent mean of its squares."""
+        s.v = self.rho * s.v + (1 - self.rho) * (g * g)
+        theta -= eta * g / (np.sqrt(s.v) + self.eps)
 
 
 @dataclass(frozen=True)
@@ -174,101 +152,74 @@ class Adam(Optimizer):
     """
 
     name: ClassVar[str] = "adam"
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    eps: Tiny = 1e-8
+    beta1: Decay = 0.9
+    beta2: Decay = 0.999
+    eps: Epsilon = 1e-8
 
     def init(self, theta: Array) -> State:
-        """Return sums of zero, after no steps."""
-        return {"m_sum": np.zeros_like(theta), "v_sum": np.zeros_like(theta), "t": np.zeros((), theta.dtype)}
+        """Return moments of zero, after no steps; t is in double precision, as 1 - β2^t loses digits in single."""
+        return State(m=np.zeros_like(theta), v=np.zeros_like(theta), t=np.zeros(()))
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
-        """Move theta by the mean gradient in units of the mean length, each parameter by itself."""
-        m_sum, v_sum, t = state["m_sum"], state["v_sum"], state["t"]  # m / (1 - β1), v / (1 - β2)
-        t += 1
-        m_sum *= self.beta1
-        m_sum += g
-        square = np.square(g)
-        v_sum *= self.beta2
-        v_sum += square
-        root = np.sqrt(_sum_of_powers(self.beta2, t))
-        change = _ratio(m_sum, v_sum, self.eps * root, out=square)
-        change *= eta * root / _sum_of_powers(self.beta1, t)
-        theta -= change
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Move each parameter by the mean of its gradients, in units of the root of the mean of their squares."""
+        s.t += 1
+        s.m = self.beta1 * s.m + (1 - self.beta1) * g
+        s.v = self.beta2 * s.v + (1 - self.beta2) * (g * g)
+        m_hat = s.m / (1 - self.beta1**s.t)
+        v_hat = s.v / (1 - self.beta2**s.t)
+        theta -= eta * m_hat / (np.sqrt(v_hat) + self.eps)
 
 
 @dataclass(frozen=True)
 class AdamW(Adam):
     """theta <- (1 - eta weight_decay) theta, then a step of Adam (Loshchilov & Hutter 2019, alg. 2).
 
-    That is every parameter, biases too, as PyTorch has it; `lambda` of the config is another thing, a penalty.
+    The decay acts on every parameter, biases too, as in PyTorch; `lambda` of the config is a penalty, which is not the
+    same.
     """
 
     name: ClassVar[str] = "adamw"
     weight_decay: Annotated[float, Ge(0)] = 0.01
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Shrink theta, then move it."""
         theta *= 1 - eta * self.weight_decay
-        super().step(theta, g, state, eta)
+        super().step(theta, g, s, eta)
 
 
 @dataclass(frozen=True)
 class Rprop(Optimizer):
     """theta <- theta - step sign(g), each parameter with a step of its own (Riedmiller & Braun 1993, as iRprop-).
 
-    A step starts at eta, grows by eta_plus while the sign of its g stays, and shrinks by eta_minus when that turns;
-    the parameter then waits once, which is the variant iRprop- (Igel & Hüsken 2000), PyTorch's too. The gradient's
-    length plays no part, so it has to be that of all examples: the noise of a batch would turn signs.
+    A step starts at eta, grows by eta_plus while the sign of its g stays, and shrinks by eta_minus when that changes;
+    the parameter then waits once, which is the variant iRprop- (Igel & Hüsken 2000), as in PyTorch. The length of the
+    gradient does not matter, so it has to be that of all examples: the noise of a batch would change signs.
     """
 
     name: ClassVar[str] = "rprop"
     full_batch: ClassVar[bool] = True
     eta_minus: Annotated[float, Gt(0), Lt(1)] = 0.5
     eta_plus: Annotated[float, Gt(1)] = 1.2
-    smallest: Tiny = 1e-6
+    smallest: Epsilon = 1e-6
     largest: Annotated[float, Gt(0)] = 50.0
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield whether the smallest step is larger than the largest."""
+        """Yield that `smallest` is larger than `largest`, if it is."""
         if self.smallest > self.largest:
             yield "smallest", f"{self.smallest:g} is larger than optimizer.largest ({self.largest:g})"
 
     def init(self, theta: Array) -> State:
         """Return the state of a parameter that has not moved: no step, no sign."""
-        return {"step": np.zeros_like(theta), "sign": np.zeros_like(theta)}
+        return State(step=np.zeros_like(theta), sign=np.zeros_like(theta))
 
-    def step(self, theta: Array, g: Array, state: State, eta: Array) -> None:
-        """Change each step by what its sign did, and go it."""
-        step, sign = state["step"], state["sign"]
-        step += (step == 0) * eta  # before the first step only: later ones are no smaller than `smallest`
-        now = np.sign(g)
-        stays = now * sign  # 1, -1 where the sign turned, 0 where there is or was none
-        factor = np.maximum(self.eta_plus * stays, -self.eta_minus * stays)
-        factor += stays == 0
-        step *= factor
-        np.maximum(step, self.smallest, out=step)
-        np.minimum(step, self.largest, out=step)
-        np.multiply(now, stays >= 0, out=sign)
-        theta -= step * sign
-
-
-def _ratio(mean: Array, v: Array, eps: Array | float, out: Array) -> Array:
-    """Write mean / (√v + eps) into out, and return that."""
-    np.sqrt(v, out=out)
-    out += eps
-    np.divide(mean, out, out=out)
-    return out
-
-
-def _sum_of_powers(beta: float, t: Array) -> Array:
-    """Return 1 + beta + … + beta^(t-1) = (1 - beta^t) / (1 - beta).
-
-    By way of expm1, since in single precision 1 - 0.999^t has lost four of its seven digits while t is small.
-    """
-    log_beta = math.log(beta) if beta > 0 else -math.inf
-    total: Array = np.expm1(t * log_beta) / (beta - 1)
-    return total
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Change each step by what its sign did, and move by it."""
+        stays = np.sign(g) * s.sign  # 1; -1 where the sign changed; 0 where there is or was none
+        factor = np.where(stays > 0, self.eta_plus, np.where(stays < 0, self.eta_minus, 1))
+        first = s.step == 0  # later steps are no smaller than `smallest`
+        s.step = np.clip(np.where(first, eta, s.step * factor), self.smallest, self.largest)
+        s.sign = np.where(stays < 0, 0, np.sign(g))
+        theta -= s.step * s.sign
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: by what η is multiplied as training goes on.
+"""Learning-rate schedules: the factor by which η is multiplied in the course of training.
 
 Time t is counted in epochs from the start of training, with fractions inside an epoch. A field is an option of the
 config.
@@ -17,10 +17,10 @@ from backprop_cli.nn.arrays import Array
 
 
 class Schedule(Protocol):
-    """η as a multiple of what the config says.
+    """η as a multiple of the config's.
 
-    `depends_on_epochs` says whether a factor depends on how long training is to be, `needs_validation` whether the
-    validation split decides when η changes.
+    `depends_on_epochs` says whether the factors change with the number of epochs, `needs_validation` whether the rule
+    looks at the validation split.
     """
 
     name: ClassVar[str]
@@ -29,6 +29,14 @@ class Schedule(Protocol):
 
     def factors(self, t: Array, epochs: float) -> Array:
         """Return the factor at each of the times t (steps,), for a training of so many epochs."""
+
+    def halves(self, waited: int) -> bool:
+        """Whether η is halved after so many epochs without improvement, and as many since it was last halved."""
+        return False
+
+    def ends(self, halvings: int) -> bool:
+        """Whether training is over once η has been halved so often."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -52,26 +60,24 @@ class StepDecay(Schedule):
 
     def factors(self, t: Array, epochs: float) -> Array:
         """Return gamma^⌊t / every⌋."""
-        factors: Array = self.gamma ** np.floor(t / self.every)
-        return factors
+        return self.gamma ** np.floor(t / self.every)
 
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """gamma^t: the same share less in every epoch, step by step."""
+    """gamma^t: an exponential decay, step by step."""
 
     name: ClassVar[str] = "exponential"
     gamma: Annotated[float, Gt(0), Le(1)] = 0.95
 
     def factors(self, t: Array, epochs: float) -> Array:
         """Return gamma^t."""
-        factors: Array = self.gamma**t
-        return factors
+        return self.gamma**t
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, quick, slow (Loshchilov and Hutter 2017, eq. 5)."""
+    """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, fast, slow (Loshchilov and Hutter 2017, eq. 5)."""
 
     name: ClassVar[str] = "cosine"
     depends_on_epochs: ClassVar[bool] = True
@@ -79,16 +85,16 @@ class Cosine(Schedule):
 
     def factors(self, t: Array, epochs: float) -> Array:
         """Return the half wave."""
-        wave: Array = (1 + np.cos(math.pi * t / epochs)) / 2
+        wave = (1 + np.cos(math.pi * t / epochs)) / 2
         return self.smallest + (1 - self.smallest) * wave
 
 
 @dataclass(frozen=True)
 class Plateau(Constant):
-    """Halve η when validation has not improved for so many epochs; stop when it has come down to η / stop_at.
+    """Halve η when validation has not improved for `patience` epochs; stop when it has come down to η / stop_at.
 
-    Source: Nielsen, chapter 3, "How to choose a neural network's hyper-parameters", and its exercise. How often η was
-    halved is known to the loop alone, so its factors are those of a constant.
+    Source: Nielsen, chapter 3, "How to choose a neural network's hyper-parameters", and its exercise. The factors are
+    those of a constant, as the halvings depend on the course of training.
     """
 
     name: ClassVar[str] = "plateau"
@@ -96,10 +102,18 @@ class Plateau(Constant):
     patience: Annotated[int, Ge(1)] = 10
     stop_at: Annotated[int, Gt(1)] = 128
 
+    def halves(self, waited: int) -> bool:
+        """Whether patience is at an end."""
+        return waited >= self.patience
+
+    def ends(self, halvings: int) -> bool:
+        """Whether η has come down to η / stop_at."""
+        return 2**halvings >= self.stop_at
+
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
-    """In front of another schedule, a straight line up from (almost) 0, over the first so many epochs."""
+    """A linear increase from (almost) 0 over the first so many epochs, and then another schedule."""
 
     name: ClassVar[str] = "warmup"
     epochs: float
@@ -107,10 +121,9 @@ class Warmup(Schedule):
 
     def factors(self, t: Array, epochs: float) -> Array:
         """Return the line, and after it the factors of the other schedule, whose time begins there."""
-        step = 1.0 if len(t) < 2 else float(t[1] - t[0])  # the first step is not to be lost on η = 0
+        step = 1.0 if len(t) < 2 else float(t[1] - t[0])  # so that the first step is not made with η = 0
         rising = np.minimum((t + step) / self.epochs, 1)
-        factors: Array = rising * self.then.factors(np.maximum(t - self.epochs, 0), epochs - self.epochs)
-        return factors
+        return rising * self.then.factors(np.maximum(t - self.epochs, 0), epochs - self.epochs)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {rule.name: rule for rule in (Constant, StepDecay, Exponential, Cosine, Plateau)}

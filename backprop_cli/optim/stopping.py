@@ -12,10 +12,13 @@ from annotated_types import Ge
 class EarlyStopping:
     """Stop when validation has not improved, by more than min_delta, for `patience` epochs.
 
-    `monitor` is also what the best epoch is chosen by: accuracy where there are classes, and else the cost, unless it
-    says otherwise.
+    `monitor` is an alias of the key of that name, which is what counts.
     """
 
     patience: Annotated[int, Ge(1)] = 10
     monitor: Literal["accuracy", "cost"] | None = None
     min_delta: Annotated[float, Ge(0)] = 0.0
+
+    def ends(self, waited: int) -> bool:
+        """Whether so many epochs without improvement end the training."""
+        return waited >= self.patience

@@ -1,10 +1,10 @@
-"""Drawing: functions from arrays to matplotlib Figures. They know no runs, files or console.
+"""Plots: drawing functions from arrays to matplotlib Figures, and the registry of the plots of a run.
 
-The names are here, so that --help need not load matplotlib.
+The names are here, so that --help need not import matplotlib.
 """
 
 KINDS = ("curves", "function", "confusion", "mistakes", "weights", "gradients")
-"""Every kind of picture, in the order in which they are drawn."""
+"""Every kind of plot, in the order in which they are drawn."""
 
 FORMATS = ("png", "svg", "pdf")
-"""Every format of a picture."""
+"""Every file format of a plot."""

@@ -1,4 +1,4 @@
-"""The confusion matrix: what is taken for what."""
+"""The confusion matrix."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from matplotlib.figure import Figure
 
 from backprop_cli.plots.style import FAINT, Array, in_percent, styled
 
-MOST = 20
-"""Classes whose counts can be read in their cells."""
+MAX_CLASSES = 20
+"""Counts are written into the cells for at most so many classes."""
 
 
 @styled
 def draw_confusion(confusion: Array) -> Figure:
-    """Draw confusion[t, p], the examples of class t taken for class p, coloured by their share of class t.
+    """Draw confusion[t, p], the number of examples of class t predicted as class p, coloured by their share of class t.
 
-    Counts stand in the cells, the recall and the precision of each class at the ends of its row and column.
+    Cells contain the counts; recall and precision of each class are at the end of its row and column.
     """
     k = len(confusion)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     side = min(max(0.36 * k, 2.0), 4.4)
     figure = Figure(figsize=(side + 1.6, side + 0.7))
     axis = figure.subplots()
-    # the square root, or the few mistakes of a good network could not be told from none
+    # the square root makes the few mistakes of a good network visible
     image = axis.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.set(xlabel="predicted class", ylabel="true class")
-    if k <= MOST:
+    if k <= MAX_CLASSES:
         _write_counts(axis, confusion, share)
         _write_margins(axis, confusion)
     bar = figure.colorbar(image, ax=axis, pad=0.02, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])

@@ -1,4 +1,4 @@
-"""Learning curves: cost and accuracy, or the errors of values, over the epochs."""
+"""Learning curves: cost and accuracy, or the errors of a regression, over the epochs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, WIDTH, Array, by_epoch, in_percent, styled
+from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, WIDTH, Array, by_epoch, in_percent, plain, styled
 
 NAMES = {"cost": "cost", "accuracy": "accuracy", "rmse": "RMSE", "r2": "R²"}
 SPLITS = {"train": "training", "val": "validation"}
-WIDE = 100
-"""Costs that span more than this are drawn on a logarithmic axis."""
+LOG_RATIO = 100
+"""Costs whose largest and smallest values have a larger ratio are drawn on a logarithmic axis."""
+
+MAX_COLUMNS = 3
+"""Panels in a row."""
 
 RING: dict[str, Any] = {
     "color": INK,
@@ -26,50 +29,75 @@ RING: dict[str, Any] = {
     "markeredgewidth": 1.1,
     "linestyle": "none",
 }
-"""Around the best epoch."""
+"""The ring around the best epoch."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curves:
-    """What is drawn as one: a run, or k runs that differ by seed alone, as their mean and standard deviation.
+    """A run, or k runs that differ only by seed, which are drawn as their mean and standard deviation.
 
-    `columns` are those of metrics.csv, each (k, epochs); `best` is the best epoch of the run, if it is one.
+    `columns` are those of metrics.csv, each (k, epochs); `best` is the best epoch of a single run; `cost` is the name
+    of the cost function.
     """
 
     label: str
     epochs: Array
     columns: Mapping[str, Array]
     best: int | None = None
+    cost: str = ""
 
     def has(self, column: str) -> bool:
-        """Whether the column has numbers to draw."""
+        """Whether the column has finite values."""
         return column in self.columns and bool(np.isfinite(self.columns[column]).any())
 
 
 @styled
 def draw_curves(curves: Sequence[Curves]) -> Figure:
-    """Draw a panel for each figure there is: of one, training and validation; of several, each in its own colour."""
-    figures = [name for name in NAMES if any(c.has(f"{split}_{name}") for c in curves for split in SPLITS)]
+    """Draw a panel for each metric: training and validation of one run, or several runs in different colours.
+
+    Costs of different cost functions are in different panels.
+    """
+    panels = _panels(curves)
+    columns = min(len(panels), MAX_COLUMNS)
+    rows = -(-len(panels) // columns)
     longest = max(len(one.label) for one in curves)
-    columns = 3 if longest <= 24 else 2 if longest <= 44 else 1
-    rows = -(-len(curves) // columns) if len(curves) > 1 else 0
-    figure = Figure(figsize=(WIDTH, 2.6 + 0.18 * rows))
-    axes: list[Axes] = list(figure.subplots(1, len(figures), squeeze=False)[0])
-    for axis, name in zip(axes, figures, strict=True):
+    legend_columns = 3 if longest <= 24 else 2 if longest <= 44 else 1
+    legend_rows = -(-len(curves) // legend_columns) if len(curves) > 1 else 0
+    figure = Figure(figsize=(WIDTH, 2.4 * rows + 0.45 + 0.18 * legend_rows))
+    axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (title, name, members) in zip(axes, panels, strict=False):
         for number, one in enumerate(curves):
+            if one not in members:
+                continue
             for split in SPLITS:
                 if one.has(f"{split}_{name}"):
                     style = _style_alone(split) if len(curves) == 1 else _style_among(split, number)
-                    if not one.has(f"val_{name}"):  # then these are the lines that the legend must lead to
+                    if not one.has(f"val_{name}"):  # the legend of the runs shows the style of the validation curve
                         style |= {"marker": MARKERS[number % len(MARKERS)]}
                     _draw(axis, one, f"{split}_{name}", style)
             _mark_best(axis, one, name)
-        _dress(axis, name, [c.columns[f"{s}_{name}"] for c in curves for s in SPLITS if c.has(f"{s}_{name}")])
-    axes[0].legend(handles=_key(curves))
+        axis.set_title(title)
+        _scale(axis, name, [c.columns[f"{s}_{name}"] for c in members for s in SPLITS if c.has(f"{s}_{name}")])
+    figure.legend(handles=_key(curves), loc="outside upper right", ncols=3)
     if len(curves) > 1:
-        lines = [Line2D([], [], **_style_among("val", i), label=one.label) for i, one in enumerate(curves)]
-        figure.legend(handles=lines, loc="outside lower center", ncols=columns)
+        lines = [Line2D([], [], **_style_among("val", i), label=plain(one.label)) for i, one in enumerate(curves)]
+        figure.legend(handles=lines, loc="outside lower center", ncols=legend_columns)
     return figure
+
+
+def _panels(curves: Sequence[Curves]) -> list[tuple[str, str, list[Curves]]]:
+    """Return the title, the metric and the curves of each panel."""
+    panels = []
+    for name, title in NAMES.items():
+        members = [one for one in curves if any(one.has(f"{split}_{name}") for split in SPLITS)]
+        costs = list(dict.fromkeys(one.cost for one in members)) if name == "cost" else []
+        if len(costs) > 1:
+            panels += [(f"cost: {cost}", name, [one for one in members if one.cost == cost]) for cost in costs]
+        elif members:
+            panels.append((title, name, members))
+    return panels
 
 
 def _style_alone(split: str) -> dict[str, Any]:
@@ -85,20 +113,23 @@ def _style_among(split: str, number: int) -> dict[str, Any]:
 
 
 def _draw(axis: Axes, curves: Curves, column: str, style: dict[str, Any]) -> None:
-    """Draw a column: a line, and around the mean of several runs a band of one standard deviation."""
-    values = curves.columns[column]
+    """Draw a column as a line; for several runs the mean, with a band of ± one standard deviation.
+
+    Epochs that were not evaluated are left out, so that the line connects the others.
+    """
+    evaluated = ~np.isnan(curves.columns[column]).any(axis=0)
+    values, epochs = curves.columns[column][:, evaluated], curves.epochs[evaluated]
     mean = values.mean(axis=0)
-    every = max(1, len(curves.epochs) // 8)
-    axis.plot(curves.epochs, mean, markevery=every, gid=column, **style)
+    axis.plot(epochs, mean, markevery=max(1, len(epochs) // 8), gid=column, **style)
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
         axis.fill_between(
-            curves.epochs, mean - spread, mean + spread, color=style["color"], alpha=0.18, linewidth=0, gid=column
+            epochs, mean - spread, mean + spread, color=style["color"], alpha=0.18, linewidth=0, gid=column
         )
 
 
 def _mark_best(axis: Axes, curves: Curves, name: str) -> None:
-    """Put a ring around the best epoch, on the curve it was chosen by."""
+    """Draw a ring around the best epoch, on the validation curve if there is one."""
     at = np.flatnonzero(curves.epochs == curves.best)
     column = next((f"{split}_{name}" for split in ("val", "train") if curves.has(f"{split}_{name}")), None)
     if column is not None and len(at):
@@ -106,19 +137,18 @@ def _mark_best(axis: Axes, curves: Curves, name: str) -> None:
         axis.plot(curves.epochs[at], [value], gid=f"best_{column}", clip_on=False, **RING)
 
 
-def _dress(axis: Axes, name: str, drawn: Sequence[Array]) -> None:
-    axis.set_title(NAMES[name])
+def _scale(axis: Axes, name: str, drawn: Sequence[Array]) -> None:
     by_epoch(axis)
     values = np.concatenate([array.ravel() for array in drawn])
     values = values[np.isfinite(values)]
     if name == "accuracy":
         in_percent(axis)
-    elif name != "r2" and values.min() > 0 and values.max() > WIDE * values.min():
+    elif name != "r2" and values.min() > 0 and values.max() > LOG_RATIO * values.min():
         axis.set_yscale("log")
 
 
 def _key(curves: Sequence[Curves]) -> list[Line2D]:
-    """Return what explains the two kinds of line, and the ring."""
+    """Return the legend of the two kinds of line and the ring."""
     splits = [split for split in SPLITS if any(one.has(f"{split}_{name}") for one in curves for name in NAMES)]
     if len(curves) == 1:
         lines = [Line2D([], [], **_style_alone(split)) for split in splits]

@@ -1,4 +1,4 @@
-"""What a network has learned of data that can be seen whole: regions of the plane, or a curve."""
+"""The function computed by a network: decision regions in the plane, or a curve."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, Array, styled
 
 POINTS = 1000
-"""The most examples that are drawn; more would be a carpet."""
+"""At most so many examples are drawn."""
 
 GRID = 300
-"""Points along a side of the plane at which the network is asked."""
+"""The network is evaluated at so many points along each side of the plane."""
 
 
 @styled
 def draw_regions(points: Array, labels: Array, scores: Callable[[Array], Array]) -> Figure:
-    """Draw points (n, 2) of classes labels (n,), and under them the class that has the highest of scores(x) (m, k)."""
+    """Draw points (n, 2) of classes labels (n,) over the regions of the class with the highest of scores(x) (m, k)."""
     points, labels = points[:POINTS], labels[:POINTS]
     figure = Figure(figsize=(4.2, 3.8))
     axis = figure.subplots()
@@ -51,8 +51,8 @@ def draw_regions(points: Array, labels: Array, scores: Callable[[Array], Array])
 
 
 def _fill(axis: Axes, x: Array, y: Array, ahead: Array, colour: str) -> None:
-    """Tint where a class is ahead of all others, and draw the line where it no longer is."""
-    if not ahead.max() > 0:  # contour lines of nothing are a warning
+    """Colour the region where a class has the highest score, and draw its boundary."""
+    if not ahead.max() > 0:  # contour lines of an empty region are a warning
         return
     axis.contourf(x, y, ahead, levels=[0, np.inf], colors=[colour], alpha=0.2)
     if ahead.min() < 0:
@@ -61,7 +61,7 @@ def _fill(axis: Axes, x: Array, y: Array, ahead: Array, colour: str) -> None:
 
 @styled
 def draw_fit(x: Array, y: Array, f: Callable[[Array], Array]) -> Figure:
-    """Draw examples x (n, 1), y (n, 1), and over them the network as a function, f(x) (m, 1)."""
+    """Draw examples x (n, 1), y (n, 1), and the outputs f(x) (m, 1) of the network as a curve."""
     x, y = x[:POINTS], y[:POINTS]
     figure = Figure(figsize=(4.8, 3.2))
     axis = figure.subplots()

@@ -1,4 +1,4 @@
-"""What has the shape of images: examples that were mistaken, and the weights of a layer that looks at pixels."""
+"""Images: misclassified examples, and the weights of a layer whose inputs are pixels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, styled
 
 TILES = 64
-"""Weights are drawn of so many units, 8 by 8."""
+"""Weights are drawn for at most so many units, 8 by 8."""
 
 MISTAKES = 24
-"""So many of the worst mistakes are drawn, 3 rows of 8."""
+"""At most so many mistakes are drawn, 3 rows of 8."""
 
 
 @styled
 def draw_mistakes(images: Array, truth: Array, predicted: Array, scores: Array) -> Figure:
-    """Draw images (n, h, w) that were mistaken, above each its true class and what it was taken for.
+    """Draw misclassified images (n, h, w), with their true and predicted classes.
 
-    scores (n, 2) are what the network gave to the predicted class and to the true one.
+    scores (n, 2) are those of the predicted and of the true class.
     """
     columns = min(8, len(images))
     figure, axes = _tiles(len(images), columns, 0.86, 0.36)
@@ -32,7 +32,7 @@ def draw_mistakes(images: Array, truth: Array, predicted: Array, scores: Array) 
         axis.set_xlabel(f"{given:.2f} | {due:.2f}", fontsize=6.5, color=FAINT, labelpad=2)
         axis.spines[:].set(visible=True, color="#D0D0D0")
     figure.suptitle(
-        "true → predicted class; below, what the network gave to the predicted | to the true one",
+        "true → predicted class; below, the scores of the predicted | true class",
         fontsize=8,
         x=0.01,
         ha="left",
@@ -45,7 +45,7 @@ def draw_weights(images: Array, names: list[str]) -> Figure:
     """Draw the weights of each unit as an image, of images (n, h, w), all on one scale around 0."""
     columns = 5 if len(images) <= 10 else 8
     figure, axes = _tiles(len(images), columns, 0.8, 0.19)
-    # a few weights are much larger than all others, which would then look the same
+    # not the maximum: a few weights are much larger than all others
     limit = max(float(np.quantile(np.abs(images), 0.995)), 1e-12)
     drawn = None
     for axis, image, name in zip(axes, images, names, strict=False):
@@ -60,7 +60,7 @@ def draw_weights(images: Array, names: list[str]) -> Figure:
 def _tiles(n: int, columns: int, height: float, caption: float) -> tuple[Figure, list[Axes]]:
     """Return a figure with n bare axes in rows of `columns`.
 
-    A row is as high as `height` of the width that a tile can have, and `caption` inches for its text.
+    The height of a row is `height` times the width of a tile, plus `caption` inches for text.
     """
     rows = -(-n // columns)
     side = WIDTH / max(columns, 5)

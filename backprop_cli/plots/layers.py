@@ -1,4 +1,4 @@
-"""What happens in each layer over the epochs: where gradients vanish, updates stall and units die."""
+"""Diagnostics of each layer over the epochs: vanishing gradients, small updates, saturated and dead units."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PANELS = {
 
 @styled
 def draw_layers(epochs: Array, quantities: Mapping[str, Mapping[int, Array]]) -> Figure:
-    """Draw a panel for each quantity of PANELS that is there: a line (epochs,) for each layer, by number from 1.
+    """Draw a panel for each available quantity of PANELS, with a line (epochs,) for each layer, numbered from 1.
 
-    Layers come in order, so their colours do: from dark, the first, to light, the last.
+    The colours of the layers are in order, from dark for the first to light for the last.
     """
     present = [name for name in PANELS if quantities.get(name)]
     last = max(max(quantities[name]) for name in present)

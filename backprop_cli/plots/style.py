@@ -1,7 +1,7 @@
-"""How every picture looks: sizes of a paper's page, colours for the colour-blind, and no state left behind.
+"""The style of all plots: sizes for a paper, colour-blind safe colours; matplotlib's settings are left unchanged.
 
-Hues are those of Okabe and Ito (2008), in an order whose lightness alternates; lines also differ by dashes or markers,
-so that a print in grey can be read. Maps of colours get lighter or darker all the way, for the same reason.
+The first seven colours are those of Okabe and Ito (2008), the others are from Tol (2021), in an order of alternating
+lightness. Lines also differ by dashes or markers, and the lightness of colour maps is monotonic, for prints in grey.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ P = ParamSpec("P")
 WIDTH = 6.8
 """Inches: two columns of a journal."""
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000", "#DDCC77", "#882255", "#999933")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""One more than there are colours: the pairs repeat after 56."""
+"""Markers of lines and points; pairs of colour and marker repeat after 40."""
 
 SIGNED = "cividis"
-"""For numbers around 0: dark blue below, grey at 0, light yellow above, and read the same way in grey."""
+"""The colour map of numbers around 0: dark blue below, grey at 0, light yellow above; monotonic in grey."""
 
 INK = "#222222"
 FAINT = "#767676"
@@ -37,7 +37,7 @@ STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
@@ -76,7 +76,7 @@ STYLE: dict[str, Any] = {
 }
 
 UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-"""What keeps a file of each format from holding the date: the same run gives the same bytes."""
+"""Metadata that leave out the date, by format, so that the same run gives the same bytes."""
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -91,26 +91,31 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def to_bytes(figure: Figure, format: str) -> bytes:
-    """Return a picture as a file: png, svg or pdf."""
+    """Return a figure as the bytes of a file: png, svg or pdf."""
     file = io.BytesIO()
     with style.context(["default", STYLE]):
         figure.savefig(file, format=format, bbox_inches="tight", pad_inches=0.04, metadata=UNDATED[format])
     return file.getvalue()
 
 
+def plain(text: str) -> str:
+    """Return text that matplotlib draws as it is: without mathematics, control characters replaced by `?`."""
+    return "".join(c if c.isprintable() else "?" for c in text).replace("$", r"\$")
+
+
 def by_epoch(axis: Axes) -> None:
-    """Make the x axis one of epochs, which are whole."""
+    """Label the x axis with whole epochs."""
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def in_percent(axis: Axes) -> None:
-    """Write the shares along the y axis in percent, with no more digits than they need."""
+    """Label the y axis in percent, with as few digits as possible."""
     axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
 
 
 def bare(axis: Axes) -> None:
-    """Leave nothing of an axis but what is drawn in it."""
+    """Hide ticks, grid and frame of an axis."""
     axis.set(xticks=[], yticks=[])
     axis.grid(False)
     axis.spines[:].set_visible(False)

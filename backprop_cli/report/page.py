@@ -1,4 +1,4 @@
-"""What a report says of runs, and the page that it becomes. The words and their order are in page.html."""
+"""The content of a report, and the HTML page made of it. The text and its order are in page.html."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from backprop_cli.gallery import SPLITS, Job, Picture, plan
+from backprop_cli.errors import BackpropError
 from backprop_cli.plots import KINDS, style
-from backprop_cli.results import Result, differences
+from backprop_cli.plots.registry import plan_plots
+from backprop_cli.plots.result import PlotResult
+from backprop_cli.runs.configs import config_differences
+from backprop_cli.runs.details import command_text
+from backprop_cli.runs.evaluation import SPLITS
+from backprop_cli.runs.run import Run
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
 RASTER = ("mistakes", "weights")
-"""Kinds that are made of pixels, which browsers would blur in an SVG."""
+"""Plots of pixels, which browsers would blur in an SVG."""
+
+OnError = Callable[[str, BackpropError], None]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture as a page shows it: `uri` holds the image itself."""
+class EmbeddedPlot:
+    """A plot as a page contains it: `uri` is the image itself."""
 
     kind: str
     caption: str
@@ -30,23 +37,23 @@ class Shown:
     uri: str
 
     @classmethod
-    def of(cls, kind: str, picture: Picture) -> Shown:
-        """Return a picture of a kind, encoded."""
+    def of(cls, kind: str, plot: PlotResult) -> EmbeddedPlot:
+        """Return a plot of a kind, encoded."""
         format, mime = ("png", "image/png") if kind in RASTER else ("svg", "image/svg+xml")
-        data = base64.b64encode(style.to_bytes(picture.figure, format)).decode("ascii")
-        return cls(kind, picture.caption, picture.alt, f"data:{mime};base64,{data}")
+        data = base64.b64encode(style.to_bytes(plot.figure, format)).decode("ascii")
+        return cls(kind, plot.caption, plot.alt, f"data:{mime};base64,{data}")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows, and the number by which it is sorted, if it is one."""
+    """The text of a cell, and the number by which it is sorted, if it is one."""
 
     text: str
     value: float | None = None
 
     @classmethod
     def of(cls, value: Any, name: str = "") -> Cell:
-        """Return a cell for a number, by the name of what it counts, or for a text; None is a dash."""
+        """Return the cell of a value of the metric `name`; None is a dash."""
         if value is None or value == "":
             return cls("–")
         try:
@@ -60,14 +67,20 @@ class Cell:
         )
 
 
-def page(results: Sequence[Result], draw: Callable[[Job], Shown | None], each: bool = False) -> str:
-    """Return the HTML of a report; `draw` returns the picture of a job, or None if it cannot be had."""
+def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str = "test") -> str:
+    """Return the HTML of a report; `on_error` is called with the kind of each plot that cannot be drawn."""
 
-    def drawn(some: Sequence[Result], kinds: Sequence[str]) -> list[Shown]:
-        shown = [draw(job) for job in plan(some, each=each) if job.kind in kinds]
-        return [picture for picture in shown if picture is not None]
+    def drawn(some: Sequence[Run], kinds: Sequence[str]) -> list[EmbeddedPlot]:
+        plots = []
+        for job in plan_plots(some, each=each, split=split):
+            if job.kind in kinds:
+                try:
+                    plots.append(EmbeddedPlot.of(job.kind, job.draw()))
+                except BackpropError as error:
+                    on_error(job.kind, error)
+        return plots
 
-    several = len(results) > 1
+    several = len(runs) > 1
     environment = Environment(
         loader=PackageLoader("backprop_cli", "report"),
         autoescape=True,
@@ -76,72 +89,64 @@ def page(results: Sequence[Result], draw: Callable[[Job], Shown | None], each: b
         lstrip_blocks=True,
     )
     return environment.get_template("page.html").render(
-        title=f"{len(results)} runs compared" if several else results[0].name,
-        comparison=_comparison(results) if several else None,
-        overlaid=drawn(results, ["curves"]) if several else [],
-        runs=[_account(result, drawn([result], KINDS)) for result in results],
+        title=f"Comparison of {len(runs)} runs" if several else runs[0].name,
+        comparison=_comparison(runs) if several else None,
+        overlaid=drawn(runs, ["curves"]) if several else [],
+        runs=[_details(run, drawn([run], KINDS)) for run in runs],
     )
 
 
-def _comparison(results: Sequence[Result]) -> dict[str, Any]:
-    """Return a row for each run: how good it is, the keys in which they differ, how it went."""
-    settings = differences(results)
-    names = [name for name in NAMES if any(name in result.figures("test") for result in results)]
-    counts = ("parameters", "epochs done", "best epoch", "seconds")
+def _comparison(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return a row for each run: metrics, the config values that differ, epochs and time."""
+    settings = config_differences([run.flat_config for run in runs])
+    names = [name for name in NAMES if any(name in run.test for run in runs)]
+    counts = ("parameters", "epochs", "best epoch", "seconds")
     columns = [*(f"{split} {NAMES[n]}" for n in names for split in ("validation", "test")), *settings[0], *counts]
     rows = []
-    for result, differing in zip(results, settings, strict=True):
-        best, test = result.figures("best"), result.figures("test")
-        figures = [Cell.of(value, n) for n in names for value in (best.get(f"val_{n}"), test.get(n))]
-        record = result.record
-        facts = (record.get("parameters"), len(result.epochs), result.best_epoch, record.get("seconds"))
-        cells = [*figures, *map(Cell.of, differing.values()), *map(Cell.of, facts)]
-        rows.append({"name": result.name, "status": _status(result), "cells": cells})
+    for run, differing in zip(runs, settings, strict=True):
+        metrics = [Cell.of(value, n) for n in names for value in (run.best.get(f"val_{n}"), run.test.get(n))]
+        facts = (run.record.get("parameters"), len(run.epochs), run.best_epoch, run.record.get("seconds"))
+        cells = [*metrics, *map(Cell.of, differing.values()), *map(Cell.of, facts)]
+        rows.append({"name": run.name, "status": _status(run), "cells": cells})
     return {"columns": columns, "rows": rows}
 
 
-def _account(result: Result, pictures: Sequence[Shown]) -> dict[str, Any]:
-    """Return everything that the page says of a run."""
-    e, record = result.experiment, result.record
-    best, test = result.figures("best"), result.figures("test")
-    names = [name for name in NAMES if f"train_{name}" in best or name in test]
+def _details(run: Run, plots: Sequence[EmbeddedPlot]) -> dict[str, Any]:
+    """Return everything that the page contains about a run."""
+    e, record = run.config, run.record
+    names = [name for name in NAMES if f"train_{name}" in run.best or name in run.test]
     scores = {
-        split: [Cell.of(best.get(f"{split}_{n}") if split != "test" else test.get(n), n).text for n in names]
+        split: [Cell.of(run.test.get(n) if split == "test" else run.best.get(f"{split}_{n}"), n).text for n in names]
         for split in SPLITS
     }
-    values = e.to_dict()
     return {
-        "name": result.name,
+        "name": run.name,
         "facts": {
-            "status": _status(result),
+            "status": _status(run),
             "data set": e.dataset.name,
             "network": "-".join(map(str, e.sizes)),
             "parameters": Cell.of(record.get("parameters")).text,
-            "epochs": f"{len(result.epochs)} of {e.epochs}",
+            "epochs": f"{len(run.epochs)} of {e.epochs}",
             "seconds": Cell.of(record.get("seconds")).text,
             "started": str(record.get("started", "–"))[:16].replace("T", " "),
         },
-        "best_epoch": result.best_epoch,
-        "figures": [NAMES[name] for name in names],
+        "best_epoch": run.best_epoch,
+        "metrics": [NAMES[name] for name in names],
         "scores": {SPLITS[split]: row for split, row in scores.items() if set(row) - {"–"}},
-        "pictures": pictures,
-        "config": yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True),
+        "plots": plots,
+        "config": yaml.safe_dump(e.to_dict(), sort_keys=False, default_flow_style=None, allow_unicode=True),
         "environment": _lines({name: record.get(name) for name in ("versions", "blas", "platform", "data")}),
-        "repeat": f"backprop train {shlex.quote(str(result.folder.config))}",
-        "started_with": _command(record.get("argv")),
+        "repeat": f"backprop train {shlex.quote(str(run.folder.config))}",
+        "started_with": command_text(record.get("argv")),
     }
 
 
-def _status(result: Result) -> str:
-    return str(result.record.get("status", "unknown")).replace("_", " ")
-
-
-def _command(argv: Any) -> str:
-    return "backprop " + shlex.join(map(str, argv)) if isinstance(argv, list) else ""
+def _status(run: Run) -> str:
+    return run.status.replace("_", " ")
 
 
 def _lines(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested facts as lines: `versions numpy`, 2.4."""
+    """Return nested values as lines: `versions numpy`, 2.4."""
     lines = []
     for key, value in values.items():
         if isinstance(value, dict):

@@ -1,7 +1,7 @@
 """Checkpoints: a plain .npz of W1, b1, …, WL, bL, the arrays of the optimizer and the like, and one JSON text, `meta`.
 
-Reading believes nothing unchecked: no pickle, no compression, sizes compared before anything is allocated,
-and a SHA-256 over the content.
+Nothing in a file is trusted unchecked: no pickle, no compression, sizes are compared before anything is allocated, and
+a SHA-256 covers the content. Files of format 1 are converted when they are read.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from backprop_cli.errors import CheckpointError
-from backprop_cli.files import naming
+from backprop_cli.files import with_path_in_error
 from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.formats import upgrade
+from backprop_cli.training.state import TrainingStatus
 
-_NAME = re.compile(r"([Wb][1-9][0-9]{0,3}|(optimizer|average|epoch)\.[a-z0-9_]{1,40})\.npy")
+_NAME = re.compile(r"([A-Za-z]{1,10}[1-9][0-9]{0,3}|(optimizer|average|epoch)\.[a-z0-9_]{1,40})\.npy")
 _HEADER = re.compile(  # of an .npy file of version 1.0, exactly as NumPy writes it for the arrays of a checkpoint
     rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype><f4|<f8|<U[0-9]{1,7})', 'fortran_order': False, "
-    rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}, [0-9]{1,12})\), \} *\n",
+    rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}(, [0-9]{1,12}){1,3})\), \} *\n",
     re.DOTALL,
 )
 _MAX_META = 1 << 20
@@ -37,65 +39,48 @@ _MAX_ENTRIES = 1000
 _MAX_DIRECTORY = 1 << 18  # bytes; an entry of a checkpoint takes less than 100
 
 
-def _has_epoch(figures: dict[str, Any]) -> dict[str, Any]:
-    if not (isinstance(figures.get("epoch"), int) and figures["epoch"] >= 1):
+def _has_epoch(metrics: dict[str, Any]) -> dict[str, Any]:
+    if not (isinstance(metrics.get("epoch"), int) and metrics["epoch"] >= 1):
         raise ValueError("no epoch")
-    return figures
+    return metrics
 
 
-Figures = Annotated[dict[str, int | float | None], AfterValidator(_has_epoch)]
-"""An `epoch` and its figures, by the names of the columns of metrics.csv; None where there is no validation split."""
-
-
-EpochValue = Annotated[tuple[int, float], Strict(False)]
-"""An epoch, and a figure of it of which more is better."""
+Metrics = Annotated[dict[str, int | float | None], AfterValidator(_has_epoch)]
+"""An `epoch` and its metrics, by the names of the columns of metrics.csv; None where there is no value."""
 
 
 class Meta(BaseModel):
-    """What a checkpoint says of itself.
+    """What a checkpoint says about itself.
 
-    `epoch` counts finished epochs and `step` the batches done of the next one, which took `seconds`; `best` and `last`
-    are the figures of the best and of the last finished epoch. `best_value` and `improved` are what later epochs are
-    compared with; η has been halved `halvings` times, last after epoch `halved_at`; `stopped` says why training is over
-    before its last epoch, if it is. The random streams are functions of the experiment's seed, the epoch and the step,
-    so they have no state of their own.
+    `status` has the numbers of the training state; `best` and `last` are the metrics of the best and of the last
+    evaluated epoch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     experiment: dict[str, Any]
-    epoch: Annotated[int, Field(ge=0)]
-    step: Annotated[int, Field(ge=0)]
-    seconds: float
-    best: Figures | None
-    last: Figures | None
-    best_value: EpochValue | None = None
-    improved: EpochValue | None = None
-    halvings: Annotated[int, Field(ge=0, le=1000)] = 0
-    halved_at: Annotated[int, Field(ge=0)] = 0
-    stopped: str | None = None
+    status: TrainingStatus
+    best: Metrics | None
+    last: Metrics | None
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stood: `layers` are the (W (n_out, n_in), b (n_out,)) of each layer.
+    """A state of training: `parameters` are the arrays of the network by name, W1 (n_1, n_0), b1 (n_1,), ….
 
-    `memory` has the other arrays by name: `optimizer.…`, `average.theta`, `epoch.mistakes`.
+    `arrays` has the others by name: `optimizer.…`, `average.theta`, `epoch.mistakes`.
     """
 
     meta: Meta
-    layers: list[tuple[Array, Array]]
-    memory: dict[str, Array] = field(default_factory=dict)
+    parameters: dict[str, Array]
+    arrays: dict[str, Array] = field(default_factory=dict)
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """Return the checkpoint as the bytes of an .npz file; equal checkpoints give equal bytes."""
-    arrays: dict[str, Array] = {}
-    for number, (W, b) in enumerate(checkpoint.layers, start=1):
-        arrays |= {f"W{number}": W, f"b{number}": b}
-    arrays |= checkpoint.memory
+    arrays = {**checkpoint.parameters, **checkpoint.arrays}
     meta = checkpoint.meta.model_dump(mode="json")
     text = json.dumps({**meta, "sha256": _digest(meta, arrays)}, ensure_ascii=True, allow_nan=False)
     file = io.BytesIO()
@@ -110,7 +95,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises CheckpointError for anything but a whole one of this program, and OSError if it is there and cannot be read.
     """
     try:
-        with naming(path):
+        with with_path_in_error(path):
             if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
                 raise CheckpointError("not a file")
             with path.open("rb") as file:
@@ -140,20 +125,24 @@ def _parse(archive: BinaryIO) -> Checkpoint:
         raise CheckpointError("not a checkpoint: no meta, or an entry twice")
     try:
         content = json.loads(str(text))
-        digest = content.pop("sha256")
-        meta = Meta.model_validate(content)
+        digest, version = content.pop("sha256"), content["format"]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise CheckpointError("not a checkpoint: its meta is not as expected") from error
+    if isinstance(version, int) and version > 2:
+        raise CheckpointError(f"made by a newer version of backprop (format {version}); upgrade to read it")
+    named = {name.removesuffix(".npy"): array for name, array in arrays.items()}
+    try:
+        if _digest(content, named) != digest:
+            raise CheckpointError("damaged: its SHA-256 is not that of its content")
+        if version == 1:
+            content, named = upgrade(content, named)
+        meta = Meta.model_validate_json(json.dumps(content))  # in JSON a strict tuple may be a list
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError, ValidationError) as error:
         raise CheckpointError("not a checkpoint of this version: its meta is not as expected") from error
-    named = {name.removesuffix(".npy"): array for name, array in arrays.items()}
-    if _digest(content, named) != digest:
-        raise CheckpointError("damaged: its SHA-256 is not that of its content")
-    memory = {name: array for name, array in named.items() if "." in name}
-    n_layers = sum(name.startswith("W") for name in named)
-    try:
-        layers = [(named[f"W{i}"], named[f"b{i}"]) for i in range(1, n_layers + 1)]
-    except KeyError as error:
-        raise CheckpointError(f"not a checkpoint: {error} is missing") from error
-    return Checkpoint(meta, layers, memory)
+    parameters = {name: array for name, array in named.items() if "." not in name}
+    if not parameters:
+        raise CheckpointError("not a checkpoint: it has no parameters")
+    return Checkpoint(meta, parameters, {name: array for name, array in named.items() if "." in name})
 
 
 def _checked_size(file: BinaryIO) -> int:

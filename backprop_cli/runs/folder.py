@@ -1,35 +1,44 @@
-"""Claiming, finding and describing the folder of a run."""
+"""Create, find, lock and remove the folder of a run."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError, UsageError
-from backprop_cli.files import atomic_write, remove_leftovers, sync_folder, to_json
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # the name stands for a module elsewhere
+from backprop_cli.files import (
+    Identity,
+    atomic_write,
+    hold_lock,
+    identity,
+    is_locked,
+    read_regular_file,
+    remove_temporaries,
+    sync_folder,
+    to_json,
+)
+from backprop_cli.runs.record import parse_record
 
 LAST = "@last"
-"""What stands for the run that was started last."""
+"""Refers to the run that was started last."""
+
+MAX_RECORD = 4 << 20
+"""Bytes of a run.json that is read."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunFolder:
-    """A run's folder and where things lie in it."""
+    """A run's folder and the paths in it."""
 
     path: Path
+    _held: Identity | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def config(self) -> Path:
@@ -43,143 +52,170 @@ class RunFolder:
 
     @property
     def record(self) -> Path:
-        """Status, versions, figures."""
+        """Status, versions, metrics."""
         return self.path / "run.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the process that trains the run; inside the folder, so that it moves with it."""
+        return self.path / ".lock"
 
     def checkpoint(self, which: str) -> Path:
         """Return the path of the `best` or the `last` checkpoint."""
         return self.path / "checkpoints" / f"{which}.npz"
 
     def read_record(self) -> dict[str, Any]:
-        """Return what run.json says, nothing if there is none. Raises RunError if it is not whole."""
+        """Return the content of run.json, checked by `parse_record`; empty if there is no file. Raises RunError."""
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
+            return parse_record(read_regular_file(self.record, MAX_RECORD))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{self.record}: cannot be read: {error}") from error
-        if not isinstance(record, dict):
-            raise RunError(f"{self.record}: not the record of a run")
-        return record
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunError(f"{self.record}: cannot be read: {reason}") from error
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Replace run.json."""
+        self.check_lock()
         atomic_write(self.record, (to_json(record, indent=2) + "\n").encode())
 
+    def read_config(self) -> dict[str, Any]:
+        """Return the content of config.yaml. Raises RunError."""
+        from backprop_cli.config.reader import MAX_BYTES, read_text
+
+        try:
+            text = read_regular_file(self.config, MAX_BYTES).decode()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunError(f"{self.config}: cannot be read: {reason}") from error
+        document = read_text(text, str(self.config))
+        if document.problems:
+            raise RunError(document.problems[0])
+        if not isinstance(document.values, dict):
+            raise RunError(f"{self.config}: not an experiment")
+        return document.values
+
     def is_run(self) -> bool:
-        """Whether this is a run's folder: one with a record, or with the checkpoint that comes just before it."""
+        """Whether this is a run: it has a record, or the checkpoint that is written just before the record."""
         return self.record.is_file() or self.checkpoint("last").is_file()
+
+    def is_unfinished(self) -> bool:
+        """Whether this is what remains of a run whose creation or removal was killed: no more than its config."""
+        checkpoints = self.path / "checkpoints"
+        if self.path.is_symlink() or not self.path.is_dir():
+            return False
+        if not (names := _names_in(self.path)):
+            return self.lock_file.exists()
+        is_empty = checkpoints.is_dir() and not checkpoints.is_symlink() and not _names_in(checkpoints)
+        return is_empty and names <= {"checkpoints", "config.yaml"}
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Own the run while in this context; the owner's death, of whatever kind, ends it too.
+        """Own the run while in this context, or until the process ends.
 
-        Raises RunError if another process owns it. Where folders cannot be locked (Windows, some network file
-        systems), nothing is.
+        Raises RunError if another process owns it. On a file system without locks, nothing is locked.
         """
-        handle = os.open(self.path, os.O_RDONLY) if fcntl else -1
-        try:
-            if fcntl:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise RunError(f"{self.path} is being trained by another process") from None
-                except OSError:  # no locks on this file system
-                    pass
-            yield
-        finally:
-            if handle >= 0:
-                os.close(handle)
-
-    def has_owner(self) -> bool:
-        """Whether a process is training the run. Where folders cannot be locked, nobody can tell, and it may be."""
-        if not fcntl:
-            return True
-        try:
-            handle = os.open(self.path, os.O_RDONLY)
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask are not in each other's way
+                self._held = stack.enter_context(hold_lock(self.lock_file))
+            except BlockingIOError:
+                raise RunError(f"{self.path} is being trained by another process") from None
+            except FileNotFoundError:
+                raise RunError(f"{self.path} was removed by another process") from None
+            try:
+                yield
             finally:
-                os.close(handle)
-        except OSError:
-            return True
-        return False
+                self._held = None
+
+    def check_lock(self) -> None:
+        """Raise RunError if `path` is no longer the folder that this process has locked."""
+        if self._held and identity(self.lock_file) != self._held:
+            raise RunError(f"{self.path} was moved, removed or replaced while it was being trained")
+
+    def is_locked(self) -> bool:
+        """Whether a process is training the run; True if the file system has no locks."""
+        return is_locked(self.lock_file)
 
     def prepare(self) -> None:
-        """Make the folder ready to be written to by its owner: whole, and without what a killed process left."""
+        """Make the folder ready for its owner to write to: complete, and without temporary files of killed processes.
+
+        Raises RunError if a file of the run is a symbolic link, which would be followed out of the folder.
+        """
         checkpoints = self.path / "checkpoints"
+        files = (self.checkpoint("best"), self.checkpoint("last"), self.config, self.metrics, self.record)
+        for path in (checkpoints, *files):
+            if path.is_symlink():
+                raise RunError(f"{path} is a symbolic link; replace it by the file or folder that it points to")
         checkpoints.mkdir(exist_ok=True)
         sync_folder(self.path)
         for folder in (self.path, checkpoints):
-            remove_leftovers(folder)
+            remove_temporaries(folder)
 
 
-def claim(runs: Path, stem: str, name: str | None = None, overwrite: bool = False) -> RunFolder:
-    """Make the folder of a new run: `name`, or the first free `stem-NNN`. It is empty, and waits for its lock.
+def create_run_folder(runs: Path, stem: str, name: str | None = None, overwrite: bool = False) -> RunFolder:
+    """Create the folder of a new run: `name`, or the first free `stem-NNN`. It is empty and not yet locked.
 
-    Raises RunError if the name is taken, unless overwrite is true and a run is there to be removed.
+    Raises RunError if the name is taken, unless overwrite is true and the folder is a run, which is then removed.
     """
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        folder = _claim_name(runs / check_name(name), overwrite) if name is not None else _claim_number(runs, stem)
+        folder = _create_named(runs / check_name(name), overwrite) if name is not None else _create_numbered(runs, stem)
         sync_folder(runs)
     except OSError as error:
-        raise RunError(f"{error.filename or runs}: the run's folder cannot be made: {error.strerror}") from error
+        raise RunError(f"{error.filename or runs}: cannot create the run's folder: {error.strerror}") from error
     return RunFolder(folder)
 
 
-def _claim_name(folder: Path, overwrite: bool) -> Path:
+def _create_named(folder: Path, overwrite: bool) -> Path:
     try:
         folder.mkdir()
     except FileExistsError:
         if not overwrite:
-            raise RunError(f"{folder} exists; give another --name, or --overwrite to replace that run") from None
-        if not _may_be_removed(folder):
-            raise RunError(f"{folder} is not a run's folder, so --overwrite leaves it alone") from None
-        with RunFolder(folder).lock():  # the folder stays, and with it the lock that others look at
-            _empty(folder)
+            raise RunError(f"{folder} exists; choose another --name, or replace the run with --overwrite") from None
+        run = RunFolder(folder)
+        is_empty = folder.is_dir() and not _names_in(folder)
+        if folder.is_symlink() or not (is_empty or run.is_run() or run.is_unfinished()):
+            raise RunError(f"{folder} is not a run's folder, so --overwrite does not remove it") from None
+        with run.lock():  # the folder remains, and with it the lock that other processes check
+            _empty(run)
     return folder
 
 
 def remove(run: RunFolder) -> None:
-    """Remove a run with all that is in its folder; what links in it lead to stays.
+    """Remove a run's folder with everything in it; symbolic links in it are not followed.
 
-    Raises RunError if it is being trained, is a link itself, or is not what `claim` made for a run.
+    Raises RunError if it is being trained, is itself a link, or is not a folder that `create_run_folder` created.
     """
     check_removable(run)
     with run.lock():
-        shutil.rmtree(run.path.resolve())  # rmtree wants a name, which `.` is not
+        _empty(run)
+    run.lock_file.unlink(missing_ok=True)  # where it could not be removed while it was locked
+    run.path.resolve().rmdir()  # rmdir needs a name, which `.` is not
 
 
 def check_removable(run: RunFolder) -> None:
     """Raise RunError if `remove` would refuse the run."""
     if run.path.is_symlink():
-        raise RunError(f"{run.path} is a link to a folder elsewhere; remove the link, or name that folder")
-    if not (run.record.is_file() and (run.path / "checkpoints").is_dir()):
-        raise RunError(f"{run.path} is not a run's folder (no run.json, or no checkpoints), so it is left alone")
+        raise RunError(f"{run.path} is a symbolic link; remove the link, or give the folder that it points to")
+    if not (run.is_run() and (run.path / "checkpoints").is_dir() or run.is_unfinished()):
+        raise RunError(f"{run.path} is not a run's folder (no run.json, or no checkpoints); it is not removed")
     with run.lock():
         pass
 
 
-def _may_be_removed(folder: Path) -> bool:
-    """Whether a folder is a run's, or that of a run which was killed before its first checkpoint."""
-    if folder.is_symlink() or not folder.is_dir():
-        return False
-    run, checkpoints = RunFolder(folder), folder / "checkpoints"
-    there = {path for path in folder.rglob("*") if not re.fullmatch(r"\..*\.tmp", path.name)}
-    return run.is_run() or there in (set(), {checkpoints}, {checkpoints, run.config})
-
-
-def _empty(folder: Path) -> None:
-    """Remove all that is in a run's folder; the record last, so that a half emptied folder is known for what it is."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == "run.json"):
+def _empty(run: RunFolder) -> None:
+    """Remove everything but the lock file, in an order that leaves at any moment a run, or an unfinished one."""
+    checkpoints = run.path / "checkpoints"
+    last = {run.lock_file, run.record, checkpoints, run.checkpoint("last")}
+    paths = [*run.path.iterdir(), *(() if checkpoints.is_symlink() else checkpoints.glob("*"))]
+    for path in (*(path for path in paths if path not in last), run.record, checkpoints):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
-def _claim_number(runs: Path, stem: str) -> Path:
+def _create_numbered(runs: Path, stem: str) -> Path:
     stem = re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "run"
     pattern = re.compile(re.escape(stem) + r"-([0-9]{3,9})")
     taken = [int(match[1]) for entry in runs.iterdir() if (match := pattern.fullmatch(entry.name))]
@@ -188,57 +224,62 @@ def _claim_number(runs: Path, stem: str) -> Path:
         folder = runs / f"{stem}-{number:03d}"
         try:
             folder.mkdir()
-        except FileExistsError:  # somebody else was quicker
+        except FileExistsError:  # created by another process just now
             number += 1
         else:
             return folder
 
 
 def check_name(name: str) -> str:
-    """Return a run's name if it may be one: a plain file name. Raises UsageError."""
+    """Return the name if it is valid for a run: a plain file name. Raises UsageError."""
     if not re.fullmatch(r"[^\W_][\w.-]{0,99}", name) or ".." in name:
         raise UsageError(
-            f"run name {name!r}: use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit"
+            f"run name {name!r}: use up to 100 letters, digits, '.', '_' and '-', starting with a letter or digit"
         )
     return name
 
 
 def find_run(text: str, runs: Path) -> RunFolder:
-    """Return the run that a user means: a folder, a name or unique prefix under `runs`, or @last.
+    """Return the run that `text` refers to: a folder, a name or unique prefix of one in `runs`, or @last.
 
     Raises UsageError if there is none, or more than one.
     """
     if text == LAST:
         started = [f for f in _runs_in(runs) if f.config.exists()]
         if not started:
-            raise UsageError(f"{LAST}: there is no run in {runs}")
+            raise UsageError(f"{LAST}: no runs in {runs}")
         return max(started, key=lambda f: f.config.stat().st_mtime_ns)
     for folder in (RunFolder(Path(text)), RunFolder(runs / text)):
-        if folder.is_run():
+        if folder.is_run() or folder.is_unfinished():
             return folder
     if Path(text).is_file():
-        raise UsageError(f"{text} is a file; name the run's folder")
+        raise UsageError(f"{text} is a file; give the run's folder")
     if Path(text).is_dir():
         raise UsageError(f"{text}: not a run's folder (no run.json and no checkpoint)")
     candidates = [f for f in _runs_in(runs) if f.path.name.startswith(text)]
     if len(candidates) > 1:
         names = ", ".join(sorted(f.path.name for f in candidates)[:5])
-        raise UsageError(f"'{text}' could be {len(candidates)} runs: {names}{', …' if len(candidates) > 5 else ''}")
+        raise UsageError(f"'{text}' matches {len(candidates)} runs: {names}{', …' if len(candidates) > 5 else ''}")
     if not candidates:
-        raise UsageError(f"'{text}' is no checkpoint, no run's folder, and no run in {runs}")
+        raise UsageError(f"no checkpoint, run folder or run named '{text}' found (searched in {runs})")
     return candidates[0]
 
 
 def find_checkpoint(text: str, runs: Path, which: str) -> Path:
-    """Return the checkpoint that a user means: a file, or the `best` or `last` one of a run (see `find_run`)."""
+    """Return the checkpoint that `text` refers to: a file, or the `best` or `last` one of a run (see `find_run`)."""
     path = Path(text)
     return path if path.is_file() else find_run(text, runs).checkpoint(which)
+
+
+def _names_in(folder: Path) -> set[str]:
+    """Return the names in a folder, without the lock and temporary files."""
+    return {name for name in os.listdir(folder) if not re.fullmatch(r"\..*\.tmp|\.lock", name)}
 
 
 def _runs_in(runs: Path) -> list[RunFolder]:
     found = []
     with contextlib.suppress(OSError):
         for entry in runs.iterdir():
-            with contextlib.suppress(OSError):  # one that may not be read
+            with contextlib.suppress(OSError):  # not readable
                 found += [RunFolder(entry)] if RunFolder(entry).is_run() else []
     return found

@@ -6,25 +6,32 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from backprop_cli.errors import RunError
-from backprop_cli.files import atomic_write, naming, sync_folder
+from backprop_cli.files import atomic_write, read_regular_file, sync_folder, with_path_in_error
 
 Row = dict[str, int | float | None]
-"""The values of an epoch by column; None is written as nothing."""
+"""The values of an epoch by column; None becomes an empty cell."""
 
 Table = dict[str, list[float]]
-"""The values of every epoch by column; NaN where nothing is written."""
+"""The values of all epochs by column; NaN for an empty cell."""
+
+MAX_BYTES = 256 << 20
+"""Size of a file that is read: some millions of epochs."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_EPOCH = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?|")
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add the row of an epoch, and before the first a header of its columns, which all rows share.
+    """Append the row of an epoch, and before the first row a header with its columns, which all rows share.
 
-    Raises OSError, a part of the row then written.
+    Raises OSError; part of the row may then have been written.
     """
-    with naming(path):
+    with with_path_in_error(path):
         new = not path.exists() or path.stat().st_size == 0
         with path.open("a", encoding="utf-8", newline="") as file:
             if new:
@@ -33,16 +40,16 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make the rows so far last, if there are any. Raises OSError."""
-    with naming(path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    """Flush the rows to disk, if there are any. Raises OSError."""
+    with with_path_in_error(path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         os.fsync(file.fileno())
     sync_folder(path.parent)
 
 
 def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
-    """Keep the rows up to an epoch, under a header that is put back if it was lost: of these columns.
+    """Keep the header and the rows up to an epoch; everything else does not belong to a checkpoint.
 
-    What stands beyond that epoch, or was torn, belongs to no checkpoint.
+    A damaged header is replaced by one with these columns. Raises OSError.
     """
     lines = _lines(path)
     if lines:
@@ -51,63 +58,102 @@ def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
             atomic_write(path, "".join(kept).encode())
 
 
-def read_table(path: Path) -> Table:
-    """Return what the whole rows say, by column; NaN where there is no number. Raises RunError."""
-    rows = read_rows(path)
-    header = (_lines(path) or [""])[0].strip()
-    columns = header.split(",") if header.startswith("epoch") else ["epoch"]
-    return {name: [row.get(name, math.nan) for row in rows] for name in columns}
-
-
 def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
-    """Return how many rows `cut_back` would keep."""
+    """Return how many rows `cut_back` would keep. Raises OSError."""
     return max(0, len(_kept(_lines(path), epoch, columns)) - 1)
 
 
+def read_table(path: Path) -> Table:
+    """Return the complete rows by column; NaN for an empty cell. Raises RunError, as `read_rows`."""
+    columns, rows = _read(path)
+    table: Table = {name: [] for name in columns}
+    for cells in rows:
+        for name, cell in zip(columns, cells, strict=True):
+            table[name].append(float(cell) if cell else math.nan)
+    return table
+
+
 def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
-    """Return the whole rows, up to an epoch if one is given, each with the numbers that it has by column.
+    """Return the complete rows, up to an epoch if one is given, each with its numbers by column.
 
-    There are none if there is no such file. Raises RunError if it cannot be read, or has something else than numbers.
+    Without a file there are none. An incomplete row, and a second one of an epoch, is left out. Raises RunError if the
+    file cannot be read, has no header, or a cell is not a finite number.
     """
+    columns, rows = _read(path)
+    return [
+        {name: int(cell) if name == "epoch" else float(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+        for cells in rows
+        if epoch is None or int(cells[0]) <= epoch
+    ]
+
+
+def _read(path: Path) -> tuple[list[str], Iterator[list[str]]]:
+    """Return the columns and the cells of the complete rows, which are numbers or empty. Raises RunError."""
     try:
-        header, *rows = _lines(path) or [""]
-        columns = header.strip().split(",")
-        numbers = [_numbers(columns, row) for row in rows if _is_whole(row, header)]
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
-    return numbers if epoch is None else [row for row in numbers if row["epoch"] <= epoch]
+        header, *lines = _lines(path) or ["epoch\n"]
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    columns = _columns(header)
+    if not columns and header.endswith("\n"):
+        raise RunError(f"{path}:1: cannot be read: not a header such as 'epoch,train_cost'")
+    return columns or ["epoch"], _rows(path, lines, len(columns))
 
 
-def _numbers(columns: Sequence[str], row: str) -> dict[str, float]:
-    cells = zip(columns, row.strip().split(","), strict=True)
-    return {column: int(text) if column == "epoch" else float(text) for column, text in cells if text}
+def _rows(path: Path, lines: list[str], width: int) -> Iterator[list[str]]:
+    before = 0
+    for number, line in enumerate(lines, start=2):
+        cells = _cells(line)
+        if not (line.endswith("\n") and len(cells) == width and _EPOCH.fullmatch(cells[0])):
+            continue
+        if wrong := next((cell for cell in cells if not _is_number(cell)), None):
+            raise RunError(f"{path}:{number}: cannot be read: {wrong[:40]!r} is not a number")
+        if int(cells[0]) > before:
+            before = int(cells[0])
+            yield cells
 
 
 def _lines(path: Path) -> list[str]:
+    """Return the lines, each with its line feed; none if there is no file. Raises OSError."""
     try:
-        with naming(path):
-            return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        with with_path_in_error(path):
+            text = read_regular_file(path, MAX_BYTES).decode("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return []
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _kept(lines: list[str], epoch: int, columns: Sequence[str]) -> list[str]:
-    whole = bool(lines) and re.fullmatch(r"epoch,.*\n", lines[0]) is not None
-    header = lines[0] if whole else ",".join(columns) + "\n"
-    kept, before = [header], 0
-    for row in lines:
-        if _is_whole(row, header) and before < (number := int(row.split(",")[0])) <= epoch:
-            kept.append(row)
-            before = number
+    header = _columns(lines[0]) if lines else []
+    n_same = sum(one == other for one, other in zip(header, columns, strict=False))
+    if not header or (len(header) == len(columns) and 2 * n_same > len(columns)):
+        header = [*columns]  # also where a name or two are damaged
+    kept, before = [",".join(header) + "\n"], 0
+    for line in lines:
+        cells = _cells(line)
+        is_row = line.endswith("\n") and len(cells) == len(header) and all(map(_is_number, cells))
+        if is_row and _EPOCH.fullmatch(cells[0]) and before < int(cells[0]) <= epoch:
+            kept.append(",".join(cells) + "\n")
+            before = int(cells[0])
     return kept
 
 
-def _is_whole(row: str, header: str) -> bool:
-    return re.match(r"[0-9]{1,9},.*\n", row) is not None and row.count(",") == header.count(",")
+def _columns(header: str) -> list[str]:
+    """Return the columns that a header names; none if it is not a complete header."""
+    names = _cells(header)
+    is_header = header.endswith("\n") and names[0] == "epoch" and len(set(names)) == len(names)
+    return names if is_header and all(map(_NAME.fullmatch, names)) else []
+
+
+def _cells(line: str) -> list[str]:
+    return line.rstrip("\r\n").split(",")
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell or 0))
 
 
 def _text(value: int | float | None) -> str:
-    """Return a number with six digits, enough for float32, and an epoch as it is; nothing for what is no number."""
+    """Return a number with six digits, enough for float32, and an epoch in full; nothing for what is not a number."""
     if value is None or not math.isfinite(value):
         return ""
     return str(value) if isinstance(value, int) else f"{value:.6g}"

@@ -1,85 +1,62 @@
-"""The examples of a step: gathered, moved and masked in buffers that are made once."""
+"""The examples of a step: gathered, augmented and encoded in buffers that are allocated once."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.augment import Augmenter
-from backprop_cli.nn.activations import Activation, Dropout
-from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.objective import Objective
-from backprop_cli.training.blas import order_of
+from backprop_cli.engine.blas import order_of
+from backprop_cli.engine.recording import Recording
+from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.training.plan import Plan
-from backprop_cli.training.recording import Recording
-from backprop_cli.training.streams import Noise
+from backprop_cli.training.streams import Streams
 
 Rows = npt.NDArray[np.intp]
 
 
-class Batch:
-    """m examples of the training split, as a recording sees them: `x` (m, n_0), `y` (m, n_L), and the objective.
+class Batch(Noise):
+    """m examples of the training split: `x` (m, n_0) and `y` (m, n_L), as a recording sees them.
 
-    To call it with the rows of other examples is to do again with them what has been recorded since. The targets of
-    all examples are `y` (n, n_L). With dropout, the activations in the objective carry masks that are made of random
-    numbers in the recording; those numbers are what `draw` draws.
+    It is also the source of the recording's random numbers: what `random` returns is drawn anew for every batch.
     """
 
-    def __init__(self, plan: Plan, y: Array, m: int, noise: Noise, recording: Recording) -> None:
-        self._all_inputs = plan.data.train.inputs
-        self._inputs = np.zeros((m, *self._all_inputs.shape[1:]), self._all_inputs.dtype)
-        batch_y = np.zeros((m, y.shape[1]), y.dtype, order=order_of(m, y.shape[1]))  # as the outputs lie in memory
-        by_rows = batch_y.flags.c_contiguous
-        self._all_y, self._y, self._y_axis = (y, batch_y, 0) if by_rows else (np.ascontiguousarray(y.T), batch_y.T, 1)
-        self._noise, self._uniform, self._calls = noise, list[Array](), recording.calls
-        self._augment = None
-        if plan.augment and plan.data.image:
-            self._augment = Augmenter(plan.augment, plan.data.image)
-        self._draws = bool(any(plan.dropout) or self._augment)
+    def __init__(self, plan: Plan, m: int, streams: Streams, recording: Recording) -> None:
+        data, dtype = plan.data, np.dtype(plan.dtype)
+        split = data.train
+        labels = split.targets.dtype.kind in "iu"
+        self._inputs, self._targets = split.inputs, split.targets.astype(np.intp) if labels else split.targets
+        self._batch_inputs = np.zeros((m, *split.inputs.shape[1:]), split.inputs.dtype)
+        self._batch_targets = np.zeros((m, *split.targets.shape[1:]), self._targets.dtype)
+        self._y = np.zeros((m, data.task.outputs), dtype, order=order_of(m, data.task.outputs))  # as outputs lie
+        self._encode = data.task.encoder(dtype)
+        self._recording, self._streams, self._uniform = recording, streams, list[Array]()
+        self._augment = Augmenter(plan.augment, data.image) if plan.augment and data.image else None
+        self._random = self._augment is not None
 
-        dtype = np.dtype(plan.dtype)
-        self.y = recording.watch(batch_y)
-        self.x = recording.watch(self._inputs) * np.asarray(plan.data.scale, dtype)
-        masks = [
-            self._mask(m, units, p, dtype, recording) if p else None
-            for units, p in zip(plan.objective.network.sizes[:-1], plan.dropout, strict=False)
-        ]
-        if masks and masks[0] is not None:
-            self.x *= masks[0]
-        self.objective = _with_masks(plan.objective, masks[1:], plan.dropout[1:])
+        self.x: Any = recording.watch(self._batch_inputs) * np.asarray(data.scale, dtype)
+        self.y: Any = recording.watch(self._y)
 
-    def __call__(self, rows: Rows) -> None:
-        """Fill the buffers with the examples in rows (m,), and replay. NumPy's overflow warnings should be off."""
-        self._all_inputs.take(rows, 0, self._inputs, "clip")
-        self._all_y.take(rows, self._y_axis, self._y, "clip")
-        if self._draws:
+    def random(self, size: Shape) -> Any:
+        """Return a traced array of that shape, float32, uniform in [0, 1)."""
+        uniform = np.zeros(size, np.float32, order=order_of(size[0], size[-1]) if len(size) == 2 else "C")
+        self._uniform.append(uniform)
+        self._random = True
+        return self._recording.watch(uniform)
+
+    def fill(self, rows: Rows) -> None:
+        """Fetch the examples in rows (m,), and draw new random numbers."""
+        self._inputs.take(rows, 0, self._batch_inputs, "clip")
+        self._targets.take(rows, 0, self._batch_targets, "clip")
+        self._encode(self._batch_targets, self._y)
+        if self._random:
             self.draw()
-        for call in self._calls:
-            call()
 
     def draw(self) -> None:
-        """Draw the random numbers of a step, and move the images."""
+        """Draw the random numbers of a step, and augment the images."""
         for uniform in self._uniform:
-            self._noise.dropout.random(out=uniform, dtype=np.float32)
+            self._streams.dropout.random(out=uniform, dtype=np.float32)
         if self._augment:
-            self._augment(self._inputs, self._noise.augmentation)
-
-    def _mask(self, m: int, units: int, p: float, dtype: np.dtype[np.floating], recording: Recording) -> Array:
-        """Record a mask (m, units): 0 with probability p, else 1/(1 - p)."""
-        uniform = np.zeros((m, units), np.float32, order=order_of(m, units))
-        self._uniform.append(uniform)
-        kept = recording.watch(uniform) >= np.float32(p)
-        return np.multiply(kept, np.asarray(1 / (1 - p), dtype))
-
-
-def _with_masks(objective: Objective, masks: list[Array | None], dropout: tuple[float, ...]) -> Objective:
-    """Return the objective of a network whose hidden layers have these masks."""
-    if not any(mask is not None for mask in masks):
-        return objective
-    *hidden, output = objective.network.activations
-    masked: list[Activation] = [
-        f if mask is None else Dropout(f, mask, 1 - p) for f, mask, p in zip(hidden, masks, dropout, strict=True)
-    ]
-    return replace(objective, network=replace(objective.network, activations=(*masked, output)))
+            self._augment(self._batch_inputs, self._streams.augmentation)

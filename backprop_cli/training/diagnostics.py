@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.network import forward
+from backprop_cli.nn.objective import Backpropagation
 from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Rows
-from backprop_cli.training.plan import Plan, Position
+from backprop_cli.training.plan import Plan
+from backprop_cli.training.state import TrainingState
 
 BATCHES, EXAMPLES = 10, 500
 """How many of an epoch's batches the gradients are taken from, and how many examples the units are watched on."""
@@ -38,40 +41,55 @@ class LayerState:
     dead: float | None = None
 
 
-def diagnostics_of(activation: str) -> tuple[str, ...]:
-    """Return the names of what a LayerState says of a layer with that activation."""
-    units = {"sigmoid": ("saturated",), "tanh": ("saturated",), "relu": ("dead",)}
-    return ("gradient_norm", "weight_norm", "update_ratio", *units.get(activation, ()))
+def diagnostics_of(activation: Activation) -> tuple[str, ...]:
+    """Return the names of what a LayerState has for a layer with that activation."""
+    saturated = ("saturated",) if activation.largest_slope else ()
+    dead = ("dead",) if activation.can_die else ()
+    return ("gradient_norm", "weight_norm", "update_ratio", *saturated, *dead)
 
 
-def diagnose(plan: Plan, position: Position, y: Array, batches: list[Rows], eta: float | None) -> Iterator[LayerState]:
+def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float | None) -> Iterator[LayerState]:
     """Yield the state of layer 1 … L after an epoch, from a few of its batches; nothing is changed.
 
-    y (n, n_L) are the targets of the training examples, eta is that of the epoch's last step, None for a minimizer,
-    whose steps only a search can tell. What is looked at is a function of the position alone, so a resumed run sees
-    the same.
+    eta is that of the epoch's last step, None for a minimizer, whose steps depend on a search. The batches are a
+    function of the position alone, so a resumed run has the same diagnostics.
     """
-    network, dtype = plan.objective.network, position.theta.dtype
-    layers = network.layers(position.theta)
-    chosen = batches[:: max(1, len(batches) // BATCHES)][:BATCHES]
-    gradients, ratios = np.zeros(len(layers)), np.zeros(len(layers))
+    data, theta, layout = plan.data, state.theta, plan.objective.layout
+    estimator = plan.objective.estimator
+    assert isinstance(estimator, Backpropagation), "diagnostics are about the layers of a network"
+    network = estimator.network
+
+    def weights(vector: Array) -> list[Array]:
+        params = layout.split(vector)
+        return [params[unit.index].W for unit in network.units]
+
+    def inputs(rows: Rows | slice) -> Array:
+        return data.train.inputs[rows] * np.asarray(data.scale, theta.dtype)
+
+    chosen = [rows[:EXAMPLES] for rows in batches[:: max(1, len(batches) // BATCHES)][:BATCHES]]
+    gradients, ratios = np.zeros(len(network.units)), np.zeros(len(network.units))
     with np.errstate(all="ignore"):
         for rows in chosen:
-            x = plan.data.train.inputs[rows[:EXAMPLES]] * np.asarray(plan.data.scale, dtype)
-            g = plan.objective.gradient(position.theta, x, y[rows[:EXAMPLES]])
-            gradients += [_norm(layer.W) / len(chosen) for layer in network.layers(g)]
+            y = data.task.encode(data.train.targets[rows], theta.dtype)
+            g = plan.objective.gradient(theta, inputs(rows), y)
+            gradients += [_norm(dW) / len(chosen) for dW in weights(g)]
             if eta is not None:
-                change = network.layers(_update(plan, position, g, eta))
-                ratios += [_norm(d.W) / (_norm(l.W) or 1) / len(chosen) for d, l in zip(change, layers, strict=True)]
-        x = plan.data.train.inputs[:EXAMPLES] * np.asarray(plan.data.scale, dtype)
-        _, a = forward(layers, x)
-        for g_norm, ratio, layer, signal in zip(gradients, ratios, layers, a[1:], strict=True):
+                changes = weights(_update(plan, state, g, eta))
+                ratios += [
+                    _norm(d) / (_norm(W) or 1) / len(chosen) for d, W in zip(changes, weights(theta), strict=True)
+                ]
+        signals, _ = network.forward(theta, inputs(slice(EXAMPLES)))
+        for unit, g_norm, ratio, W in zip(network.units, gradients, ratios, weights(theta), strict=True):
+            z, f = signals[unit.index + 1], unit.activation
+            a = f.value(z)
+            slope = f.slope(z, a)
+            saturated = slope < SATURATED * f.largest_slope if f.largest_slope and slope is not None else None
             yield LayerState(
                 float(g_norm),
-                _norm(layer.W),
+                _norm(W),
                 None if eta is None else float(ratio),
-                _saturated(layer.activation.name, signal),
-                float(np.mean(~np.any(signal > 0, axis=0))) if layer.activation.name == "relu" else None,
+                None if saturated is None else float(np.mean(saturated)),
+                float(np.mean(~np.any(a > 0, axis=0))) if f.can_die else None,
             )
 
 
@@ -99,21 +117,15 @@ def advice(layers: Sequence[LayerState], activations: Sequence[str], optimizer: 
             )
 
 
-def _update(plan: Plan, position: Position, g: Array, eta: float) -> Array:
-    """Return by what a step with gradient g would move theta."""
+def _update(plan: Plan, state: TrainingState, g: Array, eta: float) -> Array:
+    """Return the change of theta in a step with gradient g."""
     assert isinstance(plan.optimizer, Optimizer)
-    theta = position.theta.copy()
-    state = {name: array.copy() for name, array in position.state_of("optimizer").items()}
-    plan.optimizer.step(theta, g, state, np.asarray(eta, theta.dtype))
-    return theta - position.theta
+    theta = state.theta.copy()
+    copies = State((name, array.copy()) for name, array in state.group("optimizer").items())
+    plan.optimizer.step(theta, g, copies, np.asarray(eta, theta.dtype))
+    return theta - state.theta
 
 
 def _norm(array: Array) -> float:
-    """Return ‖array‖, in double precision: the square of a gradient that has vanished is nothing in single."""
+    """Return ‖array‖, in double precision: the squares of a vanishing gradient underflow in single."""
     return float(np.linalg.norm(array.astype(np.float64)))
-
-
-def _saturated(activation: str, a: Array) -> float | None:
-    if activation == "sigmoid":
-        return float(np.mean(4 * a * (1 - a) < SATURATED))
-    return float(np.mean(1 - a * a < SATURATED)) if activation == "tanh" else None

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from backprop_cli.data.dataset import Split
 from backprop_cli.data.tasks import Targets, Task
+from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.network import forward
-from backprop_cli.nn.objective import Objective
-from backprop_cli.training.recording import Recording
+from backprop_cli.nn.network import Network
+from backprop_cli.nn.objective import GradientEstimator
 
 CHUNK = 1000
 """Examples at a time: enough for the threads not to wait for each other between calls. Fewer where layers are so wide
@@ -39,33 +39,26 @@ class Score:
     rmse: float | None = None
     r2: float | None = None
 
-    @property
-    def finite(self) -> bool:
-        """Whether the cost is a number."""
-        return bool(np.isfinite(self.cost))
-
-    def figures(self) -> dict[str, float]:
-        """Return what there is, by name."""
+    def metrics(self) -> dict[str, float]:
+        """Return those that there are, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def goodness(figure: str, value: float) -> float:
-    """Return the value of a figure such that greater is better."""
-    return -value if figure in ("cost", "rmse") else value
+def higher_is_better(metric: str) -> bool:
+    """Whether greater values of a metric are better."""
+    return metric not in ("cost", "rmse")
 
 
 class Evaluator:
-    """Evaluates a network with whatever theta holds at the time, chunk by chunk, through buffers made once.
+    """Evaluates an estimator with whatever theta holds at the time, chunk by chunk, in buffers that are allocated once.
 
-    The chunks of a large split are shared among `workers` threads; their number does not change a bit of the result.
+    The chunks of a large split are shared among `workers` threads; their number changes no bit of the result.
     """
 
-    def __init__(self, objective: Objective, theta: Array, scale: float, task: Task, workers: int = 1) -> None:
-        self._theta, self._scaled, self._task = theta, theta.copy(), task
-        self._W1 = objective.network.layers(self._scaled)[0].W
+    def __init__(self, estimator: GradientEstimator, theta: Array, scale: float, task: Task, workers: int = 1) -> None:
+        self._estimator, self._theta, self._task = estimator, theta, task
         self._scale = np.asarray(scale, theta.dtype)
-        self._objective = objective
-        self._rows = max(1, min(CHUNK, 1_000_000 // sum(objective.network.sizes)))
+        self._rows = max(1, min(CHUNK, 1_000_000 // estimator.width))
         self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]
 
     def score(self, split: Split) -> Score:
@@ -82,8 +75,6 @@ class Evaluator:
 
     def _over(self, split: Split, look: Callable[[_Chunk, Targets], T]) -> list[T]:
         """Return look(chunk, targets) of each chunk of a split, in order."""
-        self._scaled[...] = self._theta
-        self._W1 *= self._scale  # a few weights in place of millions of inputs: a tenth of an evaluation
         starts = range(0, len(split), self._rows)
         share = max(4, -(-len(starts) // len(self._buffers)))  # fewer chunks are not worth another thread
         parts = [starts[i : i + share] for i in range(0, len(starts), share)]
@@ -99,35 +90,47 @@ class Evaluator:
         self, split: Split, starts: range, look: Callable[[_Chunk, Targets], T], buffers: dict[int, _Chunk]
     ) -> list[T]:
         results = []
-        with np.errstate(all="ignore"):  # a network that has diverged is found out by its cost
+        with np.errstate(all="ignore"):  # a network that has diverged is detected by its cost
             for start in starts:
                 part = split[start : start + self._rows]
                 m = len(part)
-                chunk = buffers.get(m) or buffers.setdefault(m, _Chunk(self._objective, self._scaled, m))
-                chunk.x[...] = part.inputs
-                chunk.y[...] = self._task.encode(part.targets, chunk.y.dtype)
-                for call in chunk.calls:
-                    call()
-                results.append(look(chunk, part.targets))
+                if m not in buffers:
+                    buffers[m] = _Chunk(self._estimator, self._theta, part, self._scale, self._task)
+                buffers[m].evaluate(part)
+                results.append(look(buffers[m], part.targets))
         return results
 
 
 class _Chunk:
-    """The recorded way from x (m, n_0) and y (m, n_L) to the outputs and the costs of m examples."""
+    """The recorded way from inputs (m, n_0) and targets to the outputs and the costs of m examples."""
 
-    def __init__(self, objective: Objective, theta: Array, m: int) -> None:
-        network, recording = objective.network, Recording(threads=True)
-        self.x = np.zeros((m, network.sizes[0]), theta.dtype)
-        self.y = np.zeros((m, network.sizes[-1]), theta.dtype)
-        layers = network.layers(theta)
-        z, a = forward(layers, recording.watch(self.x))
-        costs = objective.cost.of_examples(layers[-1].activation, z[-1], a[-1], recording.watch(self.y))
-        self.outputs, self.costs = a[-1].view(np.ndarray), costs.view(np.ndarray)
-        self.calls = recording.calls
+    def __init__(self, estimator: GradientEstimator, theta: Array, part: Split, scale: Array, task: Task) -> None:
+        recording = Recording(threads=True)
+        self._encode = task.encoder(theta.dtype)
+        self._inputs = np.zeros_like(part.inputs)
+        self._y = task.encode(part.targets, theta.dtype)
+        x = recording.watch(self._inputs) * scale
+        found = estimator.evaluate(recording.watch(theta), x, recording.watch(self._y))
+        self._replay = recording.finish(found.outputs, found.costs)
+        self.outputs, self.costs = self._replay.results
+
+    def evaluate(self, part: Split) -> None:
+        """Compute outputs and costs of these m examples."""
+        self._inputs[...] = part.inputs
+        self._encode(part.targets, self._y)
+        self._replay()
 
     def cost(self) -> float:
         """Return the sum of the costs."""
         return float(np.sum(self.costs, dtype=np.float64))
+
+
+def outputs_of(network: Network, theta: Array, x: Array) -> Array:
+    """Return the outputs a^L (n, n_L) for inputs x (n, n_0), scaled as in training, chunk by chunk."""
+    rows = max(1, min(CHUNK, 1_000_000 // network.width))
+    with np.errstate(all="ignore"):  # weights that overflow show in the outputs
+        parts = [network.outputs(theta, x[start : start + rows]) for start in range(0, max(len(x), 1), rows)]
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""The random streams of a run: one seed, a generator of its own for every purpose."""
+"""The random streams of a run: one seed, and a generator for every purpose."""
 
 from __future__ import annotations
 
 import numpy as np
 
 STREAMS = ("initialization", "order", "dropout", "augmentation")
-"""The purposes. A name's place in this tuple is part of what a seed means, so new ones go last."""
+"""The purposes. The place of a name in this tuple is part of what a seed means, so new ones are added at the end."""
 
 
 def stream(seed: int, name: str, *key: int) -> np.random.Generator:
@@ -13,10 +13,10 @@ def stream(seed: int, name: str, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(STREAMS.index(name), *key)))
 
 
-class Noise:
-    """The random numbers of the steps of an epoch: drawn step after step, from generators made anew for each epoch.
+class Streams:
+    """The random numbers of the steps of an epoch: drawn step after step, from new generators in each epoch.
 
-    So their state need not be saved: to go on inside an epoch, draw again what its first steps drew.
+    So their state need not be saved: to continue inside an epoch, draw again what its first steps drew.
     """
 
     def __init__(self, seed: int) -> None:

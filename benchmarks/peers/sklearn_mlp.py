@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from backprop_cli.training.threads import limit_threads
+from backprop_cli.engine.threads import limit_threads
 from benchmarks.peers.common import floats, mnist, run
 from benchmarks.workloads import Workload
 

@@ -1,17 +1,18 @@
 import json
 import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
+import termios
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 from backprop_cli.cli.completion import keys_and_words
 from backprop_cli.config.schema import KEYS
 from backprop_cli.data.registry import DATASETS
-from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from tests.conftest import ROOT
@@ -20,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def ask(shell, line, cwd):
-    """What a shell is told when the tab key is pressed at the end of a line, by type."""
+    """The (type, word) pairs that a shell receives when the tab key is pressed at the end of a line."""
     words = line.split(" ")
     last = words[-1] if shell == "fish" else str(len(words) - 1)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "_BACKPROP_COMPLETE": f"{shell}_complete"}
@@ -34,7 +35,7 @@ def ask(shell, line, cwd):
     return [tuple(line.split("\t")[0].split(",", 1)) for line in lines]
 
 
-def words(shell, line, cwd):
+def completions(shell, line, cwd):
     return [word for kind, word in ask(shell, line, cwd) if kind == "plain"]
 
 
@@ -52,16 +53,16 @@ def runs(tmp_path):
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("command", ["eval", "resume", "runs show", "runs compare wider", "runs rm wider"])
-def test_runs_are_completed_wherever_a_run_is_named(runs, shell, command):
-    assert words(shell, f"backprop {command} mn", runs) == ["mnist-001", "mnist-002"]
-    assert words(shell, f"backprop {command} ", runs) == ["mnist-001", "mnist-002", "wider", "@last"]
+def test_runs_are_completed_in_all_commands_that_take_runs(runs, shell, command):
+    assert completions(shell, f"backprop {command} mn", runs) == ["mnist-001", "mnist-002"]
+    assert completions(shell, f"backprop {command} ", runs) == ["mnist-001", "mnist-002", "wider", "@last"]
 
 
-def test_runs_are_those_of_the_folder_that_is_given(runs):
-    assert words("bash", "backprop eval --runs-dir others n", runs) == ["narrower"]
+def test_runs_are_read_from_the_given_folder(runs):
+    assert completions("bash", "backprop eval --runs-dir others n", runs) == ["narrower"]
 
 
-def test_where_no_run_fits_there_are_files(runs):
+def test_files_are_offered_when_no_run_matches(runs):
     assert ask("bash", "backprop eval ./che", runs)[0][0] == "file"
     assert ask("bash", "backprop train con", runs)[0][0] == "file"
 
@@ -69,52 +70,35 @@ def test_where_no_run_fits_there_are_files(runs):
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("command", ["train c.yaml", "check c.yaml eta=3", "gradcheck c.yaml"])
 def test_keys_are_completed_with_their_equals_sign(tmp_path, shell, command):
-    assert words(shell, f"backprop {command} ep", tmp_path) == ["epochs="]
-    assert words(shell, f"backprop {command} optimizer.m", tmp_path) == ["optimizer.mu="]
-    plain = words(shell, f"backprop {command} ", tmp_path)
+    assert completions(shell, f"backprop {command} ep", tmp_path) == ["epochs="]
+    assert completions(shell, f"backprop {command} optimizer.m", tmp_path) == ["optimizer.mu="]
+    plain = completions(shell, f"backprop {command} ", tmp_path)
     assert plain == [f"{key}=" for key in KEYS]
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize("shell", SHELLS)
 def test_values_are_completed_after_the_equals_sign(tmp_path, shell):
-    assert words(shell, "backprop train c.yaml activation=so", tmp_path) == [
+    assert completions(shell, "backprop train c.yaml activation=so", tmp_path) == [
         "activation=softplus",
         "activation=softmax",
     ]
-    assert words(shell, "backprop train c.yaml diagnostics=", tmp_path) == ["diagnostics=true", "diagnostics=false"]
-    assert words(shell, "backprop train c.yaml eta=", tmp_path) == []
-    assert words(shell, "backprop runs list --where=status=d", tmp_path) == [
-        "--where=status=diverged",
-        "--where=status=dead",
+    assert completions(shell, "backprop train c.yaml diagnostics=", tmp_path) == [
+        "diagnostics=true",
+        "diagnostics=false",
     ]
+    assert completions(shell, "backprop train c.yaml eta=", tmp_path) == []
+    assert completions(shell, "backprop runs list --where status=d", tmp_path) == ["status=diverged", "status=dead"]
 
 
-@pytest.mark.parametrize(
-    ("line", "completed"),
-    [
-        ("backprop train c.yaml activation = so", ["softplus", "softmax"]),
-        ("backprop train c.yaml eta = 0.5 cost = q", ["quadratic"]),
-        ("backprop train c.yaml activation =", list(ACTIVATIONS)),
-        ("backprop train c.yaml eta = 0.5 act", ["activation="]),
-        ("backprop train c.yaml eta=0.5 activation=so", ["activation=softplus", "activation=softmax"]),
-        ("backprop runs list --where = status = fin", ["finished"]),
-        ("backprop runs list --where status = fin", ["finished"]),
-        ("backprop eval @ la", ["@last"]),
-    ],
-)
-def test_bash_hears_of_what_follows_where_it_took_a_word_apart(runs, line, completed):
-    assert words("bash", line, runs) == completed
-
-
-@pytest.mark.parametrize("action", ["fetch", "verify", "path"])
+@pytest.mark.parametrize("action", ["fetch", "verify", "path", "show"])
 def test_data_sets_and_templates_and_columns_are_completed(tmp_path, action):
-    assert words("bash", f"backprop data {action} ", tmp_path) == list(DATASETS)
-    assert words("bash", "backprop init --template mnist-", tmp_path) == ["mnist-best"]
-    assert words("bash", "backprop runs list --sort val_a", tmp_path) == ["val_accuracy"]
-    assert words("bash", "backprop comp", tmp_path) == ["completion"]
+    assert completions("bash", f"backprop data {action} ", tmp_path) == list(DATASETS)
+    assert completions("bash", "backprop init --template mnist-", tmp_path) == ["mnist-best"]
+    assert completions("bash", "backprop runs list --sort val_a", tmp_path) == ["val_accuracy"]
+    assert completions("bash", "backprop comp", tmp_path) == ["completion"]
 
 
-def test_the_options_of_a_key_are_those_of_all_that_it_may_be():
+def test_options_of_a_key_are_those_of_all_its_alternatives():
     kinds = {**OPTIMIZERS, **MINIMIZERS}.values()
     options = {"name", *(field.name for kind in kinds for field in fields(kind))}
     assert {key for key in keys_and_words() if key.startswith("optimizer.")} == {
@@ -138,35 +122,84 @@ def test_completion_loads_nothing_heavy(tmp_path):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_the_script_is_one_that_its_shell_can_read(backprop, tmp_path, shell):
-    script = backprop("completion", shell)
-    assert script.code == 0
-    assert f"_BACKPROP_COMPLETE={shell}_complete" in script.out
-    (tmp_path / "script").write_text(script.out)
-    if program := shutil.which(shell):
-        subprocess.run([program, "-n", tmp_path / "script"], check=True)
+@pytest.fixture
+def shell_folder(backprop, runs):
+    """The folder of the runs, with the scripts of the shells and a `backprop` that prints its arguments."""
+    for shell in SHELLS:
+        (runs / f"script.{shell}").write_text(backprop("completion", shell).out)
+    (runs / "bin").mkdir()
+    (runs / "bin/backprop").write_text(
+        '#!/bin/sh\nif [ -z "$_BACKPROP_COMPLETE" ]; then printf "<%s>" "$@"; echo END; exit; fi\n'
+        f"exec {sys.executable} -c 'from backprop_cli.cli.main import main; main()'\n"
+    )
+    (runs / "bin/backprop").chmod(0o755)
+    return runs
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_bash_completes_with_the_script(backprop, runs):
-    (runs / "script").write_text(backprop("completion", "bash").out)
-    Path(runs / "backprop").write_text(f"#!/bin/sh\nexec {sys.executable} -m backprop_cli\n")
-    (runs / "backprop").chmod(0o755)
-    press = """
-        . ./script
-        compopt() { echo compopt $*; }
-        COMP_WORDS=(./backprop "$@") COMP_CWORD=$#
-        _backprop_completion ./backprop
-        printf '%s\n' "${COMPREPLY[@]}"
-    """
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+START = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], ". ./script.bash"),
+    "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit && compinit -u -D && . ./script.zsh"),
+}
 
-    def reply(*words):
-        command = ["bash", "--norc", "-c", press, "bash", *words]
-        return subprocess.run(command, cwd=runs, env=env, capture_output=True, text=True, check=True).stdout.split("\n")
 
-    assert reply("train", "c.yaml", "activation", "=", "so") == ["softplus", "softmax", ""]
-    assert reply("train", "c.yaml", "act") == ["compopt -o nospace", "activation=", ""]
-    assert reply("train", "c") == ["compopt -o default", "", ""]
-    assert reply("eval", "wi") == ["wider", ""]
+def arguments_after_tab(shell, folder, line):
+    """The arguments of `backprop` when the tab key, then X, then return are pressed at the end of a line."""
+    command, setup = START[shell]
+    main, other = pty.openpty()
+    termios.tcsetwinsize(other, (40, 200))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{folder}/bin:{os.environ['PATH']}", "TERM": "dumb"}
+    env |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    process = subprocess.Popen(
+        command, stdin=other, stdout=other, stderr=other, cwd=folder, env=env, start_new_session=True
+    )
+    os.close(other)
+    os.write(main, f"{setup}\n{line}\tX\nexit\n".encode())
+    shown = b""
+    with os.fdopen(main, "rb", buffering=0) as terminal:
+        try:
+            while part := terminal.read(1 << 16):
+                shown += part
+        except OSError:  # how a terminal ends on Linux
+            pass
+    process.wait(10)
+    found = re.findall(r"(<[^\n]*>)END", shown.decode())
+    assert found, shown.decode()
+    return re.findall("<(.*?)>", found[-1])
+
+
+LINES = {
+    "backprop comp": ["completion"],
+    "backprop train c.yaml dtype=float3": ["train", "c.yaml", "dtype=float32"],
+    "backprop train c.yaml eta=0.5 diag": ["train", "c.yaml", "eta=0.5", "diagnostics="],
+    "backprop check 'c d.yaml' 'optimizer={name: adam}' cost=q": (
+        ["check", "c d.yaml", "optimizer={name: adam}", "cost=quadratic"]
+    ),
+    "backprop runs list --where status=fin": ["runs", "list", "--where", "status=finished"],
+    "backprop eval @l": ["eval", "@last"],
+    "backprop eval wi": ["eval", "wider"],
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("shell", START)
+def test_the_tab_key_completes_words_in_a_real_shell(shell_folder, shell, line):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    *words, last = LINES[line]
+    expected = [*words, f"{last}X"] if last.endswith("=") else [*words, last, "X"]
+    assert arguments_after_tab(shell, shell_folder, line) == expected
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+@pytest.mark.parametrize("line", LINES)
+def test_fish_completes_the_same_words(shell_folder, line):
+    command = ["fish", "--no-config", "-c", f'source script.fish; complete -C "{line}"']
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{shell_folder}/bin:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=shell_folder, env=env, capture_output=True, text=True, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == LINES[line][-1:]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_an_option_with_an_equals_sign(shell_folder):
+    line = "backprop runs list --where=status=fin"
+    assert arguments_after_tab("bash", shell_folder, line) == ["runs", "list", "--where=status=finished", "X"]

@@ -17,9 +17,9 @@ def digits(tmp_path):
     return Digits().load(Cache(tmp_path))
 
 
-def test_a_sheet_has_every_image_as_it_is(backprop, digits):
+def test_a_sheet_has_all_images_unchanged(backprop, digits):
     done = backprop("data", "show", "digits", "--split", "test", "--count", 12, "-o", "sheet.png")
-    assert (done.code, done.out) == (0, "12 of the test examples of digits, in sheet.png\n")
+    assert (done.code, done.out) == (0, "wrote 12 examples of digits (test) to sheet.png\n")
     sheet = np.asarray(Image.open("sheet.png"))
     for k, pixels in enumerate(digits[1].inputs[:12].reshape(-1, 8, 8)):
         y, x = 8 + 78 * (k // 10) + 14, 8 + 64 * (k % 10)
@@ -28,8 +28,9 @@ def test_a_sheet_has_every_image_as_it_is(backprop, digits):
         assert sheet[y - 14 : y, x : x + 30].min() < 128  # a caption
 
 
-def test_terminals_with_greys_show_the_images_in_greys(tmp_path, digits):
+def test_terminals_with_256_colours_show_images_in_greys(tmp_path, digits):
     _, shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", 1)
+    assert on_a_terminal(tmp_path, "data", "show", "digits", "--count", 1, "-q")[1] == shown
     caption, *lines = shown.rstrip().splitlines()
     assert caption == f"0: {digits[0].targets[0]}"
     cells = [re.findall(r"\x1b\[38;5;(\d+);48;5;(\d+)m▀", line) for line in lines]
@@ -42,7 +43,7 @@ def test_terminals_with_greys_show_the_images_in_greys(tmp_path, digits):
 @pytest.mark.parametrize(
     "env", [{"NO_COLOR": "1"}, {"TERM": "vt100"}, {"PYTHONIOENCODING": "ascii"}], ids=["NO_COLOR", "vt100", "ascii"]
 )
-def test_other_terminals_show_them_in_characters(tmp_path, env):
+def test_other_terminals_show_images_as_characters(tmp_path, env):
     _, shown = on_a_terminal(tmp_path, "data", "show", "digits", "--count", 4, size=(40, 60), **env)
     assert "\x1b" not in shown
     assert shown.isascii()
@@ -62,7 +63,7 @@ def test_a_class_a_split_and_a_start_can_be_chosen(backprop, digits):
     assert examples[0]["inputs"] == digits[0].inputs[1197 + rows[0]].tolist()
 
 
-def test_what_is_no_image_is_a_table(backprop):
+def test_other_examples_are_a_table(backprop):
     table = [line.split() for line in backprop("data", "show", "xor").out.splitlines()]
     assert table[0] == ["example", "x1", "x2", "label"]
     assert table[1:] == [["0", "0", "0", "0"], ["1", "0", "1", "1"], ["2", "1", "0", "1"], ["3", "1", "1", "0"]]
@@ -77,13 +78,13 @@ def test_a_table_can_be_written_as_csv(backprop, tmp_path):
     assert np.array_equal(np.array([row.split(",") for row in rows], float)[:, :2], train.inputs[:7].astype(float))
 
 
-def test_what_cannot_be_shown_is_said_in_a_line(backprop, monkeypatch):
+def test_wrong_options_are_one_line_and_exit_2(backprop, monkeypatch):
     for words, message in (
-        (("moons", "-o", "moons.png"), "moons is no set of images; a name that ends in .csv makes a table of it"),
+        (("moons", "-o", "moons.png"), "moons has no images; use -o FILE.csv for a table"),
         (("digits", "-o", "digits.gif"), "must end in .png or .csv"),
         (("digits", "--class", 10), "digits has classes 0 to 9"),
-        (("sine", "--class", 0), "sine has values, not classes"),
-        (("xor", "--split", "val"), "the val split of xor (0) has no examples"),
+        (("sine", "--class", 0), "sine is a regression data set"),
+        (("xor", "--split", "val"), "the val split of xor has no examples from 0 on (0 in all)"),
         (("digits", "--start", 5000), "has no examples from 5000 on"),
         (("cifar",), "no data set 'cifar'"),
     ):

@@ -20,6 +20,10 @@ def test_an_experiment_is_checked_parameter_by_parameter(backprop, tiny):
     assert [row["parameters"] for row in result["rows"]] == ["W1", "b1", "W2", "b2"]
     assert [row["checked"] for row in result["rows"]] == [64 * 12, 12, 120, 10]
     assert result["rows"][0]["at"].startswith("W1[")
+    for row in result["rows"]:
+        assert list(row) == ["parameters", "checked", "skipped", "error", "at", "ok"]
+        assert 0 <= row["error"] < 1e-7
+        assert row["ok"] is True
     assert backprop("gradcheck", tiny).out.count("ok") == 4
 
 
@@ -35,6 +39,10 @@ def test_a_wrong_gradient_is_exit_4_and_shown(backprop, tiny, monkeypatch):
     assert done.code == 4
     assert "WRONG" in done.out
     assert "error: the gradient is wrong in 4 of 4 checks" in done.err
+    result = json.loads(backprop("gradcheck", tiny, "--json").out)
+    assert result["ok"] is False
+    assert [row["ok"] for row in result["rows"]] == [False] * 4
+    assert all(row["error"] > 1e-4 for row in result["rows"])
 
 
 def test_a_tolerance_that_cannot_be_met_is_exit_4(backprop, tiny):

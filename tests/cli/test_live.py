@@ -7,7 +7,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-from backprop_cli.cli.chart import Chart
+from backprop_cli.plots.terminal.chart import Chart
 from tests.cli.helpers import on_a_terminal
 
 
@@ -40,7 +40,7 @@ def test_a_line_from_corner_to_corner_has_a_dot_in_each_row_and_column():
     assert diagonal(dots=True) == "      1 │⡠⠊"
 
 
-def test_plain_marks_tell_curves_apart_without_colours():
+def test_plain_marks_distinguish_curves_without_colours():
     curves = {"train": [(1, 0.5), (3, 1.0)], "validation": [(1, 0.5), (3, 0.0)]}
     lines = Chart(3, "{:.1f}".format, dots=False).lines(curves, 80, 4)
     assert re.fullmatch(r" +1\.0 \| .*o +o +1\.0 train", lines[0])
@@ -52,14 +52,14 @@ def test_plain_marks_tell_curves_apart_without_colours():
 @pytest.mark.parametrize(("width", "height"), [(30, 3), (80, 12)])
 @pytest.mark.parametrize("dots", [True, False])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1e-30])
-def test_a_chart_never_exceeds_its_place(points, width, height, dots, value):
+def test_a_chart_never_exceeds_its_width_and_height(points, width, height, dots, value):
     curve = [(k, value * (k % 2 or 1)) for k in range(1, points + 1)]
     lines = Chart(points, "{:.2g}".format, log=True, dots=dots).lines({"train": curve}, width, height)
     assert len(lines) == height
     assert max(len(re.sub("\x1b.*?m", "", line)) for line in lines) <= width
 
 
-def test_the_chart_stays_under_the_bar_with_the_figures_of_the_last_epoch(tiny):
+def test_the_chart_stays_below_the_bar_with_the_metrics_of_the_last_epoch(tiny):
     code, shown = on_a_terminal(tiny.parent, "train", tiny, "--live", "epochs=30", size=(40, 80))
     lines = seen(shown, 40)
     assert code == 0
@@ -81,7 +81,7 @@ def test_a_resumed_run_shows_the_curves_from_their_beginning(tiny):
     assert chart_of(seen(resumed)) == chart_of(seen(whole))
 
 
-def test_in_regression_the_cost_is_charted(tmp_path):
+def test_regression_charts_the_cost(tmp_path):
     (tmp_path / "sine.yaml").write_text("dataset: sine\nlayers: 1-5-1\noutput: identity\neta: 0.1\nepochs: 3\n")
     _, shown = on_a_terminal(tmp_path, "train", "sine.yaml", "--live")
     lines = seen(shown)
@@ -89,7 +89,7 @@ def test_in_regression_the_cost_is_charted(tmp_path):
     assert f"{float(metrics(tmp_path / 'runs/sine-001')[-1]['val_cost']):.2g} validation" in "\n".join(chart_of(lines))
 
 
-def test_where_there_is_no_terminal_live_changes_nothing(backprop, tiny):
+def test_live_changes_nothing_without_a_terminal(backprop, tiny):
     without, live = backprop("train", tiny), backprop("train", tiny, "--live")
     assert live.code == 0
     times = re.compile(r"\d+ ms|[\d.]+ s\b|tiny-00\d")
@@ -98,7 +98,7 @@ def test_where_there_is_no_terminal_live_changes_nothing(backprop, tiny):
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}], ids=["NO_COLOR", "ascii"])
-def test_terminals_without_colours_or_braille_get_plain_marks(tiny, env):
+def test_terminals_without_colours_or_braille_show_plain_marks(tiny, env):
     _, shown = on_a_terminal(tiny.parent, "train", tiny, "--live", **env)
     chart = "\n".join(chart_of(seen(shown)))
     assert chart.isascii()
@@ -107,14 +107,14 @@ def test_terminals_without_colours_or_braille_get_plain_marks(tiny, env):
 
 
 @pytest.mark.parametrize("size", [(6, 80), (24, 25)], ids=["low", "narrow"])
-def test_a_terminal_without_room_has_its_bar_alone(tiny, size):
+def test_a_small_terminal_shows_only_the_bar(tiny, size):
     code, shown = on_a_terminal(tiny.parent, "train", tiny, "--live", size=size)
     assert code == 0
     assert "│" not in shown
     assert "\x1b" not in shown
 
 
-def test_the_chart_fits_a_terminal_that_has_become_smaller(tiny):
+def test_the_chart_fits_a_terminal_after_it_shrinks(tiny):
     def shrink(process, terminal):
         termios.tcsetwinsize(terminal, (12, 50))
 

@@ -5,15 +5,16 @@ import subprocess
 import sys
 import termios
 
+import click
 import pytest
 import yaml
 
-from backprop_cli.cli.main import COMMANDS
+from backprop_cli.cli.main import COMMANDS, cli
 from backprop_cli.config.schema import json_schema
 from tests.conftest import ROOT
 
 
-def test_check_shows_the_whole_experiment_as_a_config(backprop, tiny):
+def test_check_prints_the_experiment_with_defaults_as_a_config(backprop, tiny):
     done = backprop("check", tiny, "seed=4")
     assert done.code == 0
     values = yaml.safe_load(done.out)
@@ -22,7 +23,7 @@ def test_check_shows_the_whole_experiment_as_a_config(backprop, tiny):
     assert json.loads(backprop("check", tiny, "--json").out)["parameters"] == 910
 
 
-def test_check_touches_no_data(backprop, tmp_path):
+def test_check_loads_no_data(backprop, tmp_path):
     assert backprop("check", ROOT / "configs/mnist.yaml").code == 0
 
 
@@ -39,7 +40,7 @@ def test_init_writes_each_shipped_config_and_the_schema_beside_it(backprop, tmp_
     assert backprop("check", f"{template}.yaml").code == 0
 
 
-def test_init_does_not_replace_a_file_unless_told_to(backprop, tmp_path):
+def test_init_replaces_a_file_only_with_force(backprop, tmp_path):
     (tmp_path / "mine.yaml").write_text("precious")
     done = backprop("init", "mine.yaml")
     assert done.code == 2
@@ -50,7 +51,7 @@ def test_init_does_not_replace_a_file_unless_told_to(backprop, tmp_path):
     assert "mnist" in backprop("init", "--list").out
 
 
-def test_data_tells_verifies_and_fetches(backprop, serve, mnist_folder, tmp_path):
+def test_data_is_located_fetched_and_verified(backprop, serve, mnist_folder, tmp_path):
     cache = tmp_path / "cache"
     assert backprop("data", "path", "--data-dir", cache).out == f"{cache / 'mnist'}\n"
     assert backprop("data", "verify", "--data-dir", cache).code == 5
@@ -66,30 +67,31 @@ def test_data_tells_verifies_and_fetches(backprop, serve, mnist_folder, tmp_path
     assert backprop("data", "fetch", "cifar").code == 2
 
 
-def test_help_is_there_for_every_command(backprop):
+def test_every_command_has_help(backprop):
     assert all(command in backprop("--help").out for command in COMMANDS)
     for command in COMMANDS:
         assert backprop(command, "--help").code == 0
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--help"],
-        *([command, "--help"] for command in COMMANDS),
-        ["data", "fetch", "--help"],
-        ["data", "show", "--help"],
-    ],
-)
+def every_command():
+    """The words of each command and subcommand."""
+    yield []
+    for name in COMMANDS:
+        yield [name]
+        command = cli.get_command(click.Context(cli), name)
+        yield from ([name, inner] for inner in getattr(command, "commands", ()))
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
 def test_help_loads_nothing_heavy(words):
     code = (
         "import sys\nfrom backprop_cli.cli.main import main\n"
-        "heavy = {'numpy', 'requests', 'pydantic', 'yaml', 'tqdm', 'matplotlib', 'jinja2', 'PIL'}\n"
+        "heavy = {'numpy', 'requests', 'pydantic', 'yaml', 'tqdm', 'matplotlib', 'jinja2', 'PIL', 'scipy'}\n"
         "try:\n    main(sys.argv[1:])\n"
         "finally:\n    print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-c", code, *words, "--help"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -109,7 +111,7 @@ def test_a_traceback_is_for_debug_only(backprop, tmp_path):
     assert "Traceback" in backprop("eval", "x.npz", "--debug").err
 
 
-def test_colour_is_for_terminals_that_want_it(tmp_path):
+def test_colour_is_used_on_terminals_unless_no_color_is_set(tmp_path):
     def error_of(**env):
         main, other = pty.openpty()
         command = [sys.executable, "-m", "backprop_cli", "check", "none.yaml"]
@@ -122,14 +124,14 @@ def test_colour_is_for_terminals_that_want_it(tmp_path):
     assert error_of(NO_COLOR="1").startswith(b"error:")
 
 
-def test_without_a_command_there_is_help(backprop):
+def test_help_is_printed_without_a_command(backprop):
     for words in ((), ("data",)):
         done = backprop(*words)
         assert done.code == 2
         assert done.err.startswith("Usage: ")
 
 
-def test_verbose_tells_more(backprop, tiny):
+def test_verbose_prints_more(backprop, tiny):
     assert "BLAS" in backprop("train", tiny, "-v").err
     assert "BLAS" not in backprop("train", tiny).err
 

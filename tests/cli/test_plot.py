@@ -2,15 +2,16 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from backprop_cli import gallery
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.digits import Digits
 from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
+from backprop_cli.plots import learning_curves, registry
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint, to_bytes
 
 MAGIC = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -27,7 +28,7 @@ def kinds(done):
     return [picture["kind"] for picture in json.loads(done.out)["pictures"]]
 
 
-def test_all_that_a_run_has_is_drawn_into_its_folder(backprop, run):
+def test_all_available_plots_are_written_to_the_folder_of_the_run(backprop, run):
     done = backprop("plot", "run")
     assert (done.code, done.err) == (0, "")
     paths = [run / "plots" / f"{kind}.png" for kind in IMAGES]
@@ -40,7 +41,7 @@ def test_all_that_a_run_has_is_drawn_into_its_folder(backprop, run):
         assert 200 < height < 2000
 
 
-def test_a_file_of_any_format_or_a_folder_may_be_named(backprop, run, tmp_path):
+def test_output_is_a_file_of_any_format_or_a_folder(backprop, run, tmp_path):
     for format, magic in MAGIC.items():
         assert backprop("plot", "run", "--kind", "curves", "-o", f"new/c.{format}").code == 0
         assert (tmp_path / "new" / f"c.{format}").read_bytes().startswith(magic)
@@ -49,7 +50,7 @@ def test_a_file_of_any_format_or_a_folder_may_be_named(backprop, run, tmp_path):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_several_runs_share_their_curves(backprop, run, tiny, tmp_path):
+def test_several_runs_share_one_chart_of_learning_curves(backprop, run, tiny, tmp_path):
     assert backprop("train", tiny, "eta=0.1", "layers=64-10", "--name", "v1.5").code == 0
     done = backprop("plot", "run", "v1.5", "run", "--kind", "curves", "--kind", "weights", "--json")
     pictures = json.loads(done.out)["pictures"]
@@ -63,29 +64,29 @@ def test_several_runs_share_their_curves(backprop, run, tiny, tmp_path):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_runs_that_differ_by_seed_become_one_unless_each_is_wanted(backprop, run, tiny, monkeypatch):
+def test_runs_that_differ_by_seed_become_their_mean_unless_each(backprop, run, tiny, monkeypatch):
     for seed in (1, 2):
         assert backprop("train", tiny, f"seed={seed}", "--name", f"seed{seed}").code == 0
     assert backprop("train", tiny, "eta=0.5", "--name", "slow").code == 0
     labels = []
-    draw = gallery.draw_curves
-    monkeypatch.setattr(gallery, "draw_curves", lambda c: labels.append([one.label for one in c]) or draw(c))
+    draw = learning_curves.draw_curves
+    monkeypatch.setattr(learning_curves, "draw_curves", lambda c: labels.append([one.label for one in c]) or draw(c))
     words = ("plot", "run", "seed1", "seed2", "slow", "--kind", "curves")
     assert backprop(*words).code == 0
     assert backprop(*words, "--each").code == 0
     assert labels == [
-        ["eta=1.0 (mean of 3 seeds)", "slow  eta=0.5"],
+        ["run … seed2  eta=1.0 (mean of 3 seeds)", "slow  eta=0.5"],
         ["run  eta=1.0 seed=0", "seed1  eta=1.0 seed=1", "seed2  eta=1.0 seed=2", "slow  eta=0.5 seed=0"],
     ]
 
 
 @pytest.mark.parametrize("cost", ["quadratic", "cross_entropy"])
 @pytest.mark.usefixtures("unrendered")
-def test_the_mistakes_are_those_of_the_best_checkpoint_the_worst_first(backprop, tiny, tmp_path, monkeypatch, cost):
+def test_mistakes_are_those_of_the_best_checkpoint_most_confident_first(backprop, tiny, tmp_path, monkeypatch, cost):
     assert backprop("train", tiny, f"cost={cost}", "--name", "run").code == 0
     drawn = []
-    draw = gallery.draw_mistakes
-    monkeypatch.setattr(gallery, "draw_mistakes", lambda *a: drawn.append(a) or draw(*a))
+    draw = registry.draw_mistakes
+    monkeypatch.setattr(registry, "draw_mistakes", lambda *a: drawn.append(a) or draw(*a))
     assert backprop("plot", "run", "--kind", "mistakes").code == 0
     ((images, truth, predicted, given),) = drawn
 
@@ -117,7 +118,7 @@ def test_the_mistakes_are_those_of_the_best_checkpoint_the_worst_first(backprop,
     ids=["moons", "blobs", "xor", "parity", "sine"],
 )
 @pytest.mark.usefixtures("unrendered")
-def test_every_kind_of_data_has_its_pictures(backprop, tmp_path, config, expected):
+def test_available_kinds_depend_on_the_data_set(backprop, tmp_path, config, expected):
     (tmp_path / "c.yaml").write_text(config + "epochs: 1\n")
     assert backprop("train", "c.yaml", "--name", "run").code == 0
     done = backprop("plot", "run", "--json")
@@ -126,7 +127,7 @@ def test_every_kind_of_data_has_its_pictures(backprop, tmp_path, config, expecte
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_other_encodings_predict_what_eval_says(backprop, tmp_path):
+def test_confusion_agrees_with_eval_for_other_encodings(backprop, tmp_path):
     (tmp_path / "c.yaml").write_text(
         "dataset: {name: blobs, classes: 4}\nlayers: [2, 4, 2]\ntargets: binary\nepochs: 2\n"
     )
@@ -136,19 +137,19 @@ def test_other_encodings_predict_what_eval_says(backprop, tmp_path):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_what_needs_data_is_left_out_with_a_warning(backprop, run, tmp_path):
+def test_plots_that_need_unavailable_data_are_skipped_with_a_warning(backprop, run, tmp_path):
     best = run / "checkpoints/best.npz"
     good = read_checkpoint(best)
     changed = {"dataset": "mnist", "layers": [784, 12, 10], "validation": 10_000}
     meta = good.meta.model_copy(update={"experiment": good.meta.experiment | changed})
-    first = (np.zeros((12, 784), np.float32), good.layers[0][1])
-    best.write_bytes(to_bytes(Checkpoint(meta, [first, good.layers[1]])))
+    parameters = good.parameters | {"W1": np.zeros((12, 784), np.float32)}
+    best.write_bytes(to_bytes(Checkpoint(meta, parameters)))
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(record | {"experiment": meta.experiment}))
     away = ("--offline", "--data-dir", tmp_path / "none")
     done = backprop("plot", "run", *away, "--json")
     assert (done.code, kinds(done)) == (0, ["curves", "weights"])
-    assert done.err.startswith("warning: no confusion and mistakes: mnist is not to be had")
+    assert done.err.startswith("warning: no confusion and mistakes: dataset 'mnist' is not available")
     assert done.err.count("\n") == 1
     assert backprop("plot", "run", "--kind", "confusion", *away).code == 5
 
@@ -159,27 +160,29 @@ def test_a_checkpoint_of_another_network_is_not_drawn(backprop, run, tiny):
     shutil.copy("runs/other/checkpoints/best.npz", run / "checkpoints/best.npz")
     done = backprop("plot", "run", "--kind", "weights")
     assert done.code == 1
-    assert done.err.startswith("error: no weights: runs/run/checkpoints/best.npz: a checkpoint of another experiment")
+    assert done.err.startswith(
+        "error: no weights: runs/run/checkpoints/best.npz: the checkpoint belongs to another experiment"
+    )
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_a_run_that_was_extended_is_still_itself(backprop, run):
+def test_an_extended_run_can_be_plotted(backprop, run):
     assert backprop("resume", "run", "--epochs", 4).code == 0
-    assert backprop("plot", "run", "--kind", "weights", "--which", "last").code == 0
+    assert backprop("plot", "run", "--kind", "weights", "--checkpoint", "last").code == 0
     assert backprop("plot", "run", "--kind", "weights").code == 0
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_what_cannot_be_drawn_is_said_in_a_line(backprop, run, tmp_path):
+def test_errors_are_one_line(backprop, run, tmp_path):
     (tmp_path / "empty").mkdir()
     for words, code, message in (
         (("empty",), 2, "empty: not a run's folder"),
-        (("none",), 2, "'none' is no checkpoint, no run's folder"),
-        (("run", "-o", "x.png"), 2, "one file for 4 pictures (curves, confusion, mistakes, weights)"),
-        (("run", "--kind", "curves", "-o", "x.jpg"), 2, "there is no format .jpg"),
-        (("run", "--kind", "curves", "-o", "x.png", "--format", "svg"), 2, "no file of --format svg"),
+        (("none",), 2, "no checkpoint, run folder or run named 'none' found"),
+        (("run", "-o", "x.png"), 2, "one file for 4 plots (curves, confusion, mistakes, weights)"),
+        (("run", "--kind", "curves", "-o", "x.jpg"), 2, "unknown format .jpg"),
+        (("run", "--kind", "curves", "-o", "x.png", "--format", "svg"), 2, "does not match --format svg"),
         (("run", "--kind", "gradients"), 2, "train with diagnostics=true"),
-        (("run", "--kind", "function"), 2, "digits is no data of two inputs"),
+        (("run", "--kind", "function"), 2, "digits is neither a 2-D classification nor"),
     ):
         done = backprop("plot", *words)
         assert (done.code, done.out) == (code, "")
@@ -190,7 +193,7 @@ def test_what_cannot_be_drawn_is_said_in_a_line(backprop, run, tmp_path):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_what_was_asked_for_and_can_be_drawn_is_also_where_something_else_fails(backprop, run):
+def test_requested_plots_are_written_even_if_another_one_fails(backprop, run):
     (run / "checkpoints/best.npz").write_bytes(b"PK no")
     done = backprop("plot", "run", "--kind", "curves", "--kind", "weights")
     assert (done.code, done.out) == (1, "runs/run/plots/curves.png\n")
@@ -199,24 +202,84 @@ def test_what_was_asked_for_and_can_be_drawn_is_also_where_something_else_fails(
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_a_run_that_goes_on_is_drawn_as_far_as_it_got(backprop, run):
+def test_a_run_in_training_is_plotted_up_to_its_last_epoch(backprop, run):
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(record | {"status": "running"}))
     done = backprop("plot", "run", "--kind", "curves")
     assert done.code == 0
-    assert "this is how far it got" in done.err
+    assert "showing the epochs completed so far" in done.err
     (run / "metrics.csv").unlink()
     done = backprop("plot", "run", "--kind", "curves")
     assert done.code == 1
-    assert "no epoch has been finished" in done.err
+    assert "no epoch was completed" in done.err
 
 
-def test_without_matplotlib_a_line_says_what_to_install(backprop, run, monkeypatch):
+def test_without_matplotlib_the_error_names_what_to_install(backprop, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for command in ("plot", "report"):
         done = backprop(command, "run")
         assert done.code == 2
-        assert (
-            done.err == "error: this needs matplotlib: pip install matplotlib, or the program with its extra 'plot'\n"
-        )
+        assert done.err == "error: matplotlib not installed: pip install matplotlib, or install the extra 'plot'\n"
     assert backprop("eval", "run").code == 0
+
+
+def curves_of(monkeypatch):
+    """The arguments of each call of draw_curves."""
+    drawn = []
+    draw = learning_curves.draw_curves
+    monkeypatch.setattr(learning_curves, "draw_curves", lambda curves: drawn.append(curves) or draw(curves))
+    return drawn
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_run_with_the_same_config_and_seed_is_not_drawn_and_named(backprop, run, tiny, monkeypatch):
+    drawn = curves_of(monkeypatch)
+    for name in ("again", "other"):
+        assert backprop("train", tiny, f"seed={int(name == 'other')}", "--name", name).code == 0
+    done = backprop("plot", "run", "again", "other", "--kind", "curves")
+    assert (done.code, done.err) == (
+        0,
+        "warning: plots/curves.png: not drawn, same config and seed as another run: again\n",
+    )
+    assert [(one.label, len(one.columns["val_cost"])) for one in drawn[0]] == [("run … other (mean of 2 seeds)", 2)]
+    backprop("plot", "run", "again", "--kind", "curves")
+    assert [(one.label, len(one.columns["val_cost"])) for one in drawn[1]] == [("run", 1)]
+    backprop("plot", "run", "again", "--kind", "curves", "--each")
+    assert [one.label for one in drawn[2]] == ["run", "again"]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_there_are_no_more_curves_than_colours_and_the_others_are_named(backprop, tiny, monkeypatch):
+    drawn = curves_of(monkeypatch)
+    names = [f"r{number:02d}" for number in range(12)]
+    for number, name in enumerate(names):
+        assert backprop("train", tiny, "epochs=1", f"eta={number + 1}", "--name", name).code == 0
+    done = backprop("plot", *names, "--kind", "curves", "--json")
+    note = "10 of 12 curves are drawn; not drawn: r10, r11"
+    assert done.err == f"warning: plots/curves.png: {note}\n"
+    assert json.loads(done.out)["pictures"][0]["notes"] == [note]
+    assert [one.label for one in drawn[0]] == [f"{name}  eta={n}.0" for n, name in enumerate(names[:10], start=1)]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_all_labels_have_the_same_form(backprop, run, tiny, monkeypatch):
+    drawn = curves_of(monkeypatch)
+    long = ("layers=64-11-12-13-14-15-16-10", "optimizer={name: momentum, mu: 0.875}", "lambda=0.03125")
+    assert backprop("train", tiny, *long, "--name", "long").code == 0
+    assert backprop("plot", "run", "long", "--kind", "curves").code == 0
+    assert [one.label for one in drawn[0]] == ["run", "long"]
+    assert (
+        backprop("train", tiny, "eta=0.5", "--name", "a-very-long-name-of-a-run-for-which-there-is-no-room").code == 0
+    )
+    assert backprop("plot", "run", "a-very", "--kind", "curves").code == 0
+    assert [one.label for one in drawn[1]] == ["eta=1.0", "eta=0.5"]
+
+
+def test_names_of_runs_are_drawn_as_they_are(backprop, run, tiny):
+    strange = run.with_name("a$\\frac$b\x1b[31m")
+    assert backprop("train", tiny, "eta=0.5", "--name", "other").code == 0
+    Path("runs/other").rename(strange)
+    done = backprop("plot", "run", strange, "--kind", "curves", "-o", "c.svg")
+    assert (done.code, done.err) == (0, "")
+    ElementTree.parse("c.svg")
+    assert backprop("report", "run", strange).code == 0

@@ -35,7 +35,7 @@ def runs(backprop, tiny):
 
 
 class Page(HTMLParser):
-    """Every element with its attributes, in order, and the text there is."""
+    """All elements with their attributes, in order, and all text."""
 
     def __init__(self, path):
         super().__init__()
@@ -52,7 +52,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def test_the_page_of_a_run_has_all_there_is_to_know(backprop, runs):
+def test_the_report_of_a_run_has_metrics_config_and_environment(backprop, runs):
     done = backprop("report", "eta9")
     assert (done.code, done.out, done.err) == (0, "runs/eta9/report.html\n", "")
     page = Page("runs/eta9/report.html")
@@ -67,7 +67,7 @@ def test_the_page_of_a_run_has_all_there_is_to_know(backprop, runs):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_the_page_is_whole_in_itself_and_says_what_its_pictures_show(backprop, runs):
+def test_the_report_is_self_contained_and_accessible(backprop, runs):
     backprop("report", "eta9", "eta10")
     page = Page("report.html")
     assert all(image["src"].startswith("data:image/") and len(image["alt"]) > 20 for image in page.all("img"))
@@ -83,7 +83,7 @@ def test_the_page_is_whole_in_itself_and_says_what_its_pictures_show(backprop, r
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_several_runs_are_compared_by_what_differs(backprop, runs, tmp_path):
+def test_several_runs_are_compared_by_the_config_keys_that_differ(backprop, runs, tmp_path):
     done = backprop("report", "eta10", "eta9", "eta0.5", "-o", "new/r.html", "--json")
     assert json.loads(done.out) == {"report": "new/r.html", "runs": ["runs/eta10", "runs/eta9", "runs/eta0.5"]}
     header, *rows = re.findall(r"<tr>.*?</tr>", Path("new/r.html").read_text(), re.DOTALL)[:4]
@@ -97,7 +97,7 @@ def test_several_runs_are_compared_by_what_differs(backprop, runs, tmp_path):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_nothing_in_a_run_can_put_code_into_the_page(backprop, runs):
+def test_values_of_a_run_cannot_inject_code(backprop, runs):
     path = Path("runs/eta9/run.json")
     evil = "<script>alert(1)</script>"
     record = json.loads(path.read_text())
@@ -109,18 +109,18 @@ def test_nothing_in_a_run_can_put_code_into_the_page(backprop, runs):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_a_page_is_written_of_whatever_a_run_left(backprop, runs):
+def test_a_report_is_written_for_damaged_runs(backprop, runs):
     Path("runs/eta9/checkpoints/best.npz").unlink()
     done = backprop("report", "eta9")
     assert done.code == 0
     assert "warning: no confusion and mistakes and weights: runs/eta9/checkpoints/best.npz" in done.err
     Path("runs/eta10/metrics.csv").unlink()
-    Path("runs/eta10/run.json").write_text('{"status": "running", "best": null, "argv": 3}')
+    Path("runs/eta10/run.json").write_text('{"status": "running", "best": null}')
     done = backprop("report", "eta10", "eta9", "-q")
     assert (done.code, done.out) == (0, "report.html\n")
     done = backprop("report", "nowhere")
     assert done.code == 2
-    assert done.err.startswith("error: 'nowhere' is no")
+    assert done.err.startswith("error: no checkpoint, run folder or run named 'nowhere' found")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")

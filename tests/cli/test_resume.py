@@ -12,7 +12,7 @@ from tests.cli.helpers import numbers, record_of, running, same_bits
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
-def test_five_epochs_resumed_to_ten_are_ten_epochs(backprop, tiny, tmp_path, optimizer):
+def test_five_epochs_resumed_to_ten_equal_ten_epochs(backprop, tiny, tmp_path, optimizer):
     words = (f"optimizer={optimizer}", "eta=0.1", "lambda=0.5")
     backprop("train", tiny, "epochs=10", "--name", "whole", *words)
     backprop("train", tiny, "epochs=5", "--name", "parts", *words)
@@ -27,12 +27,32 @@ def test_five_epochs_resumed_to_ten_are_ten_epochs(backprop, tiny, tmp_path, opt
     assert "epochs: 10" in (tmp_path / "runs/parts/config.yaml").read_text()
 
 
-def test_resuming_a_finished_run_says_how_to_extend_it(backprop, tiny):
-    backprop("train", tiny)
+def test_resume_of_a_finished_run_changes_nothing_and_exits_0(backprop, tiny):
+    trained = backprop("train", tiny)
+    before = {path: path.read_bytes() for path in Path("runs/tiny-001").rglob("*") if path.is_file()}
+    for words in ((), ("--epochs", 3)):
+        done = backprop("resume", "@last", *words)
+        message = "runs/tiny-001 is already finished (3 epochs); to train longer use --epochs 6\n"
+        assert (done.code, done.out, done.err) == (0, trained.out, message)
+    result = json.loads(backprop("resume", "@last", "--json").out)
+    assert {key: result[key] for key in ("run", "status", "epochs")} == {
+        "run": "runs/tiny-001",
+        "status": "finished",
+        "epochs": 3,
+    }
+    assert result["test"] == record_of("tiny-001")["test"]
+    assert before == {path: path.read_bytes() for path in Path("runs/tiny-001").rglob("*") if path.is_file()}
+    done = backprop("resume", "@last", "--epochs", 2)
+    assert (done.code, "already has 3 epochs" in done.err) == (2, True)
+
+
+def test_resume_of_a_diverged_run_is_one_error_line_and_exit_3(backprop, tmp_path):
+    (tmp_path / "wild.yaml").write_text("dataset: sine\nlayers: 1-20-1\neta: 1e20\nactivation: relu\n")
+    assert backprop("train", "wild.yaml").code == 3
+    at = record_of("wild-001")["diverged"]
     done = backprop("resume", "@last")
-    assert done.code == 2
-    assert "--epochs 6" in done.err
-    assert backprop("resume", "@last", "--epochs", 2).code == 2
+    assert (done.code, done.out, done.err.count("\n")) == (3, "", 1)
+    assert done.err.startswith(f"error: runs/wild-001 diverged in epoch {at['epoch']}, step {at['step']}, and would")
 
 
 def test_resume_warns_when_the_environment_changed(backprop, tiny, tmp_path):
@@ -41,7 +61,7 @@ def test_resume_warns_when_the_environment_changed(backprop, tiny, tmp_path):
     record.write_text(record.read_text().replace('"threads": 1', '"threads": 7'))
     done = backprop("resume", "@last", "--epochs", 4)
     assert done.code == 0
-    assert "warning: blas changed, so the bits may differ" in done.err
+    assert "warning: blas changed, so results may not be bit-identical" in done.err
 
 
 @pytest.fixture
@@ -53,7 +73,7 @@ def long(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_whole(backprop, long, number, code):
+def test_a_signal_saves_and_the_resumed_run_is_bit_identical(backprop, long, number, code):
     backprop("train", long, "--name", "whole")
     with running("train", long, "--name", "parts") as process:
         time.sleep(0.01)  # into the second epoch
@@ -63,10 +83,10 @@ def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_
     assert "stopped in epoch" in err
     assert "backprop resume runs/parts" in err
     assert "interrupted" in out
-    meta = read_checkpoint(Path("runs/parts/checkpoints/last.npz")).meta
-    assert 1 <= meta.epoch < 4
-    assert 0 < meta.step < 1197
-    assert meta.seconds > 0  # the time of the part, which the row of the epoch will have in it
+    status = read_checkpoint(Path("runs/parts/checkpoints/last.npz")).meta.status
+    assert 1 <= status.epoch < 4
+    assert 0 < status.step < 1197
+    assert status.seconds > 0  # the time of the part, which the row of the epoch will have in it
     assert record_of("parts")["status"] == "interrupted"
     assert backprop("resume", "parts").code == 0
     assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
@@ -75,7 +95,7 @@ def test_a_signal_inside_an_epoch_saves_and_the_resumed_run_has_the_bits_of_the_
         assert record_of("whole")[key] == record_of("parts")[key]
 
 
-def test_a_killed_run_goes_on_from_its_last_epoch_with_nothing_missing(backprop, long):
+def test_a_killed_run_resumes_to_the_same_bits(backprop, long):
     backprop("train", long, "--name", "whole")
     with running("train", long, "--name", "parts") as process:
         process.kill()
@@ -88,7 +108,7 @@ def test_a_killed_run_goes_on_from_its_last_epoch_with_nothing_missing(backprop,
     assert sorted(os.listdir("runs/parts/checkpoints")) == ["best.npz", "last.npz"]
 
 
-def test_what_an_extended_run_says_of_itself_is_of_its_new_end(backprop, tiny):
+def test_the_record_of_an_extended_run_is_of_its_new_end(backprop, tiny):
     backprop("train", tiny, "--name", "run")
     before = record_of("run")
     Path("runs/run/run.json").write_text(json.dumps({**before, "diverged": {"epoch": 1, "step": 1}}))
@@ -121,15 +141,15 @@ def test_a_crash_after_the_metrics_row_does_not_repeat_the_row(backprop, tiny, t
     assert numbers(tmp_path / "runs/whole/metrics.csv") == numbers(tmp_path / "runs/parts/metrics.csv")
 
 
-def test_runs_of_float64_are_float64_and_resume_so(backprop, tiny):
+def test_float64_runs_resume_in_float64(backprop, tiny):
     backprop("train", tiny, "dtype=float64", "epochs=2", "--name", "parts")
     backprop("resume", "parts", "--epochs", 4)
     backprop("train", tiny, "dtype=float64", "epochs=4", "--name", "whole")
-    assert read_checkpoint(Path("runs/parts/checkpoints/last.npz")).layers[0][0].dtype == np.float64
+    assert read_checkpoint(Path("runs/parts/checkpoints/last.npz")).parameters["W1"].dtype == np.float64
     assert same_bits("runs/whole/checkpoints/last.npz", "runs/parts/checkpoints/last.npz")
 
 
-def test_a_run_killed_before_its_final_test_is_finished_by_resume(backprop, tiny):
+def test_resume_finishes_a_run_killed_before_its_final_test(backprop, tiny):
     backprop("train", tiny, "--name", "run")
     record = record_of("run")
     Path("runs/run/run.json").write_text(json.dumps({**record, "status": "running", "test": None, "seconds": None}))
@@ -137,7 +157,7 @@ def test_a_run_killed_before_its_final_test_is_finished_by_resume(backprop, tiny
     assert (record_of("run")["status"], record_of("run")["test"]) == ("finished", record["test"])
 
 
-def test_resume_tells_what_was_changed_or_lost_in_the_folder(backprop, tiny):
+def test_resume_reports_what_was_changed_or_lost_in_the_folder(backprop, tiny):
     backprop("train", tiny, "--name", "run")
     Path("runs/run/config.yaml").write_text("eta: 0.7")
     Path("runs/run/checkpoints/best.npz").unlink()
@@ -145,8 +165,8 @@ def test_resume_tells_what_was_changed_or_lost_in_the_folder(backprop, tiny):
     Path("runs/run/metrics.csv").write_text("".join([*lines[:2], lines[3]]))
     done = backprop("resume", "run", "--epochs", 5)
     assert done.code == 0
-    assert "config.yaml is not what the run was started with" in done.err
-    assert "metrics.csv has 2 whole rows of 3" in done.err
+    assert "config.yaml was changed since the run started" in done.err
+    assert "metrics.csv has 2 valid rows for 3 epochs" in done.err
     assert "best.npz: cannot be read" in done.err
     assert record_of("run")["best"]["epoch"] in (4, 5)
     assert record_of("run")["status"] == "finished"

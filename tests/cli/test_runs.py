@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 
 def make(name, status="finished", accuracy=0.9, test=0.8, done=10, seconds=1.5, runs="runs", **config):
-    """The folder of a run, as far as a listing reads it."""
+    """Create the files of a run that `runs` reads."""
     folder = Path(runs, name)
     (folder / "checkpoints").mkdir(parents=True)
     experiment = {"dataset": "digits", "layers": [64, 10], "eta": 1.0, "epochs": 10, "seed": 0, **config}
@@ -39,7 +39,7 @@ def names(done):
     return [row["run"] for row in table_of(done)]
 
 
-def test_a_list_has_the_figures_and_only_the_keys_that_differ(backprop):
+def test_list_shows_metrics_and_the_config_keys_that_differ(backprop):
     make("a", eta=0.5, optimizer={"name": "momentum", "mu": 0.9})
     make("b", accuracy=0.95, done=8, seconds=75, eta=3.0, optimizer={"name": "momentum", "mu": 0.5})
     done = backprop("runs", "list")
@@ -53,7 +53,7 @@ def test_a_list_has_the_figures_and_only_the_keys_that_differ(backprop):
     assert done.err == ""
 
 
-def test_a_trained_run_is_listed_with_what_its_record_says(backprop, tiny):
+def test_list_agrees_with_the_record_of_a_trained_run(backprop, tiny):
     backprop("train", tiny, "epochs=1")
     (row,) = csv.DictReader(io.StringIO(backprop("runs", "list", "--csv").out))
     record = record_of("tiny-001")
@@ -65,7 +65,7 @@ def test_a_trained_run_is_listed_with_what_its_record_says(backprop, tiny):
     assert data["experiment"]["layers"] == [64, 12, 10]
 
 
-def test_a_run_that_predicts_values_is_listed_with_r2(backprop, tmp_path):
+def test_list_shows_r2_of_a_regression_run(backprop, tmp_path):
     words = ("dataset: sine", "layers: 1-4-1", "output: identity", "epochs: 2", "eta: 0.1")
     (tmp_path / "sine.yaml").write_text("\n".join(words))
     backprop("train", "sine.yaml")
@@ -90,7 +90,7 @@ def test_a_run_that_predicts_values_is_listed_with_r2(backprop, tmp_path):
         (("--sort", "name"), "abc"),
     ],
 )
-def test_runs_are_sorted_by_any_column_and_what_has_no_value_comes_last(backprop, words, order):
+def test_sort_by_any_column_puts_missing_values_last(backprop, words, order):
     make("a", accuracy=0.5, seconds=9, eta=2.0, optimizer={"name": "momentum", "mu": 0.5})
     make("b", accuracy=0.7, seconds=2, eta=10.0, optimizer={"name": "momentum", "mu": 0.9})
     make("c", accuracy=None, seconds=5, eta=0.5, optimizer="sgd")
@@ -116,7 +116,7 @@ def test_runs_are_sorted_by_any_column_and_what_has_no_value_comes_last(backprop
         (["seed=false"], ""),
     ],
 )
-def test_where_chooses_runs_by_their_config_and_status(backprop, conditions, chosen):
+def test_where_filters_by_config_and_status(backprop, conditions, chosen):
     make("a", eta=3.0, optimizer="sgd")
     make("b", eta=0.5, optimizer={"name": "momentum", "mu": 0.9}, status="diverged")
     make("c", eta=0.5, optimizer={"name": "momentum", "mu": 0.5}, layers=[64, 30, 10])
@@ -136,14 +136,14 @@ def test_where_chooses_runs_by_their_config_and_status(backprop, conditions, cho
         (("--csv", "--json"), "--csv and --json"),
     ],
 )
-def test_a_word_that_means_nothing_is_an_error_that_says_so(backprop, words, said):
+def test_invalid_arguments_of_list_are_usage_errors(backprop, words, said):
     make("a")
     done = backprop("runs", "list", *words)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
 
 
-def test_runs_that_differ_by_their_seed_become_a_row_with_mean_and_deviation(backprop):
+def test_group_by_seed_shows_mean_and_standard_deviation(backprop):
     accuracies = [0.90, 0.92, 0.97]
     for seed, accuracy in enumerate(accuracies):
         make(f"x{seed}", seed=seed, accuracy=accuracy, status="diverged" if seed == 2 else "finished")
@@ -153,6 +153,7 @@ def test_runs_that_differ_by_their_seed_become_a_row_with_mean_and_deviation(bac
     assert (x["n"], x["status"], x["eta"]) == ("3", "2 finished, 1 diverged", "1.0")
     assert (y["n"], y["val_accuracy"], y["eta"]) == ("1", "90.00%", "2.0")
     assert "seed" not in x
+    assert (x["run"], y["run"]) == ("x0 … x2", "y")
     row, _ = csv.DictReader(io.StringIO(backprop("runs", "list", "--group-by-seed", "--csv").out))
     assert float(row["val_accuracy_std"]) == pytest.approx(stdev(accuracies))
     group, _ = json.loads(backprop("runs", "list", "--group-by-seed", "--json").out)["groups"]
@@ -163,7 +164,42 @@ def test_runs_that_differ_by_their_seed_become_a_row_with_mean_and_deviation(bac
     ]
 
 
-def test_a_run_being_trained_is_running_and_a_killed_one_is_dead(backprop, tmp_path):
+def test_a_repeated_seed_is_not_a_replicate(backprop):
+    for name, seed, accuracy, done in (("a", 0, 0.9, 10), ("b", 1, 0.8, 10), ("again", 0, 0.5, 4)):
+        make(name, seed=seed, accuracy=accuracy, done=done)
+    done = backprop("runs", "list", "--group-by-seed")
+    (row,) = table_of(done)
+    assert (row["n"], row["val_accuracy"]) == ("2", f"85.00 ± {100 * stdev([0.9, 0.8]):.2f}%")
+    assert done.err == "warning: same config and seed as another run of a … b, not counted: again\n"
+    (group,) = json.loads(backprop("runs", "list", "--group-by-seed", "--json").out)["groups"]
+    assert (group["n"], group["duplicates"]) == (2, ["runs/again"])
+    assert sorted(group["runs"]) == ["runs/a", "runs/again", "runs/b"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dataset=digits", "layers=64-8-10", "train_size=100"),
+        ("dataset=digits", "layers=64-8-10", "train_size=100", "early_stopping={monitor: cost, patience: 9}"),
+        ("dataset=digits", "layers=64-8-10", "train_size=100", "validation=0"),
+        ("dataset=sine", "layers=1-8-1", "activation=tanh", "eta=0.3"),
+    ],
+    ids=["accuracy", "cost", "no validation", "regression"],
+)
+def test_best_epoch_of_an_unfinished_run_is_the_one_that_training_selects(backprop, tmp_path, words):
+    (tmp_path / "c.yaml").write_text("epochs: 8\neta: 1.0\ndataset: digits\nlayers: [64, 10]\n")
+    assert backprop("train", "c.yaml", *words, "--name", "run").code == 0
+    record = record_of("run")
+    unfinished = {key: value for key, value in record.items() if key not in ("best", "test")} | {"status": "running"}
+    Path("runs/run/run.json").write_text(json.dumps(unfinished))
+    (run,) = json.loads(backprop("runs", "list", "--json").out)["runs"]
+    assert run["best_epoch"] == record["best"]["epoch"]
+    assert run["val_cost" if record["best"].get("val_cost") else "train_cost"] == pytest.approx(
+        record["best"]["val_cost"] or record["best"]["train_cost"], rel=1e-5
+    )
+
+
+def test_status_of_a_run_in_training_is_running_and_of_a_killed_one_dead(backprop, tmp_path):
     config = tmp_path / "long.yaml"
     config.write_text("dataset: digits\nlayers: [64, 300, 10]\nbatch_size: 1\nepochs: 1000\n")
     with running("train", config, "--name", "run"):
@@ -180,7 +216,7 @@ def test_a_run_being_trained_is_running_and_a_killed_one_is_dead(backprop, tmp_p
     assert backprop("runs", "rm", "run", "--yes").code == 0
 
 
-def test_what_is_no_run_is_named_and_skipped(backprop):
+def test_folders_that_are_not_runs_are_named_and_skipped(backprop):
     make("good")
     Path("runs/photos").mkdir()
     Path("runs/.cache").mkdir()
@@ -198,21 +234,21 @@ def test_what_is_no_run_is_named_and_skipped(backprop):
     ]
 
 
-def test_many_folders_that_are_no_runs_are_counted(backprop):
+def test_many_folders_that_are_not_runs_are_counted(backprop):
     for number in range(12):
         Path(f"runs/{number:02d}").mkdir(parents=True)
     err = backprop("runs", "list").err.splitlines()
-    assert err[5:] == ["warning: … and 7 more that are no whole runs; skipped", "no runs in runs"]
+    assert err[5:] == ["warning: 7 more folders are not runs; skipped", "no runs in runs"]
 
 
 @pytest.mark.parametrize("words", [(), ("--where", "eta=1"), ("--sort", "val_accuracy"), ("--group-by-seed",)])
-def test_an_empty_folder_is_a_line_and_no_error(backprop, words):
+def test_list_of_an_empty_folder_is_not_an_error(backprop, words):
     done = backprop("runs", "list", *words)
     assert (done.code, done.out, done.err) == (0, "", "no runs in runs\n")
     assert json.loads(backprop("runs", "list", "--json").out) == {"runs": []}
 
 
-def test_a_run_whose_record_lacks_the_experiment_is_listed_by_its_config(backprop, tiny):
+def test_list_reads_the_config_file_if_the_record_lacks_the_experiment(backprop, tiny):
     backprop("train", tiny, "eta=0.25")
     record = record_of("tiny-001")
     del record["experiment"]
@@ -220,7 +256,7 @@ def test_a_run_whose_record_lacks_the_experiment_is_listed_by_its_config(backpro
     assert names(backprop("runs", "list", "--where", "eta=0.25")) == ["tiny-001"]
 
 
-def test_listing_loads_neither_numpy_nor_pydantic(tmp_path):
+def test_list_imports_neither_numpy_nor_pydantic(tmp_path):
     make("a", runs=tmp_path / "runs")
     code = (
         "import sys\nfrom backprop_cli.cli.main import main\n"
@@ -233,7 +269,7 @@ def test_listing_loads_neither_numpy_nor_pydantic(tmp_path):
     assert "90.00%" in done.stdout
 
 
-def test_a_table_fits_the_terminal(tmp_path):
+def test_table_fits_the_terminal(tmp_path):
     for name, letter in (("a", "x"), ("b", "y")):
         options = {f"option{i}": letter * 30 for i in range(8)}
         make(name, runs=tmp_path / "runs", augment={"long": letter * 100, **options})
@@ -249,10 +285,10 @@ def test_a_table_fits_the_terminal(tmp_path):
     assert max(map(len, lines)) <= 100
     assert "xxxx…" in lines[1]
     assert "90.00%" in lines[1]
-    assert re.fullmatch(r"the terminal is too narrow for: augment\.option.*\n", done.stderr)
+    assert re.fullmatch(r"columns that do not fit the terminal: augment\.option.*\n", done.stderr)
 
 
-def test_show_tells_all_about_a_run(backprop, tiny):
+def test_show_prints_command_results_and_config(backprop, tiny):
     backprop("train", tiny, "eta=0.25")
     record = record_of("tiny-001")
     out = backprop("runs", "show", "@last").out
@@ -267,7 +303,7 @@ def test_show_tells_all_about_a_run(backprop, tiny):
     assert backprop("runs", "show", "none").code == 2
 
 
-def test_compare_shows_what_differs_and_nothing_else(backprop):
+def test_compare_shows_only_differences(backprop):
     make("a", eta=0.5, accuracy=0.9)
     make("b", eta=2.0, accuracy=0.95, optimizer={"name": "momentum", "mu": 0.9})
     make("c", eta=0.5, accuracy=0.9)
@@ -282,9 +318,11 @@ def test_compare_shows_what_differs_and_nothing_else(backprop):
     data = json.loads(backprop("runs", "compare", "a", "b", "--json").out)
     assert data["differences"]["eta"] == [0.5, 2.0]
     assert backprop("runs", "compare", "a").code == 2
+    done = backprop("runs", "compare", "a", "runs/a")
+    assert (done.code, done.err) == (2, "error: runs/a is given twice; a comparison needs different runs\n")
 
 
-def test_rm_removes_the_runs_it_is_told_to(backprop):
+def test_rm_removes_the_given_runs(backprop):
     for name in ("a1", "a2", "b"):
         make(name)
     done = backprop("runs", "rm", "a1", "runs/a2", "a1", "--yes")
@@ -292,7 +330,7 @@ def test_rm_removes_the_runs_it_is_told_to(backprop):
     assert os.listdir("runs") == ["b"]
 
 
-def test_rm_without_a_terminal_wants_yes(backprop, monkeypatch):
+def test_rm_without_a_terminal_requires_yes(backprop, monkeypatch):
     make("a")
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     done = backprop("runs", "rm", "a")
@@ -302,7 +340,7 @@ def test_rm_without_a_terminal_wants_yes(backprop, monkeypatch):
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"n\n", ["a"]), (b"y\n", [])])
-def test_rm_on_a_terminal_asks(tmp_path, answer, left):
+def test_rm_on_a_terminal_asks_for_confirmation(tmp_path, answer, left):
     make("a", runs=tmp_path / "runs")
     main, other = pty.openpty()
     os.write(main, answer)
@@ -316,7 +354,7 @@ def test_rm_on_a_terminal_asks(tmp_path, answer, left):
     assert os.listdir(tmp_path / "runs") == left
 
 
-def test_rm_removes_nothing_if_one_of_them_is_no_run(backprop):
+def test_rm_removes_nothing_if_one_folder_is_not_a_run(backprop):
     make("a")
     Path("runs/report").mkdir()
     Path("runs/report/run.json").write_text('{"status": "finished"}')  # but none of this program's
@@ -328,14 +366,14 @@ def test_rm_removes_nothing_if_one_of_them_is_no_run(backprop):
     assert Path("photos").is_dir()
 
 
-def test_rm_follows_no_link_out(backprop, tmp_path):
+def test_rm_does_not_follow_links(backprop, tmp_path):
     elsewhere = make("far", runs="elsewhere")
     make("a")
     Path("runs/link").symlink_to(elsewhere.resolve())
     Path("runs/a/checkpoints/link").symlink_to(elsewhere.resolve())
     done = backprop("runs", "rm", "link", "--yes")
     assert done.code == 1
-    assert "is a link" in done.err
+    assert "is a symbolic link" in done.err
     assert backprop("runs", "rm", "a", "--yes").code == 0
     assert not Path("runs/a").exists()
     assert (elsewhere / "run.json").exists()

@@ -2,12 +2,14 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.digits import Digits
+from tests.cli.helpers import numbers
 from tests.conftest import ROOT
 
 CLASSICS = ROOT / "configs" / "classics"
@@ -31,7 +33,7 @@ def write(tmp_path, text):
 
 
 @pytest.mark.parametrize("gate", ["and", "or", "nand"])
-def test_the_perceptron_learns_what_a_line_can_separate_and_stops(train, gate):
+def test_the_perceptron_learns_separable_problems_and_stops(train, gate):
     for seed in range(5):
         result, rows, _ = train(CLASSICS / f"{gate}.yaml", f"seed={seed}")
         assert result["status"] == "stopped_early"
@@ -41,20 +43,36 @@ def test_the_perceptron_learns_what_a_line_can_separate_and_stops(train, gate):
         assert int(rows[0]["mistakes"]) > 0
 
 
-def test_the_perceptron_is_told_that_it_cannot_learn_xor(train):
+def test_the_advice_for_xor_names_a_network_that_learns_it(train):
     result, rows, err = train(CLASSICS / "xor.yaml")
     assert result["status"] == "finished"
     assert len(rows) == 100
     assert "advice: no perceptron can learn this" in err
     advice = err.split("A hidden layer can: ")[1].split()
-    for seed in range(3):
+    assert advice[0] == "layers=2-8-1"
+    for seed in range(5):
         result, _, _ = train(CLASSICS / "xor.yaml", *advice, f"seed={seed}")
         assert result["test"]["accuracy"] == 1
 
 
-def test_a_perceptron_that_needs_more_epochs_is_told_so(train):
+@pytest.mark.parametrize(
+    ("words", "layers"),
+    [
+        (["dataset=parity", "layers=4-1"], "layers=4-16-1"),
+        (["layers=2-2", "targets=one_hot"], "layers=2-8-2"),
+    ],
+)
+def test_the_advice_has_as_many_outputs_as_the_problem_needs(train, words, layers):
+    _, _, err = train(CLASSICS / "xor.yaml", *words)
+    advice = err.split("A hidden layer can: ")[1].split()
+    assert advice[0] == layers
+    result, _, _ = train(CLASSICS / "xor.yaml", *words, *advice)
+    assert result["test"]["accuracy"] == 1
+
+
+def test_the_advice_for_a_separable_problem_is_more_epochs(train):
     _, _, err = train(CLASSICS / "and.yaml", "epochs=1")
-    assert "advice: these examples can be separated" in err
+    assert "advice: the examples are linearly separable" in err
 
 
 def test_a_perceptron_for_many_classes_learns_the_digits(train, tmp_path):
@@ -129,18 +147,19 @@ def test_batch_methods_take_the_same_config_and_never_raise_the_cost(backprop, t
 def test_a_minimizer_that_finds_nothing_lower_stops(train, tmp_path):
     config = write(tmp_path, "dataset: and\nlayers: [2, 1]\ncost: quadratic\nactivation: identity\noptimizer: lbfgs\n")
     result, rows, _ = train(config, "epochs=100", "dtype=float64")
-    assert result["reason"] == "no lower cost to be found"
+    assert result["reason"] == "no lower cost was found"
     assert float(rows[-1]["train_cost"]) == pytest.approx(1 / 32, rel=1e-6)
 
 
-def test_early_stopping_says_why_keeps_the_best_and_is_not_resumed(backprop, train, tiny):
+def test_early_stopping_keeps_the_best_epoch_and_ends_the_run(backprop, train, tiny):
     result, rows, _ = train(tiny, "early_stopping.patience=2", "epochs=200", "eta=5")
     assert result["status"] == "stopped_early"
-    assert result["reason"] == "no better validation accuracy in 2 epochs"
+    assert result["reason"] == "no improvement of validation accuracy in 2 epochs"
     assert len(rows) == result["best"]["epoch"] + 2
     again = backprop("resume", "run")
-    assert again.code == 2
-    assert "no better validation accuracy" in again.err
+    assert (again.code, "no improvement of validation accuracy" in again.err) == (0, True)
+    longer = backprop("resume", "run", "--epochs", 300)
+    assert (longer.code, "it cannot be trained longer" in longer.err) == (2, True)
 
 
 def test_a_run_killed_before_it_could_say_why_it_stopped_is_brought_to_its_end(backprop, train, tmp_path):
@@ -190,3 +209,15 @@ def test_diagnostics_are_columns_for_each_layer_and_a_line_of_advice(train, tiny
     ]
     assert all(float(row["gradient_norm_1"]) > 0 for row in rows)
     assert "advice: layer 1 learns" in err
+
+
+def test_epochs_between_evaluations_have_empty_cells_and_the_last_one_is_evaluated(backprop, tiny):
+    assert backprop("train", tiny, "epochs=5", "evaluate_every=2", "--name", "run").code == 0
+    rows = numbers(Path("runs/run/metrics.csv"))
+    assert [bool(row["val_cost"]) for row in rows] == [False, True, False, True, True]
+    assert [bool(row["train_accuracy"]) for row in rows] == [False, True, False, True, True]
+    assert all(row["eta"] for row in rows)
+    done = backprop("resume", "run", "--epochs", 8)
+    assert done.code == 0
+    assert "lost" not in done.err
+    assert [bool(row["val_cost"]) for row in numbers(Path("runs/run/metrics.csv"))[5:]] == [True, False, True]

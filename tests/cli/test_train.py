@@ -14,7 +14,8 @@ from tests.cli.helpers import numbers, same_bits
 from tests.conftest import ROOT
 
 
-def test_training_leaves_a_whole_run_behind(backprop, tiny, tmp_path):
+def test_training_creates_a_complete_run(backprop, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["backprop", "train", str(tiny)])
     done = backprop("train", tiny)
     run = tmp_path / "runs" / "tiny-001"
     assert done.code == 0
@@ -23,7 +24,7 @@ def test_training_leaves_a_whole_run_behind(backprop, tiny, tmp_path):
     assert [row["epoch"] for row in numbers(run / "metrics.csv")] == ["1", "2", "3"]
     record = json.loads((run / "run.json").read_text())
     assert record["status"] == "finished"
-    assert record["argv"] is not None
+    assert record["argv"] == ["train", str(tiny)]
     assert record["parameters"] == 65 * 12 + 13 * 10
     assert set(record["versions"]) == {"backprop", "numpy", "scipy", "python"}
     assert record["blas"]["threads"] == 1
@@ -34,7 +35,7 @@ def test_training_leaves_a_whole_run_behind(backprop, tiny, tmp_path):
     assert 0 < record["test"]["accuracy"] <= 1
 
 
-def test_elsewhere_than_on_a_terminal_an_epoch_is_a_plain_line(backprop, tiny):
+def test_without_a_terminal_each_epoch_is_a_plain_line(backprop, tiny):
     done = backprop("train", tiny)
     assert "\r" not in done.err
     assert (
@@ -66,7 +67,7 @@ def test_the_config_in_the_folder_repeats_the_run_to_the_bit(backprop, tiny, tmp
     assert numbers(tmp_path / "runs/tiny-001/metrics.csv") == numbers(tmp_path / "runs/again/metrics.csv")
 
 
-def test_divergence_ends_with_its_place_and_advice_and_keeps_the_last_good_checkpoint(backprop, tmp_path):
+def test_divergence_is_located_with_advice_and_keeps_the_last_good_checkpoint(backprop, tmp_path):
     config = tmp_path / "wild.yaml"
     config.write_text("dataset: digits\nlayers: 64-20-10\nactivation: relu\noutput: identity\neta: 0.45\nseed: 1\n")
     done = backprop("train", config, "epochs=200", "eta=2", "initializer=normal")
@@ -80,10 +81,10 @@ def test_divergence_ends_with_its_place_and_advice_and_keeps_the_last_good_check
     again = backprop("train", config, "epochs=200", "eta=2", "initializer=normal", "--json", "-q")
     assert again.code == 3
     assert json.loads(again.out)["run"] == "runs/wild-002"
-    assert all(np.isfinite(W).all() and np.isfinite(b).all() for W, b in last.layers)
+    assert all(np.isfinite(array).all() for array in last.parameters.values())
 
 
-def test_a_taken_name_is_refused_and_overwrite_replaces_it(backprop, tiny):
+def test_an_existing_name_is_an_error_unless_overwritten(backprop, tiny):
     assert backprop("train", tiny, "--name", "mine").code == 0
     again = backprop("train", tiny, "--name", "mine")
     assert again.code == 1
@@ -92,13 +93,13 @@ def test_a_taken_name_is_refused_and_overwrite_replaces_it(backprop, tiny):
     assert backprop("train", tiny, "--name", "../mine").code == 2
 
 
-def test_overwrite_takes_the_folder_of_a_run_that_never_got_going(backprop, tiny):
+def test_overwrite_replaces_a_run_that_never_started(backprop, tiny):
     Path("runs/mine/checkpoints").mkdir(parents=True)
     assert backprop("train", tiny, "--name", "mine").code == 1
     assert backprop("train", tiny, "--name", "mine", "--overwrite").code == 0
 
 
-def test_a_dry_run_shows_the_experiment_and_writes_nothing(backprop, tiny, tmp_path):
+def test_dry_run_prints_the_experiment_and_writes_nothing(backprop, tiny, tmp_path):
     done = backprop("train", tiny, "--dry-run", "eta=0.25")
     assert done.code == 0
     assert "eta: 0.25" in done.out
@@ -112,7 +113,7 @@ def test_config_errors_come_all_at_once_with_exit_2(backprop, tiny, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_without_validation_takes_the_last_epoch_for_the_best(backprop, tiny, tmp_path):
+def test_without_validation_the_last_epoch_is_the_best(backprop, tiny, tmp_path):
     done = backprop("train", tiny, "validation=0")
     assert done.code == 0
     assert "best epoch  3 of 3: the last one, as there is no validation split" in done.out
@@ -127,7 +128,7 @@ def test_mnist_is_downloaded_on_first_use_and_never_again(backprop, serve, mnist
     assert backprop(*words, "--offline").code == 0
 
 
-def test_data_that_is_not_to_be_had_is_exit_5_and_leaves_no_run(backprop, tmp_path):
+def test_unavailable_data_is_exit_5_and_creates_no_run(backprop, tmp_path):
     done = backprop("train", ROOT / "configs/mnist.yaml", "--offline", "--data-dir", tmp_path / "cache")
     assert done.code == 5
     assert "configs/digits.yaml" in done.err
@@ -143,10 +144,10 @@ def test_losing_the_console_does_not_end_training(tiny, tmp_path, redirection):
     assert json.loads((tmp_path / "runs/run/run.json").read_text())["status"] == "finished"
 
 
-def test_a_reader_that_has_seen_enough_is_no_error_and_a_full_disk_is(backprop, tiny, tmp_path):
+def test_a_closed_pipe_is_not_an_error_and_a_full_disk_is(backprop, tiny, tmp_path):
     backprop("train", tiny, "--name", "run")
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for redirection, code, message in (("| true", 0, ""), ("> /dev/full", 1, "cannot be written to stdout")):
+    for redirection, code, message in (("| true", 0, ""), ("> /dev/full", 1, "cannot write to stdout")):
         command = f"set -o pipefail; {sys.executable} -m backprop_cli eval run {redirection}"
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True)
         assert (done.returncode, message in done.stderr) == (code, True)
@@ -159,7 +160,7 @@ def test_a_cost_that_is_not_finite_is_null_in_json(backprop, tiny, tmp_path):
         json.loads(text, parse_constant=pytest.fail)
 
 
-def test_names_need_not_be_utf8(backprop, tiny, tmp_path):
+def test_file_names_need_not_be_utf8(backprop, tiny, tmp_path):
     config = os.fsencode(tmp_path) + b"/caf\xe9.yaml"
     with open(config, "wb") as file:
         file.write(tiny.read_bytes())

@@ -46,7 +46,7 @@ def test_a_download_is_the_bytes_of_the_file(serve, folder):
     ("handler", "message"),
     [
         (answering(status=403), "HTTP 403"),
-        (answering(body=b"<html>", length=6), "6 bytes, the original has 256,000"),
+        (answering(body=b"<html>", length=6), "6 bytes; the original has 256,000"),
         (answering(body=DATA[:-1] + b"\0"), "wrong SHA-256"),
         (answering(body=DATA + b"more", length=len(DATA) + 4), "more than the 256,000 bytes"),
         (answering(body=DATA[:1000]), "1,000|IncompleteRead"),

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from backprop_cli.data.idx import parse_idx
-from backprop_cli.data.images import PREPARE, as_digits, as_mnist, read_image
+from backprop_cli.data.images import PREPROCESSORS, as_digits, as_mnist, read_image
 from backprop_cli.errors import UnreadableError
 
 
@@ -90,7 +90,7 @@ def test_a_slanted_stroke_stands_upright_among_the_digits():
     assert np.ptp(middle) < 0.5
 
 
-@pytest.mark.parametrize("prepare", PREPARE.values(), ids=PREPARE)
+@pytest.mark.parametrize("prepare", PREPROCESSORS.values(), ids=PREPROCESSORS)
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (1, 50)], ids=str)
 def test_no_shape_is_too_odd(prepare, size):
     image = Image.new("L", (size[0] + 20, size[1] + 20), 255)

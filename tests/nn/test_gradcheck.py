@@ -4,30 +4,32 @@ import pytest
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient, combinations, example_of, worst_of
-from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.objective import Backpropagation, Objective
 
-COMBINATIONS = dict(combinations())
+COMBINATIONS = {(c.hidden, c.output, c.cost, c.extra): c for c in combinations()}
 
 
 def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", extra=""):
-    return COMBINATIONS[hidden, output, cost, extra]
+    return COMBINATIONS[hidden, output, cost, extra].objective
 
 
-@pytest.mark.parametrize("objective", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
-def test_backprop_agrees_with_central_differences(objective):
-    result = check_gradient(objective, *example_of(objective))
+@pytest.mark.parametrize("combination", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
+def test_backprop_agrees_with_central_differences(combination):
+    result = combination.check()
     assert result.error < TOLERANCE, result
-    assert result.checked > 0.8 * objective.network.n_parameters
+    assert result.checked > 0.8 * combination.objective.layout.size
 
 
-@pytest.mark.parametrize("objective", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
-def test_gradient_check_rejects_a_gradient_wrong_by_a_thousandth(objective):
+@pytest.mark.parametrize("combination", COMBINATIONS.values(), ids=["-".join(what) for what in COMBINATIONS])
+def test_gradient_check_rejects_a_gradient_wrong_by_a_thousandth(combination):
+    objective = combination.objective
     wrong = check_gradient(
         objective,
         *example_of(objective),
-        indices=range(0, objective.network.n_parameters, 5),
-        gradient=lambda theta, x, y: 1.001 * objective.gradient(theta, x, y),
+        indices=range(0, objective.layout.size, 5),
+        gradient=lambda theta, x, y: 1.001 * objective.gradient(theta, x, y, np.random.default_rng(1)),
+        noise=lambda: np.random.default_rng(1),
     )
     assert wrong.error > 100 * TOLERANCE
 
@@ -41,7 +43,7 @@ def test_gradient_check_finds_the_one_parameter_that_is_wrong():
         return g
 
     result = check_gradient(objective, *example_of(objective), gradient=gradient)
-    assert result.at == objective.network.name_of(13) == "W2[0,1]"
+    assert result.at == objective.layout.name_of(13) == "W2[0,1]"
     assert result.error == pytest.approx(0.001, rel=0.01)
 
 
@@ -62,8 +64,7 @@ def test_gradient_check_rejects_a_gradient_that_is_not_a_number(place):
 
 def test_gradient_check_skips_and_counts_a_parameter_whose_step_crosses_a_kink():
     # one relu unit with z = w x = 0.00001 x: the shortest step turns it off; its bias does the same
-    network = Network((1, 1), (ACTIVATIONS["relu"],))
-    objective = Objective(network, COSTS["quadratic"]())
+    objective = Objective(Backpropagation(dense_network((1, 1), (ACTIVATIONS["relu"],)), COSTS["quadratic"]()))
     x, y = np.ones((1, 1)), np.ones((1, 1))
     near = check_gradient(objective, np.array([0.00001, 0.0]), x, y)
     assert (near.checked, near.skipped) == (0, 2)
@@ -84,15 +85,15 @@ def test_gradient_check_can_be_asked_for_some_parameters():
     objective = objective_of()
     result = check_gradient(objective, *example_of(objective), indices=[3, 40])
     assert (result.checked, result.skipped) == (2, 0)
-    assert result.at in {objective.network.name_of(3), objective.network.name_of(40)}
+    assert result.at in {objective.layout.name_of(3), objective.layout.name_of(40)}
 
 
 def test_gradient_check_takes_a_shorter_step_where_the_function_bends_too_much():
     # inputs so large that a step of 0.001 in a weight moves z by a third
-    network = Network((2, 3, 1), (ACTIVATIONS["tanh"], ACTIVATIONS["tanh"]))
-    objective = Objective(network, COSTS["quadratic"]())
+    network = dense_network((2, 3, 1), (ACTIVATIONS["tanh"], ACTIVATIONS["tanh"]))
+    objective = Objective(Backpropagation(network, COSTS["quadratic"]()))
     rng = np.random.default_rng(0)
-    theta, x, y = rng.standard_normal(network.n_parameters) / 300, 300 * rng.random((4, 2)), rng.random((4, 1))
+    theta, x, y = rng.standard_normal(network.layout.size) / 300, 300 * rng.random((4, 2)), rng.random((4, 1))
     assert check_gradient(objective, theta, x, y).error < TOLERANCE
     wrong = check_gradient(objective, theta, x, y, gradient=lambda *args: 1.001 * objective.gradient(*args))
     assert wrong.error > 100 * TOLERANCE

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.network import dense_network
 
 N_IN, N_OUT = 400, 900
 EXPECTED = {
@@ -14,9 +16,9 @@ EXPECTED = {
 
 
 def start(name, dtype="float64"):
-    W, b = np.empty((N_OUT, N_IN), dtype), np.empty(N_OUT, dtype)
-    INITIALIZERS[name].fill(W, b, np.random.default_rng(5))
-    return W, b
+    network = dense_network((N_IN, N_OUT), [ACTIVATIONS["identity"]])
+    theta = network.initialize(INITIALIZERS[name], np.random.default_rng(5), dtype)
+    return network.layout.named(theta).values()
 
 
 def test_every_initializer_is_expected_here():

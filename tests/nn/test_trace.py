@@ -6,13 +6,13 @@ import pytest
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
 from backprop_cli.nn.gradcheck import combinations, example_of
-from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.nn.trace import trace
 from backprop_cli.optim.optimizers import Momentum
 
-COMBINATIONS = {what: objective for what, objective in combinations() if what[3] != "dropout"}
+COMBINATIONS = {(c.hidden, c.output, c.cost, c.extra): c.objective for c in combinations() if c.extra != "dropout"}
 
 
 def stay(theta, g):
@@ -20,8 +20,8 @@ def stay(theta, g):
 
 
 def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", sizes=(2, 2, 1), penalties=()):
-    network = Network(sizes, (*[HIDDEN[hidden]] * (len(sizes) - 2), ACTIVATIONS[output]))
-    return Objective(network, COSTS[cost](), penalties)
+    network = dense_network(sizes, (*[HIDDEN[hidden]] * (len(sizes) - 2), ACTIVATIONS[output]))
+    return Objective(Backpropagation(network, COSTS[cost]()), penalties)
 
 
 def test_every_number_of_a_2_2_1_network_is_what_a_pencil_gives():
@@ -49,11 +49,11 @@ def test_every_number_of_a_2_2_1_network_is_what_a_pencil_gives():
 
     d2 = (a2 - 1) * a2 * (1 - a2)
     d11, d12 = d2 * 0.5 * a11 * (1 - a11), d2 * -0.6 * a12 * (1 - a12)
-    assert two.pulled is not None
+    assert two.dC_da is not None
     assert two.slope is not None
-    assert one.pulled is not None
-    assert (two.pulled.item(), two.slope.item()) == (pytest.approx(a2 - 1), pytest.approx(a2 * (1 - a2)))
-    assert one.pulled.tolist() == [pytest.approx([0.5 * d2, -0.6 * d2])]
+    assert one.dC_da is not None
+    assert (two.dC_da.item(), two.slope.item()) == (pytest.approx(a2 - 1), pytest.approx(a2 * (1 - a2)))
+    assert one.dC_da.tolist() == [pytest.approx([0.5 * d2, -0.6 * d2])]
     assert two.delta.tolist() == [pytest.approx([d2])]
     assert one.delta.tolist() == [pytest.approx([d11, d12])]
     assert two.dC_dW.tolist() == [pytest.approx([d2 * a11, d2 * a12])]
@@ -84,13 +84,13 @@ def test_the_factors_of_a_delta_make_it_up(hidden, cost, output):
     objective = objective_of(hidden, output, cost, (3, 4, 4, 3))
     found = trace(objective, *example_of(objective), stay)
     for layer in found.layers:
-        if layer.pulled is not None and layer.slope is not None:
-            np.testing.assert_array_equal(layer.pulled * layer.slope, layer.delta)
+        if layer.dC_da is not None and layer.slope is not None:
+            np.testing.assert_array_equal(layer.dC_da * layer.slope, layer.delta)
     *hidden_layers, last = found.layers
-    assert all(layer.pulled is not None for layer in hidden_layers)
-    assert (last.pulled is None) == (cost in ("cross_entropy", "perceptron"))
+    assert all(layer.dC_da is not None for layer in hidden_layers)
+    assert (last.dC_da is None) == (cost in ("cross_entropy", "perceptron"))
     assert (last.slope is None) == (output == "softmax")
-    np.testing.assert_array_equal(hidden_layers[-1].pulled, last.delta @ last.W)
+    np.testing.assert_array_equal(hidden_layers[-1].dC_da, last.delta @ last.W)
 
 
 def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
@@ -101,9 +101,10 @@ def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
     found = trace(objective, theta, x, y, lambda theta, g: rule.step(theta, g, rule.init(theta), eta))
     np.testing.assert_array_equal(theta, before)
     rule.step(theta, objective.gradient(theta, x, y), rule.init(theta), eta)
-    for layer, moved in zip(found.layers, objective.network.layers(theta), strict=True):
-        np.testing.assert_allclose(layer.new_W, moved.W, rtol=1e-15)
-        np.testing.assert_allclose(layer.new_b, moved.b, rtol=1e-15)
+    moved = objective.layout.named(theta)
+    for l, layer in enumerate(found.layers, start=1):
+        np.testing.assert_allclose(layer.new_W, moved[f"W{l}"], rtol=1e-15)
+        np.testing.assert_allclose(layer.new_b, moved[f"b{l}"], rtol=1e-15)
         np.testing.assert_allclose(layer.penalty_dW, 0.1 * layer.W)
     assert found.new_value == pytest.approx(objective.value(theta, x, y))
     assert found.value == pytest.approx(found.cost + found.penalty)
@@ -111,7 +112,7 @@ def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
 
 def test_a_difference_across_a_kink_says_so():
     # one relu unit with z = 0.00001 x
-    objective = Objective(Network((1, 1), (ACTIVATIONS["relu"],)), COSTS["quadratic"]())
+    objective = objective_of(output="relu", sizes=(1, 1))
     one = np.ones((1, 1))
     assert trace(objective, np.array([0.00001, 0.0]), one, one, stay).difference.crosses_kink
     assert not trace(objective, np.array([0.5, 0.0]), one, one, stay).difference.crosses_kink

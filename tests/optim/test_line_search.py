@@ -14,9 +14,9 @@ def along_a_line(cost, slope):
         looked.append(float(theta[0]))
         return cost(looked[-1]), np.array([slope(looked[-1])])
 
-    def run(first, flatness=STRICT):
+    def run(first, c2=STRICT):
         start = Point(0.0, cost(0.0), slope(0.0), np.array([slope(0.0)]))
-        return search(cost_and_gradient, np.zeros(1), np.ones(1), start, first, flatness)
+        return search(cost_and_gradient, np.zeros(1), np.ones(1), start, first, c2)
 
     return run, looked
 

@@ -6,6 +6,7 @@ from scipy.optimize import minimize, rosen, rosen_der
 
 from backprop_cli.optim.line_search import MAX_EVALUATIONS
 from backprop_cli.optim.minimizers import LBFGS, MINIMIZERS
+from backprop_cli.optim.state import State
 from tests.optim.landscapes import LOWEST, START, bowl, valley
 
 every_rule = pytest.mark.parametrize("rule", MINIMIZERS.values(), ids=lambda rule: rule.name)
@@ -53,7 +54,7 @@ def test_every_minimizer_finds_the_lowest_place_to_a_millionth(rule, landscape, 
     minimizer, theta = rule(), np.array(START[landscape])
     state, count = minimizer.init(theta), Counted(landscape)
     for _ in range(iterations):
-        minimizer.iterate(count, theta, state)
+        minimizer.step(count, theta, state)
     np.testing.assert_allclose(theta, LOWEST[landscape], atol=1e-6)
 
 
@@ -67,7 +68,7 @@ def test_it_gets_where_scipy_gets_and_about_as_soon(name, scipy_name, options):
     minimizer, count = MINIMIZERS[name](), Counted(long_valley)
     state = minimizer.init(theta)
     while np.abs(rosen_der(theta)).max() > 1e-6 and count.calls < 2000:
-        minimizer.iterate(count, theta, state)
+        minimizer.step(count, theta, state)
     np.testing.assert_allclose(theta, expected.x, atol=1e-6)
     assert count.calls < 1.5 * expected.nfev
 
@@ -84,7 +85,7 @@ def test_no_iteration_ends_higher_than_it_began(rule, dtype, seed, scale):
     for _ in range(30):
         before = theta.copy()
         count.calls = 0
-        minimizer.iterate(count, theta, state)
+        minimizer.step(count, theta, state)
         cost, g = cost_and_gradient(theta)
         assert cost <= last
         assert cost < last or not np.array_equal(theta, before) or count.calls in (0, MAX_EVALUATIONS)
@@ -100,22 +101,22 @@ def test_where_no_step_goes_down_theta_stays_and_the_next_try_is_straight_down(r
     minimizer, theta = rule(), np.array(START[valley])
     state = minimizer.init(theta)
     for _ in range(3):
-        minimizer.iterate(valley, theta, state)
+        minimizer.step(valley, theta, state)
     before, tried = theta.copy(), []
 
     def nowhere_lower(trial):
         tried.append(trial)
         return np.inf, np.zeros(2)
 
-    minimizer.iterate(nowhere_lower, theta, state)
+    minimizer.step(nowhere_lower, theta, state)
     assert theta.tobytes() == before.tobytes()
     assert len(tried) == MAX_EVALUATIONS
     tried.clear()
-    minimizer.iterate(nowhere_lower, theta, state)
+    minimizer.step(nowhere_lower, theta, state)
     g = valley(before)[1]
     direction = tried[0] - before
     np.testing.assert_allclose(direction, -g / np.linalg.norm(g), rtol=1e-6)
-    minimizer.iterate(valley, theta, state)
+    minimizer.step(valley, theta, state)
     assert valley(theta)[0] < valley(before)[0]
 
 
@@ -125,7 +126,7 @@ def test_a_gradient_of_zero_is_a_place_to_stay(rule, dtype):
     minimizer, theta = rule(), np.ones(2, dtype)
     state, count = minimizer.init(theta), Counted(valley)
     for _ in range(3):
-        minimizer.iterate(count, theta, state)
+        minimizer.step(count, theta, state)
     np.testing.assert_array_equal(theta, 1)
     assert count.calls == 1
 
@@ -137,7 +138,7 @@ def test_where_there_is_no_cost_or_slope_to_go_by_theta_stays(rule, cost, slope)
     minimizer, theta = rule(), np.ones(2)
     state = minimizer.init(theta)
     for _ in range(2):
-        minimizer.iterate(lambda _: (cost, np.full(2, slope)), theta, state)
+        minimizer.step(lambda _: (cost, np.full(2, slope)), theta, state)
     np.testing.assert_array_equal(theta, 1)
 
 
@@ -147,7 +148,7 @@ def test_a_cost_without_a_bottom_ends_all_the_same(rule):
     state = minimizer.init(theta)
     for _ in range(50):
         before = theta.sum()
-        minimizer.iterate(lambda t: (-float(t.sum()), np.full(2, -1.0)), theta, state)
+        minimizer.step(lambda t: (-float(t.sum()), np.full(2, -1.0)), theta, state)
         assert theta.sum() >= before
     assert np.isfinite(theta).all()
 
@@ -158,12 +159,12 @@ def test_a_state_that_was_put_away_goes_on_with_the_same_bits_and_no_call_more(r
     minimizer, theta = rule(), np.tile(np.array([-1.2, 1.0], dtype), 4)
     state, whole, rest = minimizer.init(theta), Counted(long_valley), Counted(long_valley)
     for _ in range(13):
-        minimizer.iterate(whole, theta, state)
-    later_theta, later = theta.copy(), {name: array.copy() for name, array in state.items()}
+        minimizer.step(whole, theta, state)
+    later_theta, later = theta.copy(), State((name, array.copy()) for name, array in state.items())
     whole.calls = 0
     for _ in range(15):
-        minimizer.iterate(whole, theta, state)
-        rule().iterate(rest, later_theta, later)
+        minimizer.step(whole, theta, state)
+        rule().step(rest, later_theta, later)
     assert later_theta.tobytes() == theta.tobytes()
     assert {name: array.tobytes() for name, array in later.items()} == {n: a.tobytes() for n, a in state.items()}
     assert rest.calls == whole.calls
@@ -174,10 +175,10 @@ def test_a_theta_that_was_moved_meanwhile_is_a_new_start(rule):
     minimizer, theta = rule(), np.array(START[valley])
     state = minimizer.init(theta)
     for _ in range(5):
-        minimizer.iterate(valley, theta, state)
+        minimizer.step(valley, theta, state)
     theta[...] = fresh = np.array([2.0, 0.5])
-    minimizer.iterate(valley, theta, state)
-    minimizer.iterate(valley, fresh, minimizer.init(fresh))
+    minimizer.step(valley, theta, state)
+    minimizer.step(valley, fresh, minimizer.init(fresh))
     np.testing.assert_array_equal(theta, fresh)
 
 
@@ -189,7 +190,7 @@ def test_the_arrays_of_a_state_stay_what_they_are(rule, dtype):
     arrays = dict(state)
     forms = {name: (array.shape, array.dtype) for name, array in state.items()}
     for _ in range(25):
-        minimizer.iterate(long_valley, theta, state)
+        minimizer.step(long_valley, theta, state)
     assert theta.dtype == dtype
     assert forms == {name: (array.shape, array.dtype) for name, array in state.items()}
     assert all(state[name] is array and array.dtype.kind == "f" for name, array in arrays.items())
@@ -201,7 +202,7 @@ def test_the_direction_of_lbfgs_is_that_of_the_matrix_it_stands_for(dtype):
     minimizer, theta = LBFGS(history=3), np.tile(np.array([-1.2, 1.0], dtype), 3)
     state = minimizer.init(theta)
     for _ in range(8):  # the rings have gone round more than twice
-        minimizer.iterate(long_valley, theta, state)
+        minimizer.step(long_valley, theta, state)
     count = int(state["count"])
     assert count > 6
     pairs = [(state["s"][i % 3].astype(float), state["y"][i % 3].astype(float)) for i in range(count - 3, count)]
@@ -212,7 +213,7 @@ def test_the_direction_of_lbfgs_is_that_of_the_matrix_it_stands_for(dtype):
         H = (unit - rho * np.outer(s, y)) @ H @ (unit - rho * np.outer(y, s)) + rho * np.outer(s, s)
     expected = -H @ state["g"]
     tried, before = [], theta.astype(float)
-    minimizer.iterate(lambda trial: (tried.append(trial.astype(float)), long_valley(trial))[1], theta, state)
+    minimizer.step(lambda trial: (tried.append(trial.astype(float)), long_valley(trial))[1], theta, state)
     accuracy = 1e-9 if dtype == "float64" else 1e-3
     np.testing.assert_allclose(tried[0] - before, expected, rtol=accuracy, atol=accuracy * np.abs(expected).max())
 
@@ -220,10 +221,10 @@ def test_the_direction_of_lbfgs_is_that_of_the_matrix_it_stands_for(dtype):
 def test_conjugate_gradients_cross_a_quadratic_of_n_dimensions_in_about_n_lines():
     # with exact line searches it would be n (Nocedal & Wright, theorem 5.1); straight down takes hundreds
     curvature = np.linspace(1, 1000, 5)
-    minimizer, theta = MINIMIZERS["cg"](flatness=1.1e-4), np.ones(5)
+    minimizer, theta = MINIMIZERS["cg"](c2=1.1e-4), np.ones(5)
     state = minimizer.init(theta)
     for _ in range(6):
-        minimizer.iterate(lambda t: (float(t @ (curvature * t)) / 2, curvature * t), theta, state)
+        minimizer.step(lambda t: (float(t @ (curvature * t)) / 2, curvature * t), theta, state)
     np.testing.assert_allclose(theta, 0, atol=1e-6)
 
 
@@ -233,6 +234,6 @@ def test_gradients_whose_squares_double_precision_does_not_hold_do_no_harm(rule,
     minimizer, theta = rule(), np.array(START[valley])
     state, last = minimizer.init(theta), np.inf
     for _ in range(30):
-        minimizer.iterate(lambda t: (scale * valley(t)[0], scale * valley(t)[1]), theta, state)
+        minimizer.step(lambda t: (scale * valley(t)[0], scale * valley(t)[1]), theta, state)
         assert valley(theta)[0] <= last
         last = valley(theta)[0]

@@ -3,18 +3,19 @@ import csv
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
-from backprop_cli import gallery
-from backprop_cli.plots import FORMATS, KINDS
+from backprop_cli.plots import FORMATS, KINDS, learning_curves, registry
 from backprop_cli.plots.confusion import draw_confusion
 from backprop_cli.plots.curves import Curves, draw_curves
 from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import draw_mistakes, draw_weights
 from backprop_cli.plots.layers import draw_layers
-from backprop_cli.plots.style import COLOURS, MARKERS, UNDATED, to_bytes
+from backprop_cli.plots.style import COLOURS, STYLE, UNDATED, to_bytes
 
 EPOCHS = np.arange(1.0, 6)
+COSTS = ((1, "quadratic"), (2, "cross_entropy"), (3, "quadratic"))
 
 
 def curves(label="a", runs=1, best=None, **columns):
@@ -22,7 +23,7 @@ def curves(label="a", runs=1, best=None, **columns):
 
 
 def lines(figure):
-    """What is drawn, by the name of its column."""
+    """The coordinates of the lines, by the name of their column."""
     drawn = {}
     for axis in figure.axes:
         for line in axis.get_lines():
@@ -30,7 +31,7 @@ def lines(figure):
     return drawn
 
 
-def test_the_curves_are_the_columns_and_the_ring_is_on_the_best_epoch():
+def test_curves_are_the_columns_with_a_ring_at_the_best_epoch():
     cost = np.array([5.0, 4, 3, 2, 4])
     figure = draw_curves([curves(best=4, train_cost=cost - 1, val_cost=cost)])
     drawn = lines(figure)
@@ -40,7 +41,7 @@ def test_the_curves_are_the_columns_and_the_ring_is_on_the_best_epoch():
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["cost"]
 
 
-def test_runs_that_differ_by_seed_are_their_mean_and_one_standard_deviation():
+def test_replicates_are_drawn_as_mean_and_standard_deviation():
     values = np.array([[1.0, 2, 3, 4, 5], [3, 4, 5, 6, 7]])
     figure = draw_curves([Curves("two", EPOCHS, {"val_cost": values}), curves("one", val_cost=EPOCHS)])
     assert np.array_equal(lines(figure)["val_cost"][0][:, 1], [2, 3, 4, 5, 6])
@@ -63,6 +64,47 @@ def test_costs_that_span_powers_of_ten_get_a_logarithmic_axis():
     wide = draw_curves([curves(train_cost=10.0**-EPOCHS, train_r2=EPOCHS)])
     assert [axis.get_yscale() for axis in wide.axes] == ["log", "linear"]
     assert draw_curves([curves(train_cost=EPOCHS)]).axes[0].get_yscale() == "linear"
+
+
+def test_costs_of_different_functions_have_panels_of_their_own():
+    columns = {"train_cost": EPOCHS, "train_accuracy": EPOCHS / 10}
+    runs = [Curves(str(n), EPOCHS, {k: v[None] * n for k, v in columns.items()}, None, cost) for n, cost in COSTS]
+    figure = draw_curves(runs)
+    shown = {
+        axis.get_title(loc="left"): [line.get_ydata()[0] for line in axis.get_lines()]
+        for axis in figure.axes
+        if axis.get_visible()
+    }
+    assert shown["cost: quadratic"] == [1, 3]
+    assert shown["cost: cross_entropy"] == [2]
+    assert shown["accuracy"] == pytest.approx([0.1, 0.2, 0.3])
+    assert set(shown) == {"cost: quadratic", "cost: cross_entropy", "accuracy"}
+    same = draw_curves([runs[0], runs[2]])
+    assert [axis.get_title(loc="left") for axis in same.axes] == ["cost", "accuracy"]
+
+
+def test_runs_keep_their_colour_in_every_panel_and_no_two_share_one():
+    runs = [
+        Curves(str(n), EPOCHS, {"val_cost": EPOCHS[None], "val_accuracy": EPOCHS[None]}) for n in range(len(COLOURS))
+    ]
+    figure = draw_curves(runs)
+    panels = [[line.get_color() for line in axis.get_lines()] for axis in figure.axes]
+    assert panels[0] == panels[1]
+    assert len(set(panels[0])) == len(runs)
+
+
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_legends_do_not_cover_the_curves(count):
+    columns = {"train_cost": EPOCHS[None], "val_cost": EPOCHS[None] * 2, "val_accuracy": EPOCHS[None]}
+    figure = draw_curves([Curves("a label of some length", EPOCHS, columns, 4)] * count)
+    canvas = FigureCanvasAgg(figure)
+    with mpl.rc_context(STYLE):
+        canvas.draw()
+    renderer = canvas.get_renderer()
+    boxes = [axis.get_window_extent(renderer) for axis in figure.axes]
+    assert figure.legends
+    assert not any(axis.get_legend() for axis in figure.axes)
+    assert not any(legend.get_window_extent(renderer).overlaps(box) for legend in figure.legends for box in boxes)
 
 
 def test_the_confusion_matrix_shows_its_counts_recall_and_precision():
@@ -95,7 +137,7 @@ def test_all_weights_are_on_one_scale_around_zero():
     assert to_bytes(draw_weights(np.zeros((1, 2, 2)), ["unit 1"]), "png")
 
 
-def test_layers_are_drawn_by_quantity_and_zeros_are_no_error():
+def test_layers_are_drawn_by_quantity_and_zeros_are_allowed():
     norms = {1: 10.0**-EPOCHS, 2: np.zeros(5)}
     figure = draw_layers(EPOCHS, {"gradient_norm": norms, "dead": {1: EPOCHS / 10}})
     drawn = lines(figure)
@@ -105,7 +147,7 @@ def test_layers_are_drawn_by_quantity_and_zeros_are_no_error():
     assert to_bytes(figure, "svg")
 
 
-def test_regions_are_where_a_class_is_ahead():
+def test_regions_are_where_a_class_is_predicted():
     points, labels = np.array([[-1.0, 0], [1, 0], [2, 1]]), np.array([0, 1, 1])
     figure = draw_regions(points, labels, lambda x: np.stack([-x[:, 0], x[:, 0]], axis=1))
     (axis,) = figure.axes
@@ -118,7 +160,7 @@ def test_regions_are_where_a_class_is_ahead():
     assert all(np.allclose(x, 0) for x in boundaries)
 
 
-def test_a_class_that_is_nowhere_ahead_is_no_error():
+def test_a_class_that_is_never_predicted_is_not_an_error():
     flat = draw_regions(np.eye(2), np.array([0, 1]), lambda x: np.stack([np.ones(len(x)), np.zeros(len(x))], axis=1))
     assert to_bytes(flat, "png")
 
@@ -132,35 +174,35 @@ def test_a_fit_is_the_function_over_the_data():
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_same_picture_is_the_same_bytes_and_leaves_no_settings_behind(format):
+def test_plots_are_reproducible_and_leave_settings_unchanged(format):
     before = dict(mpl.rcParams)
     one, other = (to_bytes(draw_fit(EPOCHS[:, None], EPOCHS[:, None], np.sin), format) for _ in range(2))
     assert one == other
     assert dict(mpl.rcParams) == before
 
 
-def test_names_are_the_same_wherever_they_are_listed():
-    assert set(KINDS) == {"curves", *gallery.OF_A_RUN}
+def test_kinds_and_formats_are_complete():
+    assert set(KINDS) == {"curves", *registry.RUN_PLOTS}
     assert tuple(UNDATED) == FORMATS
 
 
 def test_neighbouring_colours_differ_in_grey():
     grey = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(to_rgb, COLOURS)]
     assert all(abs(a - b) > 0.05 for a, b in zip(grey, grey[1:], strict=False))
-    assert len(MARKERS) == len(COLOURS) + 1
+    assert len(set(COLOURS)) == len(COLOURS)
 
 
-def test_the_worst_mistake_is_where_the_wrong_class_is_furthest_ahead():
+def test_mistakes_are_sorted_by_confidence():
     scores = np.array([[0.9, 0.1, 0], [0.6, 0.4, 0], [0.1, 0.1, 0.8], [0.2, 0.7, 0.1]])
-    assert gallery.worst_mistakes(scores, np.array([0, 1, 0, 1])).tolist() == [2, 1]
+    assert registry.worst_mistakes(scores, np.array([0, 1, 0, 1])).tolist() == [2, 1]
 
 
-def test_what_plot_draws_is_what_metrics_csv_says(backprop, tiny, tmp_path, monkeypatch):
+def test_plots_agree_with_metrics_csv(backprop, tiny, tmp_path, monkeypatch):
     assert backprop("train", tiny, "diagnostics=true", "--name", "run").code == 0
     figures = []
-    for name in ("draw_curves", "draw_layers"):
-        draw = getattr(gallery, name)
-        monkeypatch.setattr(gallery, name, lambda *a, draw=draw: figures.append(draw(*a)) or figures[-1])
+    for module, name in ((learning_curves, "draw_curves"), (registry, "draw_layers")):
+        draw = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, draw=draw: figures.append(draw(*a)) or figures[-1])
     assert backprop("plot", "run", "--kind", "curves", "--kind", "gradients").code == 0
     with (tmp_path / "runs/run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -170,3 +212,10 @@ def test_what_plot_draws_is_what_metrics_csv_says(backprop, tiny, tmp_path, monk
         for column in columns:
             expected = [[float(row["epoch"]), float(row[column])] for row in rows]
             assert lines(figure)[column][0].tolist() == expected
+
+
+def test_epochs_that_were_not_evaluated_are_left_out_of_the_line():
+    cost = np.array([[np.nan, 0.5, np.nan, 0.25]])
+    figure = draw_curves([Curves("run", np.arange(1, 5), {"train_cost": cost}, None)])
+    (line,) = [line for line in figure.axes[0].lines if line.get_gid() == "train_cost"]
+    np.testing.assert_array_equal(line.get_xydata(), [[2, 0.5], [4, 0.25]])

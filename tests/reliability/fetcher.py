@@ -1,12 +1,13 @@
 """A process that wants a file: `fetcher.py CACHE URL SIZE [no-locks]` prints the SHA-256 of what it got."""
 
 import errno
-import fcntl
 import gzip
 import hashlib
 import random
 import sys
 from pathlib import Path
+
+import filelock
 
 from backprop_cli.data.cache import Cache, RemoteFile
 
@@ -19,14 +20,14 @@ def packed_file(size):
     return packed, RemoteFile("file.gz", len(packed), digests[0], len(content), digests[1])
 
 
-def no_locks(*_):
+def no_locks(*_, **options):
     raise OSError(errno.ENOLCK, "No locks available")
 
 
 if __name__ == "__main__":
     folder, url, size, *more = sys.argv[1:]
     if more:
-        fcntl.flock = no_locks
+        filelock.lock_descriptor = no_locks
     file = packed_file(int(size))[1]
-    cache = Cache(Path(folder), report=lambda line: print(line, file=sys.stderr, flush=True))
-    print(hashlib.sha256(cache.obtain(file, "set", (url,))).hexdigest())
+    cache = Cache(Path(folder), log=lambda line: print(line, file=sys.stderr, flush=True))
+    print(hashlib.sha256(cache.fetch(file, "set", (url,))).hexdigest())

@@ -13,7 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-import backprop_cli.session
+import backprop_cli.runs.session
 from backprop_cli.__main__ import _leave, main
 from backprop_cli.cli.main import COMMANDS, cli
 
@@ -26,9 +26,10 @@ def serve():
     import filelock  # noqa: F401 - imported where they are used, which is here
     import platformdirs  # noqa: F401
 
-    import backprop_cli.cli.describe
-    import backprop_cli.cli.sitting
-    import backprop_cli.data.download  # noqa: F401
+    import backprop_cli.cli.training_run
+    import backprop_cli.data.download
+    import backprop_cli.explain.experiment
+    import backprop_cli.runs.resuming  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)
@@ -80,7 +81,7 @@ def become(job, ready):
             setattr(sys, ("stdin", "stdout", "stderr")[descriptor], None)
         sys.argv = ["backprop", *job["words"]]
         if job["fault"]:  # every epoch is saved, so that the n-th call is the same in every run
-            backprop_cli.session.SAVING_PAUSE = 0
+            backprop_cli.runs.session.SAVING_PAUSE = 0
         for number in (signal.SIGINT, signal.SIGTERM):  # as main does, but a signal could come before it has
             signal.signal(number, _leave)
         os.write(ready, b"!")

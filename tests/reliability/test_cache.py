@@ -1,4 +1,4 @@
-"""An empty cache met by many is filled once; a cache without locks, or that may not be written to, still serves."""
+"""Many processes fill an empty cache once; a cache without locks, or a read-only one, works too."""
 
 import errno
 import hashlib
@@ -63,14 +63,14 @@ def files_in(folder):
     return sorted(path.name for path in (folder / "set").iterdir())
 
 
-def test_of_many_processes_one_downloads_and_the_others_wait(fetch, slow, tmp_path):
+def test_one_of_many_processes_downloads_and_the_others_wait(fetch, slow, tmp_path):
     processes = [fetch() for _ in range(6)]
     assert outputs(processes) == [FILE.unpacked_sha256] * 6
     assert slow[1].served == ["/file.gz"]
     assert files_in(tmp_path / "cache") == ["file", "file.gz"]
 
 
-def test_when_the_one_that_downloads_is_killed_another_goes_on(fetch, slow, tmp_path):
+def test_another_process_takes_over_when_the_downloading_one_is_killed(fetch, slow, tmp_path):
     slow[1].seconds = 3.0
     first = fetch()
     while not slow[1].served:
@@ -85,7 +85,7 @@ def test_when_the_one_that_downloads_is_killed_another_goes_on(fetch, slow, tmp_
     assert files_in(tmp_path / "cache") == ["file", "file.gz"]
 
 
-def test_where_files_cannot_be_locked_some_download_twice_and_none_gets_it_wrong(fetch, slow, tmp_path):
+def test_without_locks_files_may_be_downloaded_twice_and_are_complete(fetch, slow, tmp_path):
     processes = [fetch("no locks") for _ in range(3)]
     assert outputs(processes) == [FILE.unpacked_sha256] * 3
     assert 1 <= len(slow[1].served) <= 3
@@ -95,7 +95,7 @@ def test_where_files_cannot_be_locked_some_download_twice_and_none_gets_it_wrong
         assert hashlib.sha256((tmp_path / "cache/set" / name).read_bytes()).hexdigest() == sha256
 
 
-def test_what_a_killed_process_left_half_written_is_removed(fetch, tmp_path):
+def test_temporary_files_of_a_killed_process_are_removed(fetch, tmp_path):
     (tmp_path / "cache/set").mkdir(parents=True)
     for name in (".file.gz.0a1b2c3d.tmp", ".file.0a1b2c3d.tmp", ".file.gz.lock"):
         (tmp_path / "cache/set" / name).write_text("half")
@@ -109,31 +109,31 @@ def fetch_mnist(forks, tmp_path, mirror, **order):
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP], ids=errno.errorcode.get)
-def test_a_file_system_without_locks_is_a_cache_too(forks, serve, tmp_path, mnist_folder, number):
+def test_a_cache_on_a_file_system_without_locks(forks, serve, tmp_path, mnist_folder, number):
     order = fault(1, number, forever=True, under="cache", calls="flock")
     done = fetch_mnist(forks, tmp_path, serve(mnist_folder), fault=order)
     assert (done.code, done.fired > 0) == (0, True), done.err
 
 
-def test_a_complete_cache_that_may_not_be_written_to_just_works(forks, serve, tmp_path, mnist_folder):
+def test_a_complete_read_only_cache_is_only_read(forks, serve, tmp_path, mnist_folder):
     assert fetch_mnist(forks, tmp_path, serve(mnist_folder)).code == 0
     order = fault(1, errno.EROFS, forever=True, under="cache", calls="write fsync rename mkdir flock")
     done = forks("data", "verify", "--data-dir", tmp_path / "cache", cwd=tmp_path, fault=order)
     assert (done.code, done.fired) == (0, 0), done.err
 
 
-def test_a_cache_that_may_not_be_written_to_is_done_without(forks, serve, tmp_path, mnist_folder):
+def test_an_empty_read_only_cache_is_not_needed(forks, serve, tmp_path, mnist_folder):
     order = fault(1, errno.EROFS, forever=True, under="cache", calls="mkdir")
     words = ("train", ROOT / "configs/mnist.yaml", "epochs=1", "train_size=1000", "--data-dir", tmp_path / "cache")
     done = forks(*words, "--mirror", serve(mnist_folder).url, cwd=tmp_path, fault=order)
     assert done.code == 0, done.err
-    assert "the download is used but not kept" in done.err
+    assert "the download is used but not stored" in done.err
 
 
 @pytest.mark.parametrize(
     "file", [FILES[3], *(pytest.param(file, marks=pytest.mark.long) for file in FILES[:3])], ids=lambda file: file.name
 )
-def test_a_flipped_byte_in_a_file_of_mnist_is_noticed_and_mended(forks, serve, tmp_path, mnist_folder, file):
+def test_a_flipped_byte_in_a_file_of_mnist_is_detected_and_repaired(forks, serve, tmp_path, mnist_folder, file):
     mirror = serve(mnist_folder)
     assert fetch_mnist(forks, tmp_path, mirror).code == 0
     for other in FILES:

@@ -1,4 +1,4 @@
-"""A damaged last checkpoint: resume goes on from the best one and says so; a file that is named is never replaced."""
+"""With a damaged last checkpoint, resume continues from the best one and warns; a named file is never substituted."""
 
 import os
 from pathlib import Path
@@ -33,27 +33,27 @@ def cut(path):
 
 
 @pytest.mark.parametrize("harm", [damage, cut, Path.unlink], ids=["damaged", "cut", "lost"])
-def test_resume_goes_on_from_the_best_checkpoint_and_says_from_which_epoch(backprop, best_is_early, harm):
+def test_resume_continues_from_the_best_checkpoint_and_names_its_epoch(backprop, best_is_early, harm):
     harm(LAST)
     done = backprop("resume", "run")
     assert done.code == 0, done.err
-    assert f"going on from {BEST}, after epoch {best_is_early}" in done.err
+    assert f"resuming from {BEST}, after epoch {best_is_early}" in done.err
     assert str(LAST) in done.err
     assert same_bits(LAST, "runs/whole/checkpoints/last.npz")
     assert numbers(Path("runs/run/metrics.csv")) == numbers(Path("runs/whole/metrics.csv"))
     assert record_of("run")["test"] == record_of("whole")["test"]
 
 
-def test_a_run_that_was_extended_goes_on_to_its_new_end(backprop, best_is_early):
+def test_an_extended_run_continues_to_its_new_last_epoch(backprop, best_is_early):
     backprop("resume", "run", "--epochs", 7)
     if record_of("run")["best"]["epoch"] == 7:
         pytest.fail("the seed of this test is to be one whose best epoch comes early")
     damage(LAST)
     assert backprop("resume", "run").code == 0
-    assert read_checkpoint(LAST).meta.epoch == 7
+    assert read_checkpoint(LAST).meta.status.epoch == 7
 
 
-def test_a_finished_run_whose_best_epoch_is_the_last_is_made_whole_again(backprop, tiny):
+def test_a_finished_run_whose_best_epoch_is_the_last_is_repaired(backprop, tiny):
     backprop("train", tiny, "validation=0", "--name", "run")
     good = LAST.read_bytes()
     damage(LAST)
@@ -61,7 +61,7 @@ def test_a_finished_run_whose_best_epoch_is_the_last_is_made_whole_again(backpro
     assert LAST.read_bytes() == good
 
 
-def test_with_nothing_left_resume_says_what_is_wrong_with_each(backprop, best_is_early):
+def test_without_a_valid_checkpoint_resume_reports_each(backprop, best_is_early):
     damage(LAST)
     cut(BEST)
     rows = Path("runs/run/metrics.csv").read_bytes()
@@ -73,14 +73,14 @@ def test_with_nothing_left_resume_says_what_is_wrong_with_each(backprop, best_is
 
 
 @pytest.mark.parametrize("words", [(LAST,), ("run", "--which", "last")], ids=["by path", "by name"])
-def test_a_checkpoint_that_is_named_is_never_replaced_by_another(backprop, best_is_early, words):
+def test_a_named_checkpoint_is_never_substituted(backprop, best_is_early, words):
     damage(LAST)
     done = backprop("eval", *words)
     assert (done.code, done.out) == (1, "")
     assert f"{LAST}: not a whole checkpoint" in done.err
 
 
-def test_a_run_without_its_record_is_still_a_run(backprop, best_is_early):
+def test_a_run_without_its_record_can_be_resumed(backprop, best_is_early):
     Path("runs/run/run.json").unlink()
     assert backprop("resume", "run", "--epochs", 7).code == 0
     assert record_of("run")["epochs"] == 7

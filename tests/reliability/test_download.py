@@ -1,4 +1,4 @@
-"""A download is whole or absent, whatever the server does; retries wait and end; the next mirror is asked."""
+"""A download is complete or absent, whatever the server does; retries end; the next mirror is asked."""
 
 import hashlib
 import random
@@ -19,8 +19,8 @@ from tests.reliability.fetcher import packed_file
 DATA, FILE = packed_file(300_000)
 
 
-class Unkind(SimpleHTTPRequestHandler):
-    """Sends the first `cut` bytes of `data`, announces `length`, and ends with a reset where `reset` says so."""
+class Faulty(SimpleHTTPRequestHandler):
+    """Sends the first `cut` bytes of `data`, announces `length`, and ends with a reset if `reset` is true."""
 
     data, cut, length, reset = DATA, None, len(DATA), False
     requests: list[str]
@@ -35,7 +35,7 @@ class Unkind(SimpleHTTPRequestHandler):
             self.send_header("Content-Length", str(self.length))
         self.end_headers()
         self.wfile.write(self.data[: self.cut])
-        if self.reset:  # no farewell: the connection is gone
+        if self.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
 
@@ -44,11 +44,11 @@ class Unkind(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def unkind(serve, tmp_path):
-    """Starts a server that behaves as told."""
+def faulty(serve, tmp_path):
+    """Starts a server with the given attributes."""
 
     def start(**behaviour):
-        handler = type("Handler", (Unkind,), {"requests": [], **behaviour})
+        handler = type("Handler", (Faulty,), {"requests": [], **behaviour})
         return serve(tmp_path, handler).url, handler
 
     return start
@@ -56,31 +56,31 @@ def unkind(serve, tmp_path):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """A cache that waits a hundred times shorter before it asks again."""
-    monkeypatch.setattr(module, "RETRIES", module.RETRIES.new(backoff_factor=0.005))
+    """A cache with a hundred times shorter pauses between attempts."""
+    monkeypatch.setattr(module, "PAUSES", (0.001, 0.002))
     return Cache(tmp_path / "cache")
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """The limits of time, a hundred times shorter."""
+    """Time limits that are a hundred times shorter."""
     monkeypatch.setattr(module, "TIMEOUT", (0.1, 0.2))
-    monkeypatch.setattr(module, "RETRIES", module.RETRIES.new(backoff_factor=0.005))
+    monkeypatch.setattr(module, "PAUSES", (0.001, 0.002))
     monkeypatch.setattr(module, "LIMIT", 0.5)
 
 
-def kept(cache):
+def stored(cache):
     return [path for path in cache.folder.rglob("*") if path.is_file()]
 
 
 def assert_absent_then_whole(cache, file, bad, good):
-    """With the bad mirror alone nothing is kept; with a good one after it, what is kept is right."""
+    """With the bad mirror alone nothing is stored; with a good one after it, the file is."""
     with pytest.raises(DataError):
-        cache.obtain(file, "set", (bad,))
-    assert kept(cache) == []
-    data = cache.obtain(file, "set", (bad, good))
+        cache.fetch(file, "set", (bad,))
+    assert stored(cache) == []
+    data = cache.fetch(file, "set", (bad, good))
     assert hashlib.sha256(data).hexdigest() == file.unpacked_sha256
-    for path in kept(cache):
+    for path in stored(cache):
         path.unlink()
 
 
@@ -90,9 +90,9 @@ def boundaries(size):
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 @pytest.mark.parametrize("length", [len(DATA), None], ids=["length", "no length"])
-def test_a_connection_that_ends_early_leaves_nothing(unkind, cache, reset, length):
-    good, _ = unkind()
-    bad, handler = unkind(reset=reset, length=length)
+def test_a_connection_that_ends_early_leaves_nothing(faulty, cache, reset, length):
+    good, _ = faulty()
+    bad, handler = faulty(reset=reset, length=length)
     for cut in boundaries(len(DATA)):
         handler.cut = cut
         assert_absent_then_whole(cache, FILE, bad, good)
@@ -100,10 +100,10 @@ def test_a_connection_that_ends_early_leaves_nothing(unkind, cache, reset, lengt
 
 @pytest.mark.long
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_a_connection_that_ends_at_any_boundary_of_a_real_file_leaves_nothing(unkind, cache, reset, mnist_folder):
+def test_a_connection_that_ends_at_any_boundary_of_a_real_file_leaves_nothing(faulty, cache, reset, mnist_folder):
     data = (mnist_folder / TRAIN_IMAGES.name).read_bytes()
-    good, _ = unkind(data=data, length=len(data))
-    bad, handler = unkind(data=data, length=len(data), reset=reset)
+    good, _ = faulty(data=data, length=len(data))
+    bad, handler = faulty(data=data, length=len(data), reset=reset)
     cuts = [*range(64), *range(1 << 16, len(data), 1 << 16), *range(len(data) - 64, len(data))]
     for cut in cuts:
         handler.cut = cut
@@ -131,14 +131,14 @@ def test_a_connection_that_ends_at_any_boundary_of_a_real_file_leaves_nothing(un
     ids=["short", "long", "two lengths", "great", "html", "as long", "403", "closed", "no http"]
     + ["many headers", "torn chunk", "redirect to a file", "redirect loop"],
 )
-def test_a_wrong_answer_leaves_nothing_and_the_next_mirror_is_asked(unkind, cache, behaviour):
-    good, _ = unkind()
-    bad, _ = unkind(**behaviour)
+def test_a_wrong_answer_leaves_nothing_and_the_next_mirror_is_asked(faulty, cache, behaviour):
+    good, _ = faulty()
+    bad, _ = faulty(**behaviour)
     assert_absent_then_whole(cache, FILE, bad, good)
 
 
-def test_a_redirect_to_the_file_is_followed(unkind, cache):
-    good, _ = unkind()
+def test_a_redirect_is_followed(faulty, cache):
+    good, _ = faulty()
 
     def redirect(self):
         self.send_response(302)
@@ -146,23 +146,24 @@ def test_a_redirect_to_the_file_is_followed(unkind, cache):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    url, _ = unkind(answer=redirect)
-    assert hashlib.sha256(cache.obtain(FILE, "set", (url,))).hexdigest() == FILE.unpacked_sha256
+    url, _ = faulty(answer=redirect)
+    assert hashlib.sha256(cache.fetch(FILE, "set", (url,))).hexdigest() == FILE.unpacked_sha256
 
 
-def test_a_busy_server_is_asked_three_times_with_a_wait_and_then_left(unkind):
+def test_a_busy_server_is_asked_three_times_with_pauses(faulty, monkeypatch):
     def busy(self):
         self.send_response(503)
         self.send_header("Retry-After", "86400")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    url, handler = unkind(answer=busy)
-    clock = time.monotonic()
-    with pytest.raises(DownloadError, match="busy or failing"):
+    url, handler = faulty(answer=busy)
+    pauses = []
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    with pytest.raises(DownloadError, match="HTTP 503"):
         download(url, FILE.size, FILE.sha256)
     assert len(handler.requests) == 3
-    assert 0.5 < time.monotonic() - clock < 5
+    assert tuple(pauses) == module.PAUSES
 
 
 def stall(self):
@@ -177,38 +178,39 @@ def drip(self):
         time.sleep(0.05)
 
 
+@pytest.mark.long  # needs a quiet machine
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [(lambda self: time.sleep(0.4), "no answer in time|timed out"), (stall, "timed out"), (drip, "only .* bytes in")],
+    [(lambda self: time.sleep(0.4), "no answer in time"), (stall, "timed out"), (drip, "not complete after")],
     ids=["silent", "stalled", "dripping"],
 )
-def test_a_server_that_takes_its_time_is_left(unkind, impatient, answer, reason):
-    url, _ = unkind(answer=answer)
+def test_a_slow_server_is_abandoned_soon(faulty, impatient, answer, reason):
+    url, _ = faulty(answer=answer)
     clock = time.monotonic()
     with pytest.raises(DownloadError, match=reason):
         download(url, FILE.size, FILE.sha256)
     assert time.monotonic() - clock < 2
 
 
-def test_the_limits_of_time_are_sane():
+def test_the_time_limits():
     assert module.TIMEOUT == (10, 30)
     assert module.LIMIT == 900
-    assert (module.RETRIES.total, module.RETRIES.backoff_factor) == (2, 0.5)
+    assert module.PAUSES == (0.5, 1.0)
 
 
-def test_a_proxy_is_asked_where_the_environment_names_one(unkind, cache, monkeypatch):
-    proxy, handler = unkind()
+def test_the_proxy_of_the_environment_is_used(faulty, cache, monkeypatch):
+    proxy, handler = faulty()
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, proxy)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    cache.obtain(FILE, "set", ("http://mirror.invalid/mnist/",))
+    cache.fetch(FILE, "set", ("http://mirror.invalid/mnist/",))
     assert handler.requests == [f"http://mirror.invalid/mnist/{FILE.name}"]
 
 
-def test_no_byte_may_be_wrong(unkind, cache):
-    good, _ = unkind()
-    bad, handler = unkind()
+def test_a_wrong_byte_is_detected(faulty, cache):
+    good, _ = faulty()
+    bad, handler = faulty()
     rng = random.Random(0)
     for _ in range(8):
         place = rng.randrange(len(DATA))

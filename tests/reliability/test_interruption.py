@@ -1,4 +1,4 @@
-"""A run that is killed or interrupted, at any moment, can be resumed to the weights that it would have had."""
+"""A run that is killed or interrupted at any moment resumes to bit-identical weights."""
 
 import json
 import random
@@ -96,7 +96,7 @@ def signal_while_saving(forks, undisturbed, moments):
         resume_and_compare(forks, place)
 
 
-def test_a_kill_while_saving_leaves_the_old_checkpoint_or_the_new(forks, undisturbed):
+def test_a_kill_while_saving_leaves_the_old_or_the_new_checkpoint(forks, undisturbed):
     kill_while_saving(forks, undisturbed, (7, 60, 101))
 
 
@@ -104,11 +104,11 @@ def test_a_kill_at_any_time_can_be_resumed(forks, undisturbed):
     signal_at_times(forks, undisturbed, cycle((0.3, 0.6)), [signal.SIGKILL], 2)
 
 
-def test_a_signal_at_any_time_is_saved_and_obeyed(forks, undisturbed):
+def test_a_signal_at_any_time_saves_and_stops(forks, undisturbed):
     signal_at_times(forks, undisturbed, cycle((0.0, 0.4, 0.6)), [signal.SIGINT, signal.SIGTERM], 3)
 
 
-def test_a_signal_while_saving_lets_the_save_be_finished(forks, undisturbed):
+def test_a_signal_while_saving_completes_the_save(forks, undisturbed):
     signal_while_saving(forks, undisturbed, (6, 95, 151))
 
 

@@ -1,4 +1,4 @@
-"""Every I/O failure is handled: the N-th call fails, for every N, and the run says so and can be resumed."""
+"""Every I/O failure is handled: if the N-th call fails, for every N, the error names it and the run can be resumed."""
 
 import errno
 import json
@@ -62,28 +62,28 @@ def fail_every_call(forks, place, words, good, before=None, step=1, calls="open 
                     pass
                 elif (place / "runs/run/checkpoints/last.npz").exists():
                     again = forks("resume", "run", "--epochs", 3, cwd=place)
-                    assert again.code == 0 or "has all its 3 epochs" in again.err
+                    assert again.code == 0
                 else:
                     assert forks(*words, "--overwrite", cwd=place).code == 0
                 assert same_bits(place / "runs/run/checkpoints/last.npz", good)
     raise AssertionError("no run passed")
 
 
-def test_some_failures_of_a_training_are_said_and_survived(forks, place):
+def test_some_failures_of_a_training_are_reported_and_survived(forks, place):
     good = whole_run(forks, place)
     words = ("train", "tiny.yaml", "epochs=3", "--name", "run")
     assert fail_every_call(forks, place, words, good, step=23) >= 6
 
 
 @pytest.mark.long
-def test_every_failure_of_a_training_is_said_and_survived(forks, place):
+def test_every_failure_of_a_training_is_reported_and_survived(forks, place):
     good = whole_run(forks, place)
     words = ("train", "tiny.yaml", "epochs=3", "--name", "run")
     print(fail_every_call(forks, place, words, good), "failures of a training")
 
 
 @pytest.mark.long
-def test_every_failure_of_a_resume_is_said_and_survived(forks, place):
+def test_every_failure_of_a_resume_is_reported_and_survived(forks, place):
     good = whole_run(forks, place)
     words = ("train", "tiny.yaml", "epochs=1", "--runs-dir", "before", "--name", "run")
     assert forks(*words, cwd=place).code == 0

@@ -1,4 +1,4 @@
-"""One run, one owner; and names stay inside."""
+"""A run has one owner, and names cannot leave the runs folder."""
 
 import json
 import os
@@ -9,13 +9,13 @@ import threading
 import pytest
 
 from backprop_cli.errors import RunError
-from backprop_cli.runs.folder import claim
+from backprop_cli.runs.folder import create_run_folder
 from tests.cli.helpers import numbers, same_bits
 from tests.conftest import ROOT
 
 
 def start(count, tmp_path, *words):
-    """Start so many programs at once; return how each ended."""
+    """Start this many processes at once; return how each ended."""
     command = [sys.executable, "-m", "backprop_cli", *map(str, words), "-q"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     processes = [
@@ -37,12 +37,12 @@ def check_one_of(count, backprop, tiny, tmp_path):
     assert os.listdir("runs") == ["run"]
 
 
-def test_of_simultaneous_starts_with_one_name_one_proceeds(backprop, tiny, tmp_path):
+def test_one_of_several_simultaneous_starts_with_one_name_succeeds(backprop, tiny, tmp_path):
     check_one_of(3, backprop, tiny, tmp_path)
 
 
 @pytest.mark.long
-def test_of_thirty_two_starts_with_one_name_one_proceeds(backprop, tiny, tmp_path):
+def test_one_of_thirty_two_starts_with_one_name_succeeds(backprop, tiny, tmp_path):
     check_one_of(32, backprop, tiny, tmp_path)
 
 
@@ -56,9 +56,7 @@ def test_thirty_two_starts_without_a_name_are_thirty_two_runs(backprop, tiny, tm
 
 
 @pytest.mark.long
-def test_of_sixteen_resumes_of_one_run_each_waits_for_none_and_the_run_is_as_one_would_leave_it(
-    backprop, tiny, tmp_path
-):
+def test_one_of_sixteen_simultaneous_resumes_trains_the_run(backprop, tiny, tmp_path):
     for runs in ("good", "runs"):
         assert backprop("train", tiny, "epochs=1", "--runs-dir", runs, "--name", "run").code == 0
     assert backprop("resume", "run", "--runs-dir", "good", "--epochs", 40).code == 0
@@ -70,15 +68,15 @@ def test_of_sixteen_resumes_of_one_run_each_waits_for_none_and_the_run_is_as_one
     assert numbers(tmp_path / "runs/run/metrics.csv") == numbers(tmp_path / "good/run/metrics.csv")
 
 
-def test_of_many_that_overwrite_a_run_one_owns_it(tmp_path):
-    first = claim(tmp_path, "x", "run")
+def test_one_of_many_that_overwrite_a_run_owns_it(tmp_path):
+    first = create_run_folder(tmp_path, "x", "run")
     first.write_record({"status": "finished"})
     start_together, owners = threading.Barrier(16), []
 
     def overwrite():
         start_together.wait()
         try:
-            folder = claim(tmp_path, "x", "run", overwrite=True)
+            folder = create_run_folder(tmp_path, "x", "run", overwrite=True)
             with folder.lock():
                 folder.prepare()
                 owners.append(folder)
@@ -100,18 +98,18 @@ def test_of_many_that_overwrite_a_run_one_owns_it(tmp_path):
     assert sorted(os.listdir(first.path)) == ["checkpoints", "run.json"]
 
 
-def test_a_link_to_a_run_is_not_emptied(tmp_path):
-    real = claim(tmp_path / "elsewhere", "x", "run")
+def test_overwrite_does_not_follow_a_link_to_a_run(tmp_path):
+    real = create_run_folder(tmp_path / "elsewhere", "x", "run")
     real.write_record({"status": "finished"})
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "run").symlink_to(real.path)
-    with pytest.raises(RunError, match="leaves it alone"):
-        claim(tmp_path / "runs", "x", "run", overwrite=True)
+    with pytest.raises(RunError, match="does not remove it"):
+        create_run_folder(tmp_path / "runs", "x", "run", overwrite=True)
     assert real.record.exists()
 
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "a\nb", "-rf", ""])
-def test_a_name_of_a_run_that_leads_elsewhere_is_refused(backprop, tiny, tmp_path, name):
+def test_a_run_name_that_is_a_path_is_refused(backprop, tiny, tmp_path, name):
     done = backprop("train", tiny, f"--name={name}")
     assert done.code == 2
     assert done.err.startswith("error: ")
@@ -119,7 +117,7 @@ def test_a_name_of_a_run_that_leads_elsewhere_is_refused(backprop, tiny, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["../digits", "/etc", "mnist/..", "", "-x", "MNIST", "mnist\n"])
-def test_a_name_of_a_data_set_that_there_is_not_is_refused(backprop, tiny, tmp_path, name):
+def test_an_unknown_data_set_is_refused(backprop, tiny, tmp_path, name):
     for words in (("data", "fetch", "--", name), ("data", "path", "--", name), ("check", tiny, f"dataset='{name}'")):
         done = backprop(*words)
         assert done.code == 2
@@ -128,7 +126,7 @@ def test_a_name_of_a_data_set_that_there_is_not_is_refused(backprop, tiny, tmp_p
 
 
 @pytest.mark.parametrize("stem", ["..", "-rf", "a b", "…", "a..b", "caf\udce9"])
-def test_a_config_of_any_name_makes_a_run_inside_the_runs_folder(backprop, tiny, tmp_path, stem):
+def test_a_config_of_any_name_creates_a_run_in_the_runs_folder(backprop, tiny, tmp_path, stem):
     config = tiny.rename(tmp_path / f"{stem}.yaml")
     assert backprop("train", config, "epochs=1", "-q").code == 0
     (run,) = (tmp_path / "runs").iterdir()

@@ -8,12 +8,11 @@ import pytest
 
 from backprop_cli.errors import CheckpointError
 from backprop_cli.runs.checkpoint import Checkpoint, Meta, read_checkpoint, to_bytes
+from backprop_cli.training.state import TrainingStatus
 
 META = Meta(
     experiment={"dataset": "digits", "layers": [3, 2], "λ": 0.5},
-    epoch=3,
-    step=2,
-    seconds=0.5,
+    status=TrainingStatus(epoch=3, step=2, seconds=0.5, best=(2, 0.9)),
     best={"epoch": 2, "train_cost": 0.1, "train_accuracy": 0.9, "val_cost": None, "val_accuracy": None},
     last=None,
     versions={"numpy": "2"},
@@ -23,8 +22,9 @@ META = Meta(
 @pytest.fixture
 def checkpoint():
     rng = np.random.default_rng(0)
-    layers = [(rng.random((2, 3), np.float32), rng.random(2, np.float32)) for _ in range(2)]
-    return Checkpoint(META, layers, {"optimizer.v": rng.random(16, np.float32)})
+    shapes = {"W1": (2, 3), "b1": (2,), "W2": (2, 1, 5, 5), "b2": (2,)}
+    parameters = {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
+    return Checkpoint(META, parameters, {"optimizer.v": rng.random(16, np.float32)})
 
 
 @pytest.fixture
@@ -55,10 +55,10 @@ def npy(array, allow_pickle=False):
 def test_a_checkpoint_comes_back_as_it_went(path, checkpoint):
     back = read_checkpoint(path)
     assert back.meta == checkpoint.meta
-    for (W, b), (W_back, b_back) in zip(checkpoint.layers, back.layers, strict=True):
-        np.testing.assert_array_equal(W_back, W)
-        np.testing.assert_array_equal(b_back, b)
-    np.testing.assert_array_equal(back.memory["optimizer.v"], checkpoint.memory["optimizer.v"])
+    assert list(back.parameters) == list(checkpoint.parameters)
+    for name, array in checkpoint.parameters.items():
+        np.testing.assert_array_equal(back.parameters[name], array)
+    np.testing.assert_array_equal(back.arrays["optimizer.v"], checkpoint.arrays["optimizer.v"])
 
 
 def test_equal_checkpoints_are_equal_bytes(checkpoint):
@@ -68,8 +68,8 @@ def test_equal_checkpoints_are_equal_bytes(checkpoint):
 def test_anybody_can_read_it_with_numpy_alone(path, checkpoint):
     with np.load(path, allow_pickle=False) as file:
         assert set(file) == {"W1", "b1", "W2", "b2", "optimizer.v", "meta"}
-        np.testing.assert_array_equal(file["W2"], checkpoint.layers[1][0])
-        assert json.loads(str(file["meta"]))["epoch"] == 3
+        np.testing.assert_array_equal(file["W2"], checkpoint.parameters["W2"])
+        assert json.loads(str(file["meta"]))["status"]["epoch"] == 3
 
 
 def test_every_flipped_byte_is_noticed_or_harmless(path, checkpoint):

@@ -7,11 +7,12 @@ from backprop_cli.data.tasks import Classification
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.initializers import INITIALIZERS
-from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import SGD
-from backprop_cli.training.plan import Plan, Position, initial_memory
+from backprop_cli.training.plan import Plan
+from backprop_cli.training.state import TrainingState
 
 
 def dataset(n=47, n_in=6, classes=3, seed=0) -> Dataset:
@@ -36,15 +37,23 @@ def plan(
     epochs=4,
     dtype="float32",
     data=None,
+    dropouts=(),
     **more,
 ) -> Plan:
     data = data or dataset()
-    network = Network((6, 5, 4, 3), (ACTIVATIONS[hidden], ACTIVATIONS[hidden], ACTIVATIONS[output]))
-    penalties = ((PENALTIES[penalty], strength),) if strength else ()
-    objective = Objective(network, COSTS[cost](), penalties)
-    return Plan(objective, optimizer or SGD(), data, eta, batch_size, epochs, seed=7, dtype=dtype, **more)
+    network = dense_network((6, 5, 4, 3), [ACTIVATIONS[name] for name in (hidden, hidden, output)], dropouts)
+    names = penalty.split(" + ") if strength else ()
+    objective = Objective(Backpropagation(network, COSTS[cost]()), tuple((PENALTIES[name], strength) for name in names))
+    settings = {"monitor": "accuracy", "seed": 7, "dtype": dtype, **more}
+    return Plan(objective, optimizer or SGD(), data, eta, batch_size, epochs, **settings)
 
 
-def start(p: Plan) -> Position:
-    theta = p.objective.network.initialize(INITIALIZERS["scaled"], np.random.default_rng(3), p.dtype)
-    return Position(theta, initial_memory(p, theta))
+def start(p: Plan) -> TrainingState:
+    theta = p.objective.estimator.network.initialize(INITIALIZERS["scaled"], np.random.default_rng(3), p.dtype)
+    return p.initial_state(theta)
+
+
+def weights_and_biases(p: Plan, theta):
+    """The (W, b) of each layer, as views of theta."""
+    arrays = p.objective.layout.named(theta)
+    return [(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(1, len(arrays) // 2 + 1)]

@@ -10,7 +10,7 @@ def test_evaluation_in_chunks_is_evaluation_of_the_whole():
     theta, split = start(p).theta, data.train
     assert len(split) % CHUNK
     assert len(split) > CHUNK
-    evaluator = Evaluator(p.objective, theta, data.scale, data.task)
+    evaluator = Evaluator(p.objective.estimator, theta, data.scale, data.task)
     outputs, cost = evaluator.outputs(split)
     x, y = split.inputs * data.scale, data.task.encode(split.targets, "float64")
     np.testing.assert_allclose(cost, p.objective.value(theta, x, y), rtol=1e-12)
@@ -23,7 +23,8 @@ def test_the_number_of_workers_does_not_change_a_bit():
     p = plan("relu", "softmax", "cross_entropy", data=data)
     theta = start(p).theta
     scores = {
-        Evaluator(p.objective, theta, data.scale, data.task, workers).score(data.train) for workers in (1, 2, 3, 7)
+        Evaluator(p.objective.estimator, theta, data.scale, data.task, workers).score(data.train)
+        for workers in (1, 2, 3, 7)
     }
     assert len(scores) == 1
 
@@ -31,7 +32,7 @@ def test_the_number_of_workers_does_not_change_a_bit():
 def test_an_evaluator_sees_the_theta_of_the_moment():
     p = plan()
     theta = start(p).theta
-    evaluator = Evaluator(p.objective, theta, p.data.scale, p.data.task)
+    evaluator = Evaluator(p.objective.estimator, theta, p.data.scale, p.data.task)
     before = evaluator.score(p.data.train)
     theta *= 2
     assert evaluator.score(p.data.train) != before

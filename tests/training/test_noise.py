@@ -4,27 +4,27 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.augment import Augment
-from backprop_cli.nn.network import forward
 from backprop_cli.optim.averages import Ema
+from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.loop import batches_of_epoch
-from backprop_cli.training.step import limit_norms, make_step
-from backprop_cli.training.streams import Noise
-from tests.training.helpers import dataset, plan, start
+from backprop_cli.training.step import make_step
+from backprop_cli.training.streams import Streams
+from tests.training.helpers import dataset, plan, start, weights_and_biases
 from tests.training.test_loop import After, copy, results, run
 
 NOISY = {
-    "dropout": {"dropout": (0.0, 0.5, 0.2)},
-    "input dropout": {"dropout": (0.3, 0.0, 0.0)},
+    "dropout": {"dropouts": (0.0, 0.5, 0.2)},
+    "input dropout": {"dropouts": (0.3, 0.0, 0.0)},
     "augment": {"augment": Augment(shift=1, rotation=5, elastic=3), "data": replace(dataset(), image=(2, 3))},
     "ema": {"average": Ema(decay=0.9)},
-    "max_norm": {"max_norm": 0.5},
+    "max_norm": {"max_norm": MaxNorm(0.5)},
     "all": {
-        "dropout": (0.1, 0.5, 0.2),
+        "dropouts": (0.1, 0.5, 0.2),
         "augment": Augment(shift=1),
         "average": Ema(decay=0.9),
-        "max_norm": 1.0,
+        "max_norm": MaxNorm(1.0),
         "data": replace(dataset(), image=(2, 3)),
     },
 }
@@ -43,64 +43,66 @@ def test_training_stopped_anywhere_goes_on_to_the_same_bits_with_every_kind_of_n
     if optimizer in MINIMIZERS:
         p = replace(p, batch_size=37)
     whole, events = run(p)
-    position, before = run(p, stop=After(steps))
-    resumed, after = run(p, copy(position))
+    state, before = run(p, stop=After(steps))
+    resumed, after = run(p, copy(state))
     np.testing.assert_array_equal(resumed.theta, whole.theta)
-    np.testing.assert_array_equal(resumed.judged, whole.judged)
+    np.testing.assert_array_equal(resumed.evaluated_theta, whole.evaluated_theta)
     assert results(before) + results(after) == results(events)
 
 
 @pytest.mark.parametrize("what", ["dropout", "input dropout", "augment"])
 def test_noise_differs_from_epoch_to_epoch_and_from_seed_to_seed(what):
     p = replace(plan(**NOISY[what]), batch_size=100, epochs=1)  # one batch of all, so that the order plays no part
-    thetas = [run(q)[0].theta for q in (p, replace(p, seed=8))]
-    assert not np.array_equal(*thetas)
-    first, second = start(p), start(p)
-    y = p.data.task.encode(p.data.train.targets, p.dtype)
-    for position, epoch in ((first, 1), (second, 2)):
-        noise = Noise(p.seed)
-        step = make_step(p, position, y, np.asarray(p.eta, p.dtype), 37, noise)
-        noise.restart(epoch)
+    seeds = [run(q)[0].theta for q in (p, replace(p, seed=8))]
+    epochs = []
+    for epoch in (1, 2):
+        state, streams = start(p), Streams(p.seed)
+        step = make_step(p, state, np.asarray(p.eta, p.dtype), 37, streams)
+        streams.restart(epoch)
         step(np.arange(37))
-    assert not np.array_equal(first.theta, second.theta)
+        epochs.append(state.theta)
+    n = p.objective.layout.n_penalized
+    for one, other in (seeds, epochs):
+        assert np.mean(one[:n] != other[:n]) > 0.5  # other units are dropped, other pixels moved
 
 
 def test_a_step_with_dropout_is_the_step_of_the_network_without_the_dropped_units():
-    p = plan("tanh", "softmax", "cross_entropy", dropout=(0.25, 0.5, 0.5), dtype="float64", eta=0.5)
-    position, noise, m = start(p), Noise(p.seed), 10
+    p = plan("tanh", "softmax", "cross_entropy", dropouts=(0.25, 0.5, 0.5), dtype="float64", eta=0.5)
+    state, streams, m = start(p), Streams(p.seed), 10
     y = p.data.task.encode(p.data.train.targets, "float64")
-    step = make_step(p, position, y, np.asarray(0.5), m, noise)
-    noise.restart(3)
+    step = make_step(p, state, np.asarray(0.5), m, streams)
+    streams.restart(3)
     step(np.arange(m))
 
-    noise.restart(3)  # the same numbers, and the mathematics written out
+    streams.restart(3)  # the same numbers, and the mathematics written out
     masks = [
-        (noise.dropout.random((m, n), dtype=np.float32) >= rate) / (1 - rate)
-        for n, rate in zip((6, 5, 4), p.dropout, strict=True)
+        (streams.dropout.random((m, n), dtype=np.float32) >= rate) / (1 - rate)
+        for n, rate in zip((6, 5, 4), (0.25, 0.5, 0.5), strict=True)
     ]
     theta = start(p).theta
-    layers = p.objective.network.layers(theta)
+    (W1, b1), (W2, b2), (W3, b3) = layers = weights_and_biases(p, theta)
     x = p.data.train.inputs[:m] * p.data.scale * masks[0]
-    h1 = np.tanh(x @ layers[0].W.T + layers[0].b)
-    h2 = np.tanh((h1 * masks[1]) @ layers[1].W.T + layers[1].b)
-    z = (h2 * masks[2]) @ layers[2].W.T + layers[2].b
+    h1 = np.tanh(x @ W1.T + b1)
+    h2 = np.tanh((h1 * masks[1]) @ W2.T + b2)
+    z = (h2 * masks[2]) @ W3.T + b3
     delta3 = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) - y[:m]) / m
-    delta2 = delta3 @ layers[2].W * masks[2] * (1 - h2**2)
-    delta1 = delta2 @ layers[1].W * masks[1] * (1 - h1**2)
-    after = p.objective.network.layers(position.theta)
-    for new, old, delta, a in zip(
-        after, layers, (delta1, delta2, delta3), (x, h1 * masks[1], h2 * masks[2]), strict=True
-    ):
-        np.testing.assert_allclose(new.W, old.W - 0.5 * delta.T @ a, rtol=1e-12)
-        np.testing.assert_allclose(new.b, old.b - 0.5 * delta.sum(axis=0), rtol=1e-12)
+    delta2 = delta3 @ W3 * masks[2] * (1 - h2**2)
+    delta1 = delta2 @ W2 * masks[1] * (1 - h1**2)
+    after = weights_and_biases(p, state.theta)
+    signals = (x, h1 * masks[1], h2 * masks[2])
+    for (new_W, new_b), (W, b), delta, a in zip(after, layers, (delta1, delta2, delta3), signals, strict=True):
+        np.testing.assert_allclose(new_W, W - 0.5 * delta.T @ a, rtol=1e-12)
+        np.testing.assert_allclose(new_b, b - 0.5 * delta.sum(axis=0), rtol=1e-12)
 
 
 def test_evaluation_knows_no_dropout():
-    p = plan(dropout=(0.5, 0.5, 0.5), epochs=1)
-    position, events = run(p)
-    _, a = forward(p.objective.network.layers(position.theta), p.data.validation.inputs * np.float32(p.data.scale))
-    right = np.mean(np.argmax(a[-1], axis=1) == p.data.validation.targets)
-    assert results(events)[-1].validation.accuracy == right
+    p = plan(dropouts=(0.5, 0.5, 0.5), epochs=1)
+    state, events = run(p)
+    a = p.data.validation.inputs * np.float32(p.data.scale)
+    for W, b in weights_and_biases(p, state.theta):
+        a = 1 / (1 + np.exp(-(a @ W.T + b)))
+    correct = np.mean(np.argmax(a, axis=1) == p.data.validation.targets)
+    assert results(events)[-1].validation.accuracy == correct
 
 
 def test_the_average_is_that_of_the_thetas_after_each_step_and_is_what_is_evaluated():
@@ -113,7 +115,7 @@ def test_the_average_is_that_of_the_thetas_after_each_step_and_is_what_is_evalua
         d = min(0.75, (1 + t) / (10 + t))
         average = d * average + (1 - d) * theta
     averaged, events = run(p)
-    np.testing.assert_allclose(averaged.judged, average, rtol=1e-12)
+    np.testing.assert_allclose(averaged.evaluated_theta, average, rtol=1e-12)
     np.testing.assert_array_equal(averaged.theta, run(plain)[0].theta)
     y = p.data.task.encode(p.data.validation.targets, "float64")
     cost = p.objective.value(average, p.data.validation.inputs * p.data.scale, y)
@@ -121,19 +123,16 @@ def test_the_average_is_that_of_the_thetas_after_each_step_and_is_what_is_evalua
 
 
 def test_long_weight_vectors_are_cut_and_short_ones_left_alone():
-    p = plan(dtype="float64")
-    theta = start(p).theta
-    hidden = p.objective.network.layers(theta)[0]
-    hidden.W[...] = np.eye(5, 6)
-    hidden.W[2] = [3, 4, 0, 0, 0, 0]
-    limit_norms([hidden], 2.0)
-    np.testing.assert_allclose(hidden.W[2], [1.2, 1.6, 0, 0, 0, 0])
-    np.testing.assert_array_equal(hidden.W[1], np.eye(5, 6)[1])
+    W = np.eye(5, 6)
+    W[2] = [3, 4, 0, 0, 0, 0]
+    MaxNorm(2.0).apply(W)
+    np.testing.assert_allclose(W[2], [1.2, 1.6, 0, 0, 0, 0])
+    np.testing.assert_array_equal(W[1], np.eye(5, 6)[1])
 
 
 def test_training_with_max_norm_keeps_every_hidden_unit_within_it():
-    position, _ = run(plan(max_norm=0.3, eta=3.0))
-    *hidden, output = plan().objective.network.layers(position.theta)
-    for layer in hidden:
-        assert np.linalg.norm(layer.W, axis=1).max() <= 0.3 * (1 + 1e-6)
-    assert np.linalg.norm(output.W, axis=1).max() > 0.3
+    p = plan(max_norm=MaxNorm(0.3), eta=3.0)
+    *hidden, (output_W, _) = weights_and_biases(p, run(p)[0].theta)
+    for W, _ in hidden:
+        assert np.linalg.norm(W, axis=1).max() <= 0.3 * (1 + 1e-6)
+    assert np.linalg.norm(output_W, axis=1).max() > 0.3

@@ -3,23 +3,35 @@ import pytest
 
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.optim.averages import Ema
+from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.optimizers import OPTIMIZERS
-from backprop_cli.training.step import Gradient, make_step
-from backprop_cli.training.streams import Noise
+from backprop_cli.training.step import AccumulatedGradient, make_step, textbook_step
+from backprop_cli.training.streams import Streams
 from tests.training.helpers import dataset, plan, start
 
 ROWS = np.array([3, 30, 8, 1])
+PENALTIES = ("l1", "l2", "l1 + l2")
 
 
-def one_step(p):
-    position = start(p)
-    y = p.data.task.encode(p.data.train.targets, p.dtype)
-    step = make_step(p, position, y, np.asarray(p.eta, p.dtype), len(ROWS), Noise(p.seed))
-    np.testing.assert_array_equal(position.theta, start(p).theta)  # making a step is not taking it
-    with np.errstate(all="ignore"):
-        step(ROWS)
-    return position.theta
+class Recorded:
+    """The recorded step of a plan from its start, on batches of m."""
+
+    def __init__(self, p, m=4):
+        self.state, self.eta = start(p), np.asarray(p.eta, p.dtype)
+        self.streams = Streams(p.seed)
+        self.step = make_step(p, self.state, self.eta, m, self.streams)
+        np.testing.assert_array_equal(self.state.theta, start(p).theta)  # recording changes nothing
+
+    def __call__(self, rows):
+        with np.errstate(all="ignore"):
+            self.step(rows)
+        return self.state
+
+
+def examples(p, rows):
+    split = p.data.train
+    return split.inputs[rows] * np.asarray(p.data.scale, p.dtype), p.data.task.encode(split.targets[rows], p.dtype)
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -27,73 +39,109 @@ def one_step(p):
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_recorded_step_goes_down_the_gradient(hidden, cost, output, penalty):
     p = plan(hidden, output, cost, penalty, strength=0.02, eta=0.5, dtype="float64")
-    x, y = p.data.train.inputs[ROWS] * p.data.scale, p.data.task.encode(p.data.train.targets, "float64")[ROWS]
-    theta = start(p).theta
-    expected = theta - 0.5 * p.objective.gradient(theta, x, y)
-    np.testing.assert_allclose(one_step(p), expected, rtol=1e-13, atol=1e-15)
+    theta, recorded = start(p).theta, Recorded(p)
+    for rows in (ROWS, ROWS + 2):
+        theta = theta - 0.5 * p.objective.gradient(theta, *examples(p, rows))
+        np.testing.assert_allclose(recorded(rows).theta, theta, rtol=1e-12, atol=1e-15)
 
 
 def test_a_batch_so_large_that_signals_lie_by_columns_makes_the_same_step():
     p = plan("relu", "softmax", "cross_entropy", strength=0.02, eta=0.5, dtype="float64", data=dataset(n=700))
     rows = np.arange(1, 651, dtype=np.intp)
-    position = start(p)
-    y = p.data.task.encode(p.data.train.targets, "float64")
-    step = make_step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
-    step(rows)
     theta = start(p).theta
-    expected = theta - 0.5 * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
-    np.testing.assert_allclose(position.theta, expected, rtol=1e-12, atol=1e-15)
+    expected = theta - 0.5 * p.objective.gradient(theta, *examples(p, rows))
+    np.testing.assert_allclose(Recorded(p, 650)(rows).theta, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_the_textbook_update_of_weights_and_biases_by_its_own_formula():
     # W <- (1 - eta lambda/n) W - eta dC/dW, with n the training examples; b <- b - eta dC/db
     p = plan(strength=5.0 / 37, eta=0.5, dtype="float64")
-    plain = plan(strength=0.0, eta=0.5, dtype="float64")
-    before, n_weights = start(p).theta, p.objective.network.n_weights
-    expected = one_step(plain)
-    expected[:n_weights] -= 0.5 * 5.0 / 37 * before[:n_weights]
-    np.testing.assert_allclose(one_step(p), expected, rtol=1e-14, atol=1e-15)
+    before, n = start(p).theta, p.objective.layout.n_penalized
+    expected = Recorded(plan(eta=0.5, dtype="float64"))(ROWS).theta
+    expected[:n] -= 0.5 * 5.0 / 37 * before[:n]
+    np.testing.assert_allclose(Recorded(p)(ROWS).theta, expected, rtol=1e-14, atol=1e-15)
+
+
+def test_plain_sgd_with_both_penalties_by_hand():
+    # W <- W - eta (dC/dW + c sign W + c W): the penalties act on the W before the step, and not on each other
+    p = plan(penalty="l1 + l2", strength=0.3, eta=0.5, dtype="float64")
+    W, n = start(p).theta, p.objective.layout.n_penalized
+    expected = Recorded(plan(eta=0.5, dtype="float64"))(ROWS).theta
+    expected[:n] -= 0.5 * (0.3 * np.sign(W[:n]) + 0.3 * W[:n])
+    np.testing.assert_allclose(Recorded(p)(ROWS).theta, expected, rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize("rule", OPTIMIZERS.values(), ids=lambda rule: rule.name)
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_recorded_steps_are_the_steps_of_the_optimizer_itself(rule, penalty):
-    p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64")
-    recorded, plain = start(p), start(p)
-    y, eta = p.data.task.encode(p.data.train.targets, "float64"), np.asarray(0.5)
-    step = make_step(p, recorded, y, eta, len(ROWS), Noise(p.seed))
-    for rows, rate in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
-        eta[...] = rate
-        step(rows)
-        g = p.objective.gradient(plain.theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
-        p.optimizer.step(plain.theta, g, plain.state_of("optimizer"), np.asarray(rate))
-    np.testing.assert_allclose(recorded.theta, plain.theta, rtol=1e-12)
-    for name, array in plain.memory.items():
-        np.testing.assert_allclose(recorded.memory[name], array, rtol=1e-10, atol=1e-14)
+@pytest.mark.parametrize("more", [{}, {"average": Ema(0.9), "max_norm": MaxNorm(0.5)}], ids=["", "ema, max-norm"])
+def test_a_recorded_step_is_the_textbook_step(rule, penalty, more):
+    p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64", **more)
+    recorded, state = Recorded(p), start(p)
+    for rows, eta in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
+        recorded.eta[...] = eta
+        recorded(rows)
+        textbook_step(p, state, *examples(p, rows), np.asarray(eta))
+    np.testing.assert_allclose(recorded.state.theta, state.theta, rtol=1e-11)
+    for name, array in state.arrays.items():
+        np.testing.assert_allclose(recorded.state.arrays[name], array, rtol=1e-9, atol=1e-14)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_batch_that_is_worked_through_in_pieces_makes_the_same_step(monkeypatch, optimizer):
+def test_dropout_is_recorded_with_masks_that_are_drawn_anew(optimizer):
+    p = plan("tanh", optimizer=OPTIMIZERS[optimizer](), dropouts=(0.2, 0.5, 0.5), eta=0.1, dtype="float64")
+    recorded, state, streams = Recorded(p), start(p), Streams(p.seed)
+    for rows in (ROWS, ROWS + 2):
+        recorded(rows)
+        noise = _Float32(streams.dropout)
+        textbook_step(p, state, *examples(p, rows), np.asarray(0.1), noise)
+    np.testing.assert_allclose(recorded.state.theta, state.theta, rtol=1e-11)
+
+
+class _Float32:
+    def __init__(self, rng):
+        self.rng = rng
+
+    def random(self, size):
+        return self.rng.random(size, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "rule", [OPTIMIZERS["momentum"], OPTIMIZERS["adam"], OPTIMIZERS["rprop"]], ids=lambda r: r.name
+)
+def test_a_step_on_slices_of_theta_is_the_step_on_the_whole(monkeypatch, rule):
+    p = plan(optimizer=rule(), penalty="l1 + l2", strength=0.1, eta=0.5, dtype="float64", average=Ema(0.9))
+    whole = Recorded(p)
+    monkeypatch.setattr("backprop_cli.engine.optimize.LONG", 10)
+    monkeypatch.setattr("backprop_cli.engine.optimize.SLICE", 7)
+    sliced = Recorded(p)
+    for rows in (ROWS, ROWS + 2, ROWS):
+        np.testing.assert_array_equal(sliced(rows).theta, whole(rows).theta)
+    for name, array in whole.state.arrays.items():
+        np.testing.assert_array_equal(sliced.state.arrays[name], array)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_batch_in_micro_batches_makes_the_same_step(monkeypatch, optimizer):
     p = plan("tanh", "softmax", "cross_entropy", optimizer=OPTIMIZERS[optimizer](), strength=0.02, dtype="float64")
-    rows, y, thetas = np.arange(35), p.data.task.encode(p.data.train.targets, "float64"), []
-    for whole, piece in ((100, 100), (10, 8)):
-        monkeypatch.setattr("backprop_cli.training.step.WHOLE", whole)
-        monkeypatch.setattr("backprop_cli.training.step.PIECE", piece)
-        position = start(p)
-        step = make_step(p, position, y, np.asarray(0.5), len(rows), Noise(p.seed))
-        step(rows)
-        step(rows)
-        thetas.append(position.theta)
+    rows, thetas = np.arange(35), []
+    for largest, micro in ((100, 100), (10, 8)):
+        monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", largest)
+        monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", micro)
+        recorded = Recorded(p, 35)
+        recorded(rows)
+        thetas.append(recorded(rows).theta)
     np.testing.assert_allclose(*thetas, rtol=1e-12)
 
 
-def test_a_gradient_in_pieces_comes_with_the_cost_of_them_all(monkeypatch):
-    monkeypatch.setattr("backprop_cli.training.step.WHOLE", 10)
-    monkeypatch.setattr("backprop_cli.training.step.PIECE", 8)
-    p = plan("tanh", "softmax", "cross_entropy", dtype="float64")
-    position, rows = start(p), np.arange(35)
-    y, grad = p.data.task.encode(p.data.train.targets, "float64"), np.zeros_like(position.theta)
-    cost = Gradient(p, position, grad, y, len(rows), Noise(p.seed)).with_cost(rows)
-    x = p.data.train.inputs[rows] * p.data.scale
-    assert cost == pytest.approx(p.objective.value(position.theta, x, y[rows]), rel=1e-13)
-    np.testing.assert_allclose(grad, p.objective.gradient(position.theta, x, y[rows]), rtol=1e-12, atol=1e-16)
+def test_a_gradient_in_micro_batches_comes_with_the_cost_of_them_all(monkeypatch):
+    monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 10)
+    monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 8)
+    from backprop_cli.optim.minimizers import LBFGS
+
+    p = plan("tanh", "softmax", "cross_entropy", optimizer=LBFGS(), dtype="float64")
+    state, rows = start(p), np.arange(35)
+    grad = np.zeros_like(state.theta)
+    cost = AccumulatedGradient(p, state, grad, len(rows), Streams(p.seed))(rows)
+    x, y = examples(p, rows)
+    assert cost == pytest.approx(p.objective.value(state.theta, x, y), rel=1e-13)
+    np.testing.assert_allclose(grad, p.objective.gradient(state.theta, x, y), rtol=1e-12, atol=1e-16)

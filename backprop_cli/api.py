@@ -1,0 +1,261 @@
+"""The Python API: train, resume, evaluate and use networks without the command line.
+
+These functions raise the errors of `backprop_cli.errors`; they neither print nor exit, and install no signal handlers.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.cache import Cache
+from backprop_cli.errors import RunError
+from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.build import load_data
+from backprop_cli.runs.evaluation import Evaluation, ensemble_of, evaluate_models
+from backprop_cli.runs.folder import find_run
+from backprop_cli.runs.model import Model, load_model
+from backprop_cli.runs.prediction import Predictions, predict_array, predict_files
+from backprop_cli.runs.resuming import environment_changes, new_session, prepare_resume, resumed_session
+from backprop_cli.runs.run import DatasetCache, Run
+from backprop_cli.runs.session import Session
+from backprop_cli.training.loop import Event
+
+RunLike = Run | Path | str
+"""A run, or its folder, name, unique name prefix or `@last`; where a network is needed, also a checkpoint file."""
+
+OnEvent = Callable[[Event], None]
+
+
+def train(
+    config: Path | str | Mapping[str, Any] | Experiment,
+    *,
+    runs_dir: Path | str | None = "runs",
+    name: str | None = None,
+    overwrite: bool = False,
+    data_dir: Path | str | None = None,
+    offline: bool = False,
+    on_event: OnEvent | None = None,
+    **overrides: Any,
+) -> Run:
+    """Train a network and return the run.
+
+    `config` is the path of a config file, a mapping with the same keys, or an Experiment. The other keywords are keys
+    of the config, with `lmbda` for lambda, and may be mappings.
+
+    The run is saved in a new folder in `runs_dir`, called `name`, or else after the config with a number; `overwrite`
+    replaces the run with this name. With `runs_dir=None` the run is kept in memory and nothing is left on disk.
+    Downloaded data is in `data_dir`, by default the cache folder of the platform; `offline` never uses the network.
+    `on_event` is called with every event of `backprop_cli.training.loop.train`.
+
+    Raises ConfigError, DataError, RunError if the name is taken, or DivergedError.
+
+    >>> import backprop_cli
+    >>> run = backprop_cli.train(
+    ...     {"dataset": "digits", "layers": [64, 30, 10]},
+    ...     runs_dir=None, epochs=5, eta=0.1, optimizer={"name": "momentum", "mu": 0.9},
+    ... )
+    >>> run.status, len(run.epochs)
+    ('finished', 5)
+    """
+    stem = "run"
+    words = [f"{'lambda' if key == 'lmbda' else key}={_as_yaml(value)}" for key, value in overrides.items()]
+    if isinstance(config, Path | str):
+        experiment, stem = load_experiment(Path(config), words), Path(config).stem
+    else:
+        values = config.to_dict() if isinstance(config, Experiment) else config
+        experiment = override_experiment(values, words, "config")
+    cache = _cache(data_dir, offline)
+    data = load_data(experiment, cache)
+    if runs_dir is None:
+        with TemporaryDirectory() as folder:
+            with new_session(experiment, data, Path(folder), stem, name=name) as session:
+                _run(session, on_event)
+            return Run(session.folder, DatasetCache(cache)).load()
+    with new_session(experiment, data, Path(runs_dir), stem, name=name, overwrite=overwrite) as session:
+        _run(session, on_event)
+    return Run(session.folder, DatasetCache(cache))
+
+
+def resume(
+    run: RunLike,
+    epochs: int | None = None,
+    *,
+    runs_dir: Path | str = "runs",
+    data_dir: Path | str | None = None,
+    offline: bool = False,
+    on_event: OnEvent | None = None,
+) -> Run:
+    """Continue a run where it was stopped, or train it for `epochs` epochs in total; return the run.
+
+    A run that is already finished is returned as it is. The result is bit-identical to that of an uninterrupted run;
+    a UserWarning says if that cannot be promised. Raises UsageError, RunError, CheckpointError or DivergedError.
+
+    >>> import backprop_cli
+    >>> run = backprop_cli.train({"dataset": "xor", "layers": [2, 2, 1], "epochs": 10})
+    >>> run = backprop_cli.resume(run, epochs=20)
+    >>> len(run.epochs)
+    20
+    """
+    folder = run.folder if isinstance(run, Run) else find_run(str(run), Path(runs_dir))
+    if not folder.is_run():
+        raise RunError(f"{folder.path} does not exist; a run that was kept in memory cannot be resumed")
+    cache = _cache(data_dir, offline)
+    with folder.lock():
+        resumption = prepare_resume(folder, epochs)
+        if not resumption.complete:
+            for line in resumption.warnings:
+                warnings.warn(line, stacklevel=2)
+            with resumed_session(resumption, load_data(resumption.experiment, cache)) as session:
+                for line in environment_changes(resumption.record):
+                    warnings.warn(line, stacklevel=2)
+                _run(session, on_event)
+    return Run(folder, DatasetCache(cache))
+
+
+def load_run(
+    run: Path | str,
+    *,
+    checkpoint: str = "best",
+    runs_dir: Path | str = "runs",
+    data_dir: Path | str | None = None,
+    offline: bool = False,
+) -> Run:
+    """Return a run, given its folder, its name, a unique prefix of its name, or `@last`.
+
+    `checkpoint`, best or last, is the one whose network is used. Raises UsageError if there is no such run, RunError
+    or ConfigError if it is damaged.
+
+    >>> import backprop_cli
+    >>> _ = backprop_cli.train({"dataset": "xor", "layers": [2, 2, 1], "epochs": 10}, name="mine")
+    >>> run = backprop_cli.load_run("mine")
+    >>> {name: array.shape for name, array in run.parameters.items()}
+    {'W1': (2, 2), 'b1': (2,), 'W2': (1, 2), 'b2': (1,)}
+    """
+    return Run(find_run(str(run), Path(runs_dir)), DatasetCache(_cache(data_dir, offline)), checkpoint)
+
+
+@overload
+def evaluate(  # type: ignore[overload-overlap]  # a str is a sequence too; it is a single run
+    runs: RunLike,
+    split: str = ...,
+    *,
+    checkpoint: str = ...,
+    ensemble: bool = ...,
+    runs_dir: Path | str = ...,
+    data_dir: Path | str | None = ...,
+    offline: bool = ...,
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    runs: Sequence[RunLike],
+    split: str = ...,
+    *,
+    checkpoint: str = ...,
+    ensemble: Literal[True],
+    runs_dir: Path | str = ...,
+    data_dir: Path | str | None = ...,
+    offline: bool = ...,
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    runs: Sequence[RunLike],
+    split: str = ...,
+    *,
+    checkpoint: str = ...,
+    ensemble: Literal[False] = ...,
+    runs_dir: Path | str = ...,
+    data_dir: Path | str | None = ...,
+    offline: bool = ...,
+) -> list[Evaluation]: ...
+
+
+def evaluate(
+    runs: RunLike | Sequence[RunLike],
+    split: str = "test",
+    *,
+    checkpoint: str = "best",
+    ensemble: bool = False,
+    runs_dir: Path | str = "runs",
+    data_dir: Path | str | None = None,
+    offline: bool = False,
+) -> Evaluation | list[Evaluation]:
+    """Return the metrics of a network on the train, val or test split.
+
+    For several networks a list is returned, or with `ensemble` the metrics of their ensemble, whose outputs are the
+    mean of theirs; `Evaluation.members` then has the metrics of each. `checkpoint`, best or last, applies to runs
+    that are given by name. Raises UsageError if there is no such run or split, or if the splits are not the same.
+
+    >>> import backprop_cli
+    >>> config = {"dataset": "digits", "layers": [64, 12, 10], "epochs": 3}
+    >>> runs = [backprop_cli.train(config, runs_dir=None, seed=seed) for seed in (0, 1)]
+    >>> both = backprop_cli.evaluate(runs, ensemble=True)
+    >>> sorted(both.metrics), both.confusion.shape, len(both.members)
+    (['accuracy'], (10, 10), 2)
+    """
+    several = not isinstance(runs, Run | Path | str)
+    chosen = list(runs) if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+    datasets = DatasetCache(_cache(data_dir, offline))
+    models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]
+    evaluations = evaluate_models(models, datasets.load, split)
+    if ensemble:
+        return ensemble_of(evaluations)
+    return evaluations if several else evaluations[0]
+
+
+def predict(
+    run: RunLike,
+    inputs: Array | Path | str | Sequence[Path | str],
+    *,
+    checkpoint: str = "best",
+    runs_dir: Path | str = "runs",
+) -> Predictions:
+    """Return predictions for an array of inputs (n, n_0), or for the examples in files.
+
+    An array has the units of the data set: pixels of MNIST are 0 to 255. Files are images, .npy arrays or .csv tables;
+    those that cannot be read are listed in `Predictions.failed`. `run` may be a run or a checkpoint file.
+
+    >>> import backprop_cli
+    >>> run = backprop_cli.train({"dataset": "digits", "layers": [64, 30, 10], "epochs": 3}, runs_dir=None)
+    >>> found = backprop_cli.predict(run, run.data.test.inputs[:3])
+    >>> found.labels.shape, found.confidences.shape, found.measure
+    ((3,), (3, 10), 'output')
+    """
+    model = _model(run, Path(runs_dir), checkpoint)
+    if isinstance(inputs, np.ndarray):
+        return predict_array(model, inputs)
+    files = [inputs] if isinstance(inputs, Path | str) else inputs
+    return predict_files(model, [str(file) for file in files])
+
+
+def _run(session: Session, on_event: OnEvent | None) -> None:
+    with closing(session.run()) as events:  # type: ignore[type-var]  # a generator, which records how it ends
+        for event in events:
+            if on_event:
+                on_event(event)
+
+
+def _model(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
+    return run.model if isinstance(run, Run) else load_model(str(run), runs_dir, checkpoint)
+
+
+def _cache(data_dir: Path | str | None, offline: bool) -> Cache:
+    return Cache(Path(data_dir) if data_dir else None, offline=offline)
+
+
+def _as_yaml(value: Any) -> str:
+    """Return a value as YAML; JSON is a part of it."""
+    return json.dumps(value, default=lambda other: other.tolist() if hasattr(other, "tolist") else str(other))

@@ -1,0 +1,109 @@
+"""Options that commands share, as decorators. Those that pass a `console` belong above those that use it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backprop_cli.cli.console import DEBUG, Console
+
+if TYPE_CHECKING:
+    from backprop_cli.data.cache import Cache
+
+Function = Callable[..., Any]
+
+
+def common_options(function: Function) -> Function:
+    """Add -q, -v, --json and --debug; pass a `console`."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="Print only the result, in short form.")
+    @click.option("-v", "--verbose", is_flag=True, help="Print more details.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result, or the error, as one JSON object.")
+    @click.option("--debug", is_flag=True, expose_value=False, callback=_remember, help="Show tracebacks.")
+    @functools.wraps(function)
+    def wrapper(quiet: bool, verbose: bool, as_json: bool, **arguments: Any) -> Any:
+        return function(console=Console(quiet, verbose, as_json), **arguments)
+
+    return wrapper
+
+
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta[DEBUG] = value
+
+
+def data_options(function: Function) -> Function:
+    """Add --data-dir, --mirror and --offline; pass a function `cache` that returns the Cache."""
+
+    @click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="BACKPROP_DATA_DIR",
+        show_envvar=True,
+        help="Folder for downloaded data.  [default: the platform's cache folder]",
+    )
+    @click.option("--mirror", envvar="BACKPROP_MIRROR", show_envvar=True, metavar="URL", help="Try this server first.")
+    @click.option("--offline", is_flag=True, help="Never use the network.")
+    @functools.wraps(function)
+    def wrapper(console: Console, data_dir: Path | None, mirror: str | None, offline: bool, **arguments: Any) -> Any:
+        def cache() -> Cache:
+            from backprop_cli.data.cache import Cache
+
+            return Cache(data_dir, mirror, offline, console.say)
+
+        return function(console=console, cache=cache, **arguments)
+
+    return wrapper
+
+
+def csv_option(function: Function) -> Function:
+    """Add --csv; pass `as_csv`. Raises UsageError if --json is given too."""
+
+    @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV.")
+    @functools.wraps(function)
+    def wrapper(console: Console, as_csv: bool, **arguments: Any) -> Any:
+        if as_csv and console.json:
+            raise click.UsageError("--csv and --json cannot be combined")
+        return function(console=console, as_csv=as_csv, **arguments)
+
+    return wrapper
+
+
+def checkpoint_option(function: Function) -> Function:
+    """Add --checkpoint, with --which as a hidden alias; pass `checkpoint`, 'best' or 'last'."""
+    kinds = click.Choice(["best", "last"])
+
+    @click.option("--checkpoint", type=kinds, default="best", show_default=True, help="Which checkpoint of a run.")
+    @click.option("--which", type=kinds, hidden=True)
+    @functools.wraps(function)
+    def wrapper(checkpoint: str, which: str | None, **arguments: Any) -> Any:
+        return function(checkpoint=which or checkpoint, **arguments)
+
+    return wrapper
+
+
+class _SplitName(click.Choice[str]):
+    """train, val or test; `validation`, the key of a config, means val."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert("val" if value == "validation" else value, param, ctx)
+
+
+def split_option(default: str) -> Callable[[Function], Function]:
+    """Add --split; pass `split`, 'train', 'val' or 'test'."""
+    choices = _SplitName(["train", "val", "test"])
+    return click.option("--split", type=choices, default=default, show_default=True, help="Which part of the data.")
+
+
+runs_option = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the runs.",
+)
+
+live_option = click.option("--live", is_flag=True, help="Draw learning curves in the terminal during training.")

@@ -1,0 +1,65 @@
+"""What `plot` and `report` share: optional dependencies, the runs to draw, plots that were skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backprop_cli.cli.console import Console
+from backprop_cli.errors import BackpropError, UsageError
+
+if TYPE_CHECKING:
+    from backprop_cli.data.cache import Cache
+    from backprop_cli.runs.run import Run
+
+
+def require_extra(*modules: str) -> None:
+    """Raise UsageError, with the command to install them, if a module is missing."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} not installed: pip install {' '.join(missing)}, or install the extra 'plot'"
+        )
+
+
+def load_runs(runs: Sequence[str], runs_dir: Path, cache: Cache, console: Console, checkpoint: str) -> list[Run]:
+    """Return the given runs, each once. Raises BackpropError if there is no such run."""
+    from backprop_cli.runs.folder import find_run
+    from backprop_cli.runs.run import DatasetCache, Run
+
+    datasets = DatasetCache(cache)
+    folders = {folder.path.resolve(): folder for folder in (find_run(text, runs_dir) for text in runs)}
+    found = [Run(folder, datasets, checkpoint) for folder in folders.values()]
+    for run in found:
+        if run.status == "running":
+            console.say(f"{run.path} is being trained or was killed; showing the epochs completed so far")
+    return found
+
+
+class SkippedPlots:
+    """Plots that could not be drawn, by reason."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[str]] = {}
+        self._first: BackpropError | None = None
+
+    def add(self, kind: str, error: BackpropError) -> None:
+        """Add a plot and the reason."""
+        kinds = self._kinds.setdefault(str(error).splitlines()[0], [])
+        if kind not in kinds:
+            kinds.append(kind)
+        self._first = self._first or error
+
+    def report(self, console: Console, fatal: bool) -> None:
+        """Warn of the skipped plots; if fatal, raise an error of the kind of the first one instead."""
+        if self._first is None:
+            return
+        *lines, last = [f"no {' and '.join(kinds)}: {message}" for message, kinds in self._kinds.items()]
+        for line in lines if fatal else [*lines, last]:
+            console.warn(line)
+        if fatal:
+            error = BackpropError(last)
+            error.exit_code = self._first.exit_code
+            raise error

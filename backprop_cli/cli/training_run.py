@@ -1,0 +1,57 @@
+"""Run a training session in the console: what `train` and `resume` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backprop_cli.cli.console import Console
+from backprop_cli.cli.progress import show
+from backprop_cli.cli.signals import StopOnSignal
+from backprop_cli.engine.threads import blas_info
+from backprop_cli.errors import BackpropError, DivergedError, Exit
+from backprop_cli.plots.terminal.live import LiveChart
+from backprop_cli.runs.advice import advice, divergence_advice
+from backprop_cli.runs.metrics import read_rows
+from backprop_cli.runs.outcome import COMPLETE, outcome, outcome_text
+from backprop_cli.runs.session import Session
+
+
+def run_training(
+    opened: AbstractContextManager[Session], announce: Callable[[Session], None], console: Console, live: bool
+) -> None:
+    """Train a session to its end, a signal or divergence; print the result and exit with the code for it.
+
+    `announce` is called once the session has begun. With `live`, a terminal shows the learning curves.
+    """
+    code = Exit.DONE
+    with StopOnSignal(console.quiet) as signals, opened as session:
+        console.detail(f"BLAS: {blas_info()}")
+        announce(session)
+        e, done, chart = session.experiment, session.state.status.epoch, None
+        if live:
+            chart = LiveChart(e.epochs, e.task.classes, read_rows(session.folder.metrics, done))
+        try:
+            show(session.run(signals.requested), console, e.epochs, done, chart)
+        except DivergedError as error:
+            message = BackpropError(divergence_advice(error, session))
+            message.exit_code = error.exit_code
+            code = console.error(message)
+    if session.status == "interrupted":
+        status = session.state.status
+        console.warn(f"stopped in epoch {status.epoch + 1}, after {status.step} steps; the state is saved")
+        console.say(f"continue with: backprop resume {session.folder.path}")
+    print_outcome(session.folder.path, session.record(), console)
+    if not console.quiet and session.status in COMPLETE:
+        for line in advice(session):
+            console.say(f"advice: {line}")
+    click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # stops a shell's loop after Ctrl-C
+
+
+def print_outcome(path: Path, record: dict[str, Any], console: Console) -> None:
+    """Print the result of training."""
+    console.result(outcome_text(path, record), outcome(path, record), quiet=str(path))

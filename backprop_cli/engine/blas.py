@@ -1,0 +1,85 @@
+"""Matrix products as single BLAS calls, for the arrays of a recording.
+
+SciPy hands BLAS's gemm on almost as it is: alpha, beta and the result's place included. A call costs 0.15 µs where
+np.matmul takes 0.7, and out <- beta out + alpha a b is one pass over out, so that a weight matrix takes its gradient
+step while the gradient is being computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.blas import dgemm, sgemm
+
+NDArray = npt.NDArray[Any]
+GEMM = {np.dtype(np.float32): sgemm, np.dtype(np.float64): dgemm}
+
+
+SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
+"""Up to so many multiplications, and numbers in the result, OpenBLAS (for AVX-512) takes a kernel for small matrices,
+which does not copy the operands first and is up to three times as fast."""
+
+FEWEST, LARGE_PRODUCT = 10, 32_000_000
+"""Blocks with fewer rows or columns, or of a product with more multiplications, gain nothing by being small."""
+
+
+def order_of(m: int, n: int) -> Literal["C", "F"]:
+    """Return the order in memory that a result (m, n) is quickest in: by rows if it is small, by columns if large."""
+    return "C" if m * n <= SMALL_RESULT else "F"
+
+
+def products(
+    a: NDArray, b: NDArray, out: NDArray, alpha: float = 1.0, beta: Any = 0.0, threads: bool = False
+) -> list[Callable[[], object]]:
+    """Return calls that do out <- beta out + alpha a b: one, or one for each block of out that is small for BLAS.
+
+    With `threads`, np.matmul makes the calls, which lets other threads run meanwhile; SciPy's gemm does not. The list
+    is empty where BLAS cannot do it in place (see `gemm`).
+    """
+    if not a.ndim == b.ndim == out.ndim == 2:
+        call = gemm(a, b, out, alpha, beta)
+        return [call] if call else []
+    (m, n), k = out.shape, a.shape[1]
+    if threads:  # blocks of rows
+        return [partial(np.matmul, a[rows], b, out[rows]) for rows in _blocks(m, n, k)]
+    columns = _blocks(n, m, k) if out.flags.f_contiguous and b.flags.f_contiguous else [slice(None)]
+    calls = [gemm(a, b[:, block], out[:, block], alpha, beta) for block in columns]
+    return [call for call in calls if call is not None]
+
+
+def _blocks(length: int, other: int, k: int) -> list[slice]:
+    """Return the parts of an axis of the result, `other` being the length of its other axis."""
+    size = min(SMALL_RESULT // other, SMALL_PRODUCT // (other * k))
+    if not FEWEST <= size < length or length * other * k > LARGE_PRODUCT:
+        return [slice(None)]
+    return [slice(start, start + size) for start in range(0, length, size)]
+
+
+def gemm(a: NDArray, b: NDArray, out: NDArray, alpha: float = 1.0, beta: Any = 0.0) -> Callable[[], object] | None:
+    """Return a call that does out <- beta out + alpha a b, or None where BLAS cannot do it in place.
+
+    a (m, k), b (k, n) and out (m, n), or a (k,) and out (n,), are of one dtype and contiguous by rows or by columns.
+    beta may be an array without dimensions, which is then read at every call.
+    """
+    function = GEMM.get(out.dtype)
+    if a.ndim == out.ndim == 1:
+        a, out = a[np.newaxis], out[np.newaxis]
+    if function is None or not a.dtype == b.dtype == out.dtype or not a.ndim == b.ndim == out.ndim == 2:
+        return None
+    if out.flags.c_contiguous:  # BLAS counts by columns, so it is asked for out^T = b^T a^T
+        a, b, out = b.T, a.T, out.T
+    left, right = _by_columns(a), _by_columns(b)
+    if left is None or right is None or not out.flags.f_contiguous:
+        return None
+    return partial(function, alpha, left[0], right[0], beta, out, left[1], right[1], 1)
+
+
+def _by_columns(array: NDArray) -> tuple[NDArray, int] | None:
+    """Return an array as it lies in memory by columns, and whether that is its transpose."""
+    if array.flags.f_contiguous:
+        return array, 0
+    return (array.T, 1) if array.flags.c_contiguous else None

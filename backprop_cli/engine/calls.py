@@ -1,0 +1,131 @@
+"""The calls of a recording: what each reads and writes, and how it is made in a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.engine.blas import gemm, products
+
+NDArray = npt.NDArray[Any]
+Replays = list[Callable[[], object]]
+
+
+@dataclass(eq=False)
+class Call:
+    """A call that writes `out`, given `inputs`: arrays and numbers.
+
+    `by_element` says that each number of out depends on the numbers at the same place of the inputs, `in_place` that
+    out may be one of the inputs.
+    """
+
+    by_element: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
+
+    inputs: list[Any]
+    out: NDArray
+
+    @property
+    def arrays(self) -> list[NDArray]:
+        """The inputs that are arrays."""
+        return [value for value in self.inputs if isinstance(value, np.ndarray)]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what was in out before has a part in what is in it afterwards, besides as an input."""
+        return False
+
+    def replays(self) -> Replays:
+        """Return what makes the call, without arguments."""
+        raise NotImplementedError
+
+    def part(self, cut: Callable[[NDArray], NDArray]) -> Call:
+        """Return the same call on a part of its arrays."""
+        inputs = [cut(value) if isinstance(value, np.ndarray) else value for value in self.inputs]
+        return replace(self, inputs=inputs, out=cut(self.out))
+
+
+@dataclass(eq=False)
+class Elementwise(Call):
+    """out <- ufunc(*inputs)."""
+
+    by_element: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
+
+    ufunc: np.ufunc
+    threads: bool = False
+
+    def replays(self) -> Replays:
+        """Return the ufunc, or BLAS where it adds a row to every row of a matrix."""
+        row, out = self.inputs[-1], self.out
+        adds_row = self.ufunc is np.add and self.inputs[0] is out and np.shape(row) == (1, *out.shape[1:])
+        if adds_row and out.ndim == 2 and not self.threads:
+            call = gemm(np.ones((len(out), 1), out.dtype), row, out, beta=1.0)
+            if call:
+                return [call]
+        if self.ufunc in (np.maximum, np.minimum):  # NumPy does not want these called with `out` by position
+            return [partial(self.ufunc, *self.inputs, out=self.out)]
+        return [partial(self.ufunc, *self.inputs, self.out)]  # positional arguments are faster
+
+
+@dataclass(eq=False)
+class Copy(Call):
+    """out <- x."""
+
+    by_element: ClassVar[bool] = True
+
+    def replays(self) -> Replays:
+        """Return np.copyto."""
+        return [partial(np.copyto, self.out, self.inputs[0], "same_kind")]
+
+
+@dataclass(eq=False)
+class Select(Call):
+    """out <- x where condition, else y."""
+
+    by_element: ClassVar[bool] = True
+
+    def replays(self) -> Replays:
+        """Return two copies, the second with a mask."""
+        condition, x, y = self.inputs
+        return [partial(np.copyto, self.out, y), partial(np.copyto, self.out, x, "same_kind", condition)]
+
+
+@dataclass(eq=False)
+class Reduce(Call):
+    """out <- ufunc.reduce(x)."""
+
+    ufunc: np.ufunc
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def replays(self) -> Replays:
+        """Return ufunc.reduce."""
+        return [partial(self.ufunc.reduce, self.inputs[0], **self.kwargs, out=self.out)]
+
+
+@dataclass(eq=False)
+class Product(Call):
+    """out <- beta out + alpha a b, with inputs a, b and beta."""
+
+    alpha: float = 1.0
+    threads: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether beta is not 0."""
+        beta = self.inputs[2]
+        return isinstance(beta, np.ndarray) or beta != 0
+
+    def replays(self) -> Replays:
+        """Return calls of BLAS, or np.matmul where BLAS cannot do it."""
+        a, b, beta = self.inputs
+        calls = products(a, b, self.out, self.alpha, beta, self.threads)
+        if not calls:
+            assert (self.alpha, self.keeps) == (1, False), "BLAS takes the arrays of an update"
+            calls = [partial(np.matmul, a, b, self.out)]
+        return calls

@@ -1,0 +1,71 @@
+"""Where recorded back-propagation puts what it finds: into a gradient, or straight into the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.engine.recording import Recording
+from backprop_cli.nn.objective import Objective
+from backprop_cli.nn.parameters import Gradient, Layout, Params
+
+
+class Products(Gradient):
+    """out <- beta out + alpha dC/dp for each parameter p of a layer, in one pass over out.
+
+    `beta(name, out)` is asked once, before the first product; what comes after that is added.
+    """
+
+    def __init__(self, recording: Recording, arrays: Params, alpha: float, beta: Callable[[str, Any], Any]) -> None:
+        self._recording, self._arrays, self._alpha, self._beta = recording, arrays, alpha, beta
+        self._begun: set[str] = set()
+
+    def add_product(self, name: str, a: Any, b: Any) -> None:
+        """Add alpha a b."""
+        out: Any = self._arrays[name]
+        beta = 1.0 if name in self._begun else self._beta(name, out)
+        self._begun.add(name)
+        self._recording.product(a, b, out.reshape(*a.shape[:-1], *b.shape[1:]), self._alpha, beta)
+
+    def add_sum(self, name: str, delta: Any) -> None:
+        """Add alpha Σ delta, as a product with ones."""
+        self.add_product(name, np.ones(delta.shape[-2], delta.dtype), delta)
+
+
+def gradient_of(recording: Recording, layout: Layout, grad: Any) -> list[Products]:
+    """Return, for each layer, what writes its gradient into its part of grad (n,), traced."""
+    return [Products(recording, params, 1.0, lambda name, out: 0.0) for params in layout.split(grad)]
+
+
+def descent_of(recording: Recording, objective: Objective, theta: Any, eta: Any) -> list[Products]:
+    """Return, for each layer, what takes the gradient of eta (C + Σ c Ω) off theta (n,), given that of eta C.
+
+    So plain SGD takes a step without ever writing a gradient down: one pass over the weights in place of three or
+    four. A penalty with a linear gradient only scales them, which the product does on its way.
+    """
+    decay = sum(c for penalty, c in objective.penalties if penalty.linear)
+    keep = 1 - eta * decay if decay else 1.0
+    others = [(penalty, eta * c) for penalty, c in objective.penalties if not penalty.linear]
+
+    def shrink(w: Any) -> Any:
+        steps = [c * penalty.gradient(w) for penalty, c in others]  # before anything is taken off w
+        if not steps:
+            return keep
+        if decay:
+            w *= keep
+        for step in steps:
+            w -= step
+        return 1.0
+
+    sinks = []
+    for own, params in zip(objective.layout.layers, objective.layout.split(theta), strict=True):
+        penalized = {parameter.name for parameter in own if parameter.penalized}
+        sinks.append(Products(recording, params, -1.0, partial(_beta, penalized, shrink)))
+    return sinks
+
+
+def _beta(penalized: set[str], shrink: Callable[[Any], Any], name: str, w: Any) -> Any:
+    return shrink(w) if name in penalized else 1.0

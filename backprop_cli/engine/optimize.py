@@ -1,0 +1,216 @@
+"""Make a recording shorter and faster without changing its results beyond rounding.
+
+Arrays are followed by their owner, the array whose memory they are views of. `kept` are the owners whose numbers count
+after a replay: those of watched arrays and of results. All others are temporary.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Product
+
+NDArray = npt.NDArray[Any]
+
+LONG, SLICE = 80_000, 32_768
+"""Vectors of more than LONG numbers are worked through in slices that stay in the processor's cache."""
+
+
+def owner(array: NDArray) -> NDArray:
+    """Return the array whose memory this one is a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def optimize(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
+    """Return calls that leave the same numbers in the arrays that are kept."""
+    calls = _without_unused(list(calls), kept)
+    calls = _scale_smaller_factor(calls, kept)
+    calls = _write_directly(calls, kept)
+    calls = _reuse_buffers(calls, kept)
+    return list(_in_slices(calls, kept))
+
+
+def _without_unused(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
+    """Drop the calls whose results nobody reads: the product that would lead back to the inputs of a network, say."""
+    needed, found = set(kept), []
+    for call in reversed(calls):
+        if id(owner(call.out)) in needed:
+            needed.update(id(owner(array)) for array in call.arrays)
+            found.append(call)
+    return found[::-1]
+
+
+def _scale_smaller_factor(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
+    """Where (c x) w is all that c x is for, and w is smaller than x, compute x (c w)."""
+    uses = Counter(id(owner(array)) for call in calls for array in call.arrays)
+    scaled = {
+        id(call.out): call
+        for call in calls
+        if isinstance(call, Elementwise) and call.ufunc is np.multiply and _whole(call.out) and call.out.ndim == 2
+        if uses[id(call.out)] == 1 and id(call.out) not in kept
+        if sorted(np.ndim(value) for value in call.inputs) == [0, 2] and call.inputs[0] is not call.out
+    }
+    found: list[Call] = []
+    for call in calls:
+        if isinstance(call, Product) and not call.keeps:
+            for place, other in ((0, 1), (1, 0)):
+                multiply = scaled.get(id(owner(call.inputs[place])))
+                if multiply is None or call.inputs[other].size >= multiply.out.size:
+                    continue
+                x, c = sorted(multiply.inputs, key=np.ndim, reverse=True)
+                w = call.inputs[other]
+                found[found.index(multiply)] = Copy([x], multiply.out)
+                call.inputs[other] = np.empty_like(w)
+                found.append(Elementwise([w, c], call.inputs[other], ufunc=np.multiply))
+        found.append(call)
+    return found
+
+
+def _write_directly(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
+    """Where a temporary is only computed to be copied to an array, compute it there: `s.v = mu * s.v - eta * g`."""
+    for index, copy in reversed(list(enumerate(calls))):
+        if not isinstance(copy, Copy):
+            continue
+        (source,), out = copy.inputs, copy.out
+        if id(source) in kept or not (_whole(source) and _laid_out_alike(source, out)):
+            continue
+        users = [i for i, call in enumerate(calls) if _touches(call, source) and i != index]
+        if len(users) != 1 or calls[users[0]].out is not source or users[0] > index or calls[users[0]].keeps:
+            continue
+        writer = calls[users[0]]
+        if any(_touches(call, out) for call in calls[users[0] + 1 : index]):
+            continue
+        reads = [array for array in writer.arrays if owner(array) is owner(out)]
+        if reads and not (writer.in_place and all(_same_place(array, out) for array in reads)):
+            continue
+        writer.out = out
+        calls = calls[:index] + calls[index + 1 :]
+    return calls
+
+
+def _reuse_buffers(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
+    """Let a call write over an input that nobody reads afterwards: what is in the cache is faster to write."""
+    uses: dict[int, list[int]] = {}
+    written: dict[int, int] = {}
+    for i, call in enumerate(calls):
+        for array in (*call.arrays, call.out):
+            uses.setdefault(id(owner(array)), []).append(i)
+        written.setdefault(id(owner(call.out)), i)
+    for i, call in enumerate(calls):
+        old = call.out
+        if not (call.in_place and _whole(old) and old.ndim) or id(old) in kept or uses[id(old)][0] < i:
+            continue
+        for new in call.arrays:
+            if not (_whole(new) and _laid_out_alike(new, old)):
+                continue
+            if id(new) in kept:
+                free = _is_overwritten(new, calls, uses[id(new)], until=uses[id(old)][-1], after=i)
+            else:
+                free = written.get(id(new), i) < i and uses[id(new)][-1] == i
+            if free and all(array is new or owner(array) is not new for array in call.arrays):
+                for j in dict.fromkeys(uses[id(old)]):
+                    _substitute(calls[j], old, new)
+                uses[id(new)] = sorted(uses[id(new)] + uses.pop(id(old)))
+                break
+    return calls
+
+
+def _is_overwritten(array: NDArray, calls: list[Call], uses: list[int], until: int, after: int) -> bool:
+    """Whether the first call to use the array after number `after` is number `until`, and overwrites it unread."""
+    following = [j for j in uses if j > after]
+    call = calls[until]
+    overwrites = call.in_place and call.out is array and not any(owner(other) is array for other in call.arrays)
+    return following[:1] == [until] and overwrites
+
+
+def _in_slices(calls: list[Call], kept: Mapping[int, NDArray]) -> Iterator[Call]:
+    """Make runs of calls on long vectors slice by slice, all calls of one slice before the next."""
+    run: list[Call] = []
+    for call in calls:
+        if _is_long(call) and (not run or call.out.size == run[0].out.size):
+            run.append(call)
+        elif call.out.ndim == 0 and not any(_touches(other, a) for other in run for a in (call.out, *call.arrays)):
+            yield call  # before the run, as it has nothing to do with it
+        else:
+            yield from _sliced(run, calls, kept)
+            run = [call] if _is_long(call) else []
+            if not run:
+                yield call
+    yield from _sliced(run, calls, kept)
+
+
+def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray]) -> Iterator[Call]:
+    """Yield the calls of a run, slice by slice; the run's own temporaries need no more than a slice of memory."""
+    if not run:
+        return
+    outside = [call for call in calls if call not in run]
+    own = {
+        id(array): np.empty(SLICE, array.dtype)
+        for call in run
+        for array in (*call.arrays, call.out)
+        if array.ndim and id(array) not in kept and _whole(array) and _is_written(array, run)
+        if not any(_touches(call, array) for call in outside)
+    }
+    size = run[0].out.size
+    for start in range(0, size, SLICE):
+        piece = slice(start, min(start + SLICE, size))
+
+        def cut(array: NDArray, piece: slice = piece) -> NDArray:
+            if id(array) in own:
+                return own[id(array)][: piece.stop - piece.start]
+            return array[piece] if array.ndim else array
+
+        yield from (call.part(cut) for call in run)
+
+
+def _is_long(call: Call) -> bool:
+    size = call.out.size
+    return (
+        call.by_element
+        and call.out.ndim == 1
+        and size > LONG
+        and all(array.ndim == 0 or array.shape == (size,) for array in call.arrays)
+    )
+
+
+def _whole(array: NDArray) -> bool:
+    return array.base is None
+
+
+def _touches(call: Call, array: NDArray) -> bool:
+    return any(owner(other) is owner(array) for other in (*call.arrays, call.out))
+
+
+def _is_written(array: NDArray, calls: list[Call]) -> bool:
+    return any(owner(call.out) is array for call in calls)
+
+
+def _laid_out_alike(a: NDArray, b: NDArray) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides
+
+
+def _same_place(a: NDArray, b: NDArray) -> bool:
+    return _laid_out_alike(a, b) and a.ctypes.data == b.ctypes.data
+
+
+def _substitute(call: Call, old: NDArray, new: NDArray) -> None:
+    """Put views of `new` in the place of views of `old`, which is laid out alike."""
+
+    def moved(value: Any) -> Any:
+        if not isinstance(value, np.ndarray) or owner(value) is not old:
+            return value
+        if value is old:
+            return new
+        memory = new if new.flags.c_contiguous else new.T
+        offset = value.ctypes.data - old.ctypes.data
+        return np.ndarray(value.shape, value.dtype, memory, offset, value.strides)
+
+    call.inputs = [moved(value) for value in call.inputs]
+    call.out = moved(call.out)

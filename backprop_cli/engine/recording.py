@@ -1,0 +1,280 @@
+"""Record a computation once, as the NumPy calls that it makes, and replay these calls afterwards.
+
+At batch size 10 a step of training is some two dozen NumPy calls of half a microsecond each, and Python's own work
+between them (attribute look-ups, views, temporary arrays) would cost a fifth more. The mathematics is the same in every
+step and only the numbers change, so it is run once on traced arrays, which note each call:
+
+    recording = Recording()
+    step(recording.watch(theta), recording.watch(x))     # notes the calls; theta and x stay as they are
+    replay = recording.finish()
+    replay()                                             # does to theta and x what step would do
+
+What a call would allocate becomes a buffer that is used in every replay. Python numbers are fixed when recorded: what
+changes from step to step must be a watched array, if need be one without dimensions. A traced array is no ndarray, so
+that nothing can be computed from its numbers unnoticed: an `if`, a copy, a list or `np.asarray` of it is a TypeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.engine.blas import order_of
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Product, Reduce, Select
+from backprop_cli.engine.optimize import optimize, owner
+
+NDArray = npt.NDArray[Any]
+
+
+class Replay:
+    """The calls of a recording, and the arrays that hold its results after each replay."""
+
+    def __init__(self, calls: list[Callable[[], object]], results: tuple[NDArray, ...]) -> None:
+        self.calls, self.results = calls, results
+
+    def __call__(self) -> None:
+        """Make all calls. NumPy's warnings of overflow should be off."""
+        for call in self.calls:
+            call()
+
+
+class Recording:
+    """Notes the calls made on the arrays that it watches.
+
+    With `threads`, several of its replays may run at once, each in a thread of its own.
+    """
+
+    def __init__(self, threads: bool = False) -> None:
+        self._threads = threads
+        self._calls: list[Call] = []
+        self._watched: dict[int, NDArray] = {}
+        self._constants: dict[int, NDArray] = {}
+
+    def watch(self, array: NDArray) -> Any:
+        """Return a traced array that stands for this one, whose numbers may change from replay to replay."""
+        self._watched[id(owner(array))] = owner(array)
+        return Traced(array, self)
+
+    def finish(self, *results: Any) -> Replay:
+        """Return the replay of what has been recorded, as far as it changes watched arrays or the results."""
+        arrays = tuple(result.array for result in results)
+        kept = {**self._watched, **{id(owner(array)): owner(array) for array in arrays}}
+        calls = optimize(self._calls, kept)
+        return Replay([replay for call in calls for replay in call.replays()], arrays)
+
+    def product(self, a: Any, b: Any, out: Any, alpha: float = 1.0, beta: Any = 0.0) -> None:
+        """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""
+        a, b, out, beta = (self._plain(value) for value in (a, b, out, beta))
+        self._calls.append(Product([a, b, beta], out, alpha=alpha))
+
+    def elementwise(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Any = None) -> Traced:
+        """Note out <- ufunc(*inputs), or a new buffer for it."""
+        values = self._one_precision([self._plain(value) for value in inputs], inputs)
+        if out is None:
+            with np.errstate(all="ignore"):  # the numbers mean nothing yet
+                buffer = _like(np.asarray(ufunc(*values)), values)
+        else:
+            buffer = self._writable(out)
+        floating = next((v.dtype for v in values if isinstance(v, np.ndarray)), buffer.dtype)
+        values = [_as_array(value, floating) for value in values]
+        if ufunc in _SLOW_WITH_A_NUMBER:
+            like = next((value for value in values if np.ndim(value)), None)
+            numbers = [type(value) in (int, float) for value in inputs]
+            if like is not None:
+                values = [np.full_like(like, v) if n else v for v, n in zip(values, numbers, strict=True)]
+        self._calls.append(Elementwise(values, buffer, ufunc=ufunc, threads=self._threads))
+        return Traced(buffer, self)
+
+    def matmul(self, a: Any, b: Any) -> Traced:
+        """Note the product a b."""
+        a, b = self._plain(a), self._plain(b)
+        buffer = np.empty(np.matmul(np.zeros_like(a), np.zeros_like(b)).shape, np.result_type(a, b))
+        if buffer.ndim == 2 and not self._threads:  # what is computed from it gets the same order in memory
+            buffer = np.empty(buffer.shape, buffer.dtype, order=order_of(*buffer.shape))
+        self._calls.append(Product([a, b, 0.0], buffer, threads=self._threads))
+        return Traced(buffer, self)
+
+    def reduce(self, ufunc: np.ufunc, x: Any, **kwargs: Any) -> Traced:
+        """Note ufunc.reduce(x)."""
+        x = self._plain(x)
+        with np.errstate(all="ignore"):
+            buffer = np.array(ufunc.reduce(x, **kwargs))
+        self._calls.append(Reduce([x], buffer, ufunc=ufunc, kwargs=kwargs))
+        return Traced(buffer, self)
+
+    def select(self, condition: Any, x: Any, y: Any) -> Traced:
+        """Note np.where(condition, x, y); two numbers give an array of the precision of the recording."""
+        inputs = (condition, x, y)
+        values = self._one_precision([self._plain(value) for value in inputs], inputs)
+        result = np.where(*values)
+        if not any(isinstance(value, np.ndarray) for value in values[1:]):
+            result = result.astype(self._dtype())
+        buffer = _like(result, values)
+        self._calls.append(Select([_as_array(value, buffer.dtype) for value in values], buffer))
+        return Traced(buffer, self)
+
+    def copy(self, x: Any, out: Any = None, dtype: Any = None) -> Traced:
+        """Note out <- x, or a new buffer for it."""
+        x = self._plain(x)
+        buffer = np.empty_like(x, dtype) if out is None else self._writable(out)
+        self._calls.append(Copy([x], buffer))
+        return Traced(buffer, self)
+
+    def constant(self, array: NDArray) -> Traced:
+        """Return a traced array that is never written."""
+        self._constants[id(array)] = array
+        return Traced(array, self)
+
+    def _dtype(self) -> npt.DTypeLike:
+        floating = [array.dtype for array in self._watched.values() if array.dtype.kind == "f" and array.ndim]
+        return np.result_type(*floating)
+
+    def _plain(self, value: Any) -> Any:
+        """Return the array that a traced one stands for; anything else as it is."""
+        if not isinstance(value, Traced):
+            return value
+        if value.recording is not self:
+            raise TypeError("arrays of two recordings meet in one call")
+        return value.array
+
+    def _writable(self, out: Any) -> NDArray:
+        if not isinstance(out, Traced) or id(owner(out.array)) in self._constants:
+            raise TypeError("only watched arrays, and what is computed from them, can be written")
+        return out.array
+
+    def _one_precision(self, values: list[Any], inputs: Sequence[Any]) -> list[Any]:
+        """Give traced numbers without dimensions the precision of the arrays beside them, as Python numbers have it."""
+        floating = [v.dtype for v in values if isinstance(v, np.ndarray) and v.ndim and v.dtype.kind == "f"]
+        if not floating:
+            return values
+        dtype = np.result_type(*floating)
+        return [
+            self.copy(given, dtype=dtype).array
+            if isinstance(given, Traced) and value.ndim == 0 and value.dtype.kind == "f" and value.dtype != dtype
+            else value
+            for value, given in zip(values, inputs, strict=True)
+        ]
+
+
+class Traced(np.lib.mixins.NDArrayOperatorsMixin):
+    """Stands for an array while a computation is recorded; views of it do, too."""
+
+    def __init__(self, array: NDArray, recording: Recording) -> None:
+        self.array, self.recording = array, recording
+        self.shape, self.dtype, self.ndim, self.size = array.shape, array.dtype, array.ndim, array.size
+
+    @property
+    def T(self) -> Traced:
+        """The transpose, a view."""
+        return Traced(self.array.T, self.recording)
+
+    @property
+    def mT(self) -> Traced:
+        """The transpose of the last two axes, a view."""
+        return Traced(self.array.mT, self.recording)
+
+    def reshape(self, *shape: int) -> Traced:
+        """Return a view of that shape. Raises TypeError where there is none."""
+        return self._view(self.array.reshape(*shape))
+
+    def astype(self, dtype: npt.DTypeLike) -> Traced:
+        """Note a copy of that dtype."""
+        return self.recording.copy(self, dtype=dtype)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, key: Any) -> Traced:
+        return self._view(self.array[key])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        part = self[key]
+        if not (isinstance(value, Traced) and _same(value.array, part.array)):  # as after `x[key] += y`
+            self.recording.copy(value, out=part)
+
+    def _view(self, part: Any) -> Traced:
+        if not isinstance(part, np.ndarray) or owner(part) is not owner(self.array):
+            raise TypeError("only views of a traced array can be recorded")
+        return self if _same(part, self.array) else Traced(part, self.recording)
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("this would use numbers that are not yet known; write it with NumPy's functions")
+
+    __array__ = __float__ = __int__ = __bool__ = __index__ = __iter__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise TypeError(f"the method {name} cannot be recorded")
+
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] | None = None, **kwargs: Any
+    ) -> Any:
+        if method == "reduce" and out is None:
+            return self.recording.reduce(ufunc, *inputs, **kwargs)
+        if method != "__call__" or ufunc.nout != 1 or kwargs:
+            raise TypeError(f"numpy.{ufunc.__name__}.{method} with these arguments cannot be recorded")
+        if ufunc is not np.matmul:
+            return self.recording.elementwise(ufunc, inputs, None if out is None else out[0])
+        if out is None:
+            return self.recording.matmul(*inputs)
+        a, b = inputs
+        self.recording.product(a, b, out[0])
+        return out[0]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function not in _FUNCTIONS:
+            raise TypeError(f"numpy.{function.__name__} cannot be recorded")
+        return _FUNCTIONS[function](self.recording, *args, **kwargs)
+
+
+def _reduction(ufunc: np.ufunc) -> Callable[..., Traced]:
+    def reduce(recording: Recording, x: Any, axis: Any = None, **kwargs: Any) -> Traced:
+        return recording.reduce(ufunc, x, axis=axis, **kwargs)
+
+    return reduce
+
+
+def _mean(recording: Recording, x: Any, axis: Any = None, **kwargs: Any) -> Any:
+    total = recording.reduce(np.add, x, axis=axis, **kwargs)
+    return total / (x.size // total.size)
+
+
+def _clip(recording: Recording, x: Any, low: Any, high: Any) -> Any:
+    return recording.elementwise(np.minimum, (recording.elementwise(np.maximum, (x, low)), high))
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.sum: _reduction(np.add),
+    np.max: _reduction(np.maximum),
+    np.min: _reduction(np.minimum),
+    np.mean: _mean,
+    np.clip: _clip,
+    np.where: lambda recording, condition, x, y: recording.select(condition, x, y),
+    np.zeros_like: lambda recording, x: recording.constant(np.zeros_like(x.array)),
+    np.ones_like: lambda recording, x: recording.constant(np.ones_like(x.array)),
+}
+"""What can be recorded besides ufuncs and views."""
+
+_SLOW_WITH_A_NUMBER = {np.maximum, np.minimum}
+"""Comparing with an array full of a number takes a third of the time of comparing with the number."""
+
+
+def _same(a: NDArray, b: NDArray) -> bool:
+    return a.ctypes.data == b.ctypes.data and a.shape == b.shape and a.strides == b.strides
+
+
+def _like(result: NDArray, values: Sequence[Any]) -> NDArray:
+    """Return a buffer for the result, in the order in memory of the first input of its shape."""
+    model = next((v for v in values if isinstance(v, np.ndarray) and v.shape == result.shape), result)
+    return np.empty_like(model, result.dtype)
+
+
+def _as_array(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a number as an array without dimensions: to read it takes a third of the time."""
+    if isinstance(value, np.generic):
+        return np.asarray(value)
+    return np.asarray(value, dtype) if type(value) in (float, int) and dtype.kind == "f" else value

@@ -1,0 +1,149 @@
+r"""Formulas as text and as LaTeX, by the name of the activation, cost or penalty.
+
+In both, @ stands for the superscript of layer l, @- for that of layer l - 1, @+ for that of layer l + 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backprop_cli.nn.costs import Cost, CrossEntropy, Huber
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula as text for a terminal and as LaTeX, which is the same unless given."""
+
+    text: str
+    latex: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "latex", self.latex or self.text)
+
+    def __add__(self, other: Formula) -> Formula:
+        return Formula(self.text + other.text, self.latex + other.latex)
+
+    def replace(self, old: str, new: str) -> Formula:
+        """Return the formula with another symbol."""
+        return Formula(self.text.replace(old, new), self.latex.replace(old, new))
+
+    def at(self, l: int) -> Formula:
+        """Return the formula for layer l."""
+        text, latex = self.text, self.latex
+        for placeholder, layer in (("@-", l - 1), ("@+", l + 1), ("@", l)):
+            text, latex = text.replace(placeholder, f"^{layer}"), latex.replace(placeholder, f"^{{{layer}}}")
+        return Formula(text, latex)
+
+    def equals(self, right: Formula | None) -> Formula:
+        """Return `self = right`, or the formula alone."""
+        return self + Formula(" = ") + right if right else self
+
+    def bracketed(self) -> Formula:
+        """Return the formula in parentheses."""
+        return Formula("(") + self + Formula(")")
+
+
+SLOPES = {
+    "sigmoid": Formula("a@ (1 - a@)"),
+    "tanh": Formula("1 - (a@)²", "1 - (a@)^2"),
+    "relu": Formula("1 where z@ > 0", r"1 \text{ where } z@ > 0"),
+    "leaky_relu": Formula("1 where z@ > 0, else 0.01", r"1 \text{ where } z@ > 0, \text{ else } 0.01"),
+    "elu": Formula("1 where z@ > 0, else 1 + a@", r"1 \text{ where } z@ > 0, \text{ else } 1 + a@"),
+    "selu": Formula(
+        "1.0507 where z@ > 0, else 1.7581 + a@", r"1.0507 \text{ where } z@ > 0, \text{ else } 1.7581 + a@"
+    ),
+    "softplus": Formula("sigmoid(z@)", r"\text{sigmoid}(z@)"),
+    "gelu": Formula(
+        "½ (1 + tanh u) + ½ z@ u' / cosh² u", r"\tfrac{1}{2} (1 + \tanh u) + \tfrac{1}{2} z@ u' / \cosh^2 u"
+    ),
+    "silu": Formula("s + a@ (1 - s)"),
+    "identity": Formula("1"),
+    "threshold": Formula("0"),
+    "winner": Formula("0"),
+}
+"""f'(z) by activation."""
+
+JACOBIANS = {"softmax": Formula("a@ ⊙ (g - Σ g a@)", r"a@ \odot (g - \sum g a@)")}
+"""delta from g = dC/da, where each output depends on every z of its example."""
+
+ACTIVATION_NOTES = {
+    "gelu": "u = sqrt(2/π) (z + 0.044715 z³)",
+    "silu": "s = sigmoid(z)",
+    "softmax": "g = dC/da; the sum is over the outputs of an example, because each depends on all of its z",
+}
+
+_DIFFERENCE = Formula("(a@ - y) / m")
+_SIGN = Formula("sign(a@ - y) / m", r"\text{sign}(a@ - y) / m")
+
+COSTS = {
+    ("quadratic", ""): (Formula("½ ‖a@ - y‖²", r"\tfrac{1}{2} \Vert a@ - y \Vert^2"), _DIFFERENCE),
+    ("cross_entropy", "sigmoid"): (
+        Formula("-Σ [y ln a@ + (1 - y) ln(1 - a@)]", r"-\sum [y \ln a@ + (1 - y) \ln(1 - a@)]"),
+        _DIFFERENCE,
+    ),
+    ("cross_entropy", "softmax"): (Formula("-Σ y ln a@", r"-\sum y \ln a@"), _DIFFERENCE),
+    ("absolute", ""): (Formula("Σ |a@ - y|", r"\sum \vert a@ - y \vert"), _SIGN),
+    ("huber", ""): (Formula("Σ h(a@ - y)", r"\sum h(a@ - y)"), Formula("h'(a@ - y) / m")),
+    ("perceptron", ""): (Formula("Σ (a@ - y) z@", r"\sum (a@ - y) z@"), _DIFFERENCE),
+}
+"""By cost and, if it matters, output activation: the cost of an example, and dC/da, or delta if the cost defines it."""
+
+COST_NOTES = {
+    "cross_entropy": "the slope f' of the output cancels: delta is a - y for cross-entropy with sigmoid or softmax",
+    "perceptron": "this cost is a function of z, so delta needs no f'(z)",
+}
+"""Why a cost gives delta without dC/da and f'."""
+
+PENALTIES = {
+    "l2": (Formula("λ/2n Σ w²", r"\frac{\lambda}{2n} \sum w^2"), Formula("λ/n W@", r"\frac{\lambda}{n} W@")),
+    "l1": (
+        Formula("λ/n Σ |w|", r"\frac{\lambda}{n} \sum \vert w \vert"),
+        Formula("λ/n sign(W@)", r"\frac{\lambda}{n} \text{sign}(W@)"),
+    ),
+}
+"""Each penalty and its gradient."""
+
+
+@dataclass(frozen=True)
+class CostFormulas:
+    """The cost of an example, its derivative, and notes that explain symbols."""
+
+    value: Formula
+    derivative: Formula
+    notes: tuple[str, ...] = ()
+
+
+def formulas_of(cost: Cost, output: str) -> CostFormulas:
+    """Return the formulas of a cost, with its options, for an output activation."""
+    formulas = CostFormulas(*(COSTS.get((cost.name, "")) or COSTS[cost.name, output]))
+    if isinstance(cost, Huber):
+        return replace(formulas, notes=(f"h(e) = ½ e² for |e| <= {cost.width:g}, and linear beyond",))
+    if isinstance(cost, CrossEntropy) and cost.smoothing:
+        s = cost.smoothing
+        formulas = CostFormulas(
+            formulas.value.replace("y", "y'"),
+            formulas.derivative.replace("y", "y'"),
+            (f"y' = {1 - s:g} y + {s:g}/n, the smoothed targets of n outputs",),
+        )
+    if isinstance(cost, CrossEntropy) and cost.class_weights:
+        weights = ", ".join(f"{u:g}" for u in cost.class_weights)
+        formulas = CostFormulas(
+            Formula("u · ", r"u \cdot ") + formulas.value.bracketed(),
+            Formula("u ") + formulas.derivative,
+            (*formulas.notes, f"u: the weight of the class of the example; weights: {weights}"),
+        )
+    return formulas
+
+
+def penalty_formula(names: list[str], gradient: bool) -> Formula:
+    """Return the sum of penalties, or of their gradients; if there are several, each has a λ of its own."""
+    formulas = [PENALTIES[name][gradient] for name in names]
+    if len(names) > 1:
+        formulas = [
+            Formula(f.text.replace("λ", f"λ_{name[-1]}"), f.latex.replace(r"\lambda", rf"\lambda_{name[-1]}"))
+            for name, f in zip(names, formulas, strict=True)
+        ]
+    total = formulas[0]
+    for formula in formulas[1:]:
+        total = total + Formula(" + ") + formula
+    return total

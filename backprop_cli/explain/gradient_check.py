@@ -1,0 +1,114 @@
+"""Gradient checks of an experiment and of all combinations of activations and costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.nn.gradcheck import Result, check_gradient, combinations, worst_of
+from backprop_cli.runs.build import batch_size, build_objective, initial_theta
+from backprop_cli.text import table
+
+SMALL, SAMPLES, EXAMPLES = 5_000, 100, 100
+"""Networks up to SMALL parameters are checked completely, others at SAMPLES of each array, on EXAMPLES at most."""
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """The results by row; a row is named by a value for each of `columns`."""
+
+    columns: tuple[str, ...]
+    results: dict[tuple[str, ...], Result]
+    eps: float
+    tolerance: float
+
+    @property
+    def checked(self) -> int:
+        """The number of parameters that were compared."""
+        return sum(result.checked for result in self.results.values())
+
+    @property
+    def largest_error(self) -> float:
+        """The largest relative error."""
+        return max(result.error for result in self.results.values())
+
+    @property
+    def failed(self) -> int:
+        """The number of rows with an error above the tolerance."""
+        return sum(not self.holds(result) for result in self.results.values())
+
+    def holds(self, result: Result) -> bool:
+        """Return whether an error is within the tolerance."""
+        return result.error <= self.tolerance
+
+    def to_text(self) -> str:
+        """Return a table with a row for each check, and a summary."""
+        header = (*self.columns, "checked", "skipped", "largest error", "at", "")
+        rows = [
+            (*row, r.checked, r.skipped, f"{r.error:.1e}", r.at, self._verdict(r)) for row, r in self.results.items()
+        ]
+        summary = f"{self.checked:,} parameters checked, largest relative error {self.largest_error:.1e}"
+        return f"{table(header, rows, left=len(self.columns))}\n\n{summary}, tolerance {self.tolerance:g}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers; an error that is not finite is None."""
+        return {
+            "ok": self.checked > 0 and not self.failed,
+            "checked": self.checked,
+            "largest_error": _finite(self.largest_error),
+            "eps": self.eps,
+            "tolerance": self.tolerance,
+            "rows": [
+                dict(zip(self.columns, row, strict=True))
+                | {
+                    "checked": r.checked,
+                    "skipped": r.skipped,
+                    "error": _finite(r.error),
+                    "at": r.at,
+                    "ok": self.holds(r),
+                }
+                for row, r in self.results.items()
+            ],
+        }
+
+    def _verdict(self, result: Result) -> str:
+        if not self.holds(result):
+            return "WRONG"
+        return "ok" if result.checked else "skipped"
+
+
+def check_combinations(eps: float, tolerance: float) -> GradientCheck:
+    """Check every hidden activation, and features such as dropout, with every cost; outputs are taken together."""
+    found: dict[tuple[str, ...], list[Result]] = {}
+    for c in combinations():
+        found.setdefault((c.extra or c.hidden, c.cost), []).append(c.check(eps))
+    results = {row: worst_of(of_outputs) for row, of_outputs in found.items()}
+    return GradientCheck(("case", "cost"), results, eps, tolerance)
+
+
+def check_experiment(e: Experiment, data: Dataset, samples: int | None, eps: float, tolerance: float) -> GradientCheck:
+    """Check each W and b of an experiment at its initial parameters, on its first batch, without dropout.
+
+    `samples` parameters of each array are checked; None means all of a small network, else SAMPLES.
+    """
+    objective = build_objective(e)
+    theta = initial_theta(e, "float64")
+    batch = data.train[: min(batch_size(e), EXAMPLES)]
+    x, y = data.x(batch.inputs, "float64"), data.task.encode(batch.targets, "float64")
+    if samples is None:
+        samples = theta.size if theta.size <= SMALL else SAMPLES
+    rng = np.random.default_rng(e.seed)
+    results: dict[tuple[str, ...], Result] = {}
+    for entry in objective.layout.entries:
+        chosen: Any = np.sort(rng.choice(entry.place, min(samples, len(entry.place)), replace=False))
+        results[entry.name,] = check_gradient(objective, theta, x, y, chosen, eps)
+    return GradientCheck(("parameters",), results, eps, tolerance)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,31 @@
+"""What every layer offers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from backprop_cli.nn.arrays import Array, Noise, Shape
+from backprop_cli.nn.parameters import Gradient, Parameter, Params
+
+Cache = Any
+"""What a layer remembers of the way forward for the way back."""
+
+
+class Layer(Protocol):
+    """A function y = forward(x) of a batch x (..., m, *in_shape), with its derivative.
+
+    `noise` is where a layer that is random in training draws from; without it the layer does what it does once the
+    network is trained.
+    """
+
+    def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
+        """Return the shape of an output and the parameters, given the shape of an input."""
+
+    def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, Cache]:
+        """Return y and what `backward` needs."""
+
+    def backward(self, p: Params, cache: Cache, delta: Array, grad: Gradient) -> Array:
+        """Add dC/dp to grad for every parameter p; return dC/dx. delta is dC/dy, of the shape of y."""
+
+    def multiplications(self, in_shape: Shape) -> int:
+        """Return how many multiplications `forward` makes for one example; 0 where they do not matter."""

@@ -1,0 +1,21 @@
+"""What update rules remember between steps."""
+
+from __future__ import annotations
+
+from backprop_cli.nn.arrays import Array
+
+
+class State(dict[str, Array]):
+    """Arrays by name, also as attributes; to assign to one is to write into its array: `s.v = mu * s.v - eta * g`."""
+
+    def __getattr__(self, name: str) -> Array:
+        """Return the array of that name."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: Array) -> None:
+        """Write value into the array of that name; after `s.v += g` it is there already."""
+        if value is not self[name]:
+            self[name][...] = value

@@ -1,0 +1,187 @@
+"""Which plots a run has, and how its numbers become one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from backprop_cli.errors import RunError, UsageError
+from backprop_cli.nn.arrays import Array
+from backprop_cli.plots import KINDS
+from backprop_cli.plots.confusion import draw_confusion
+from backprop_cli.plots.function import draw_fit, draw_regions
+from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
+from backprop_cli.plots.layers import PANELS, draw_layers
+from backprop_cli.plots.learning_curves import plot_learning_curves
+from backprop_cli.plots.result import PlotResult
+from backprop_cli.runs.evaluation import SPLITS
+from backprop_cli.runs.run import Run
+
+
+@dataclass(frozen=True)
+class PlotJob:
+    """A plot to be drawn, of one run or of several in one chart."""
+
+    kind: str
+    runs: Sequence[Run]
+    draw: Callable[[], PlotResult]
+
+
+@dataclass(frozen=True)
+class PlotKind:
+    """A kind of plot of a single run: why a run does not have it, or None, and how it is drawn for a split."""
+
+    unavailable_because: Callable[[Run], str | None]
+    draw_available: Callable[[Run, str], PlotResult]
+
+    def draw(self, run: Run, split: str) -> PlotResult:
+        """Return the plot. Raises UsageError if the run does not have it, or another BackpropError."""
+        if reason := self.unavailable_because(run):
+            raise UsageError(f"{run.path}: {reason}")
+        return self.draw_available(run, split)
+
+
+def plan_plots(
+    runs: Sequence[Run], kinds: Sequence[str] = (), each: bool = False, split: str = "test"
+) -> list[PlotJob]:
+    """Return the plots of these kinds, by default of all that apply: one chart of learning curves, the others by run.
+
+    Runs that differ only by seed become their mean, unless `each`. Drawing raises BackpropError if it fails.
+    """
+    jobs = []
+    for name in KINDS:
+        if kinds and name not in kinds:
+            continue
+        if name == "curves":
+            jobs.append(PlotJob(name, runs, partial(plot_learning_curves, runs, each)))
+            continue
+        kind = RUN_PLOTS[name]
+        wanted = [run for run in runs if kinds or kind.unavailable_because(run) is None]
+        jobs += [PlotJob(name, [run], partial(kind.draw, run, split)) for run in wanted]
+    return jobs
+
+
+def _not_low_dimensional(run: Run) -> str | None:
+    source = run.config.dataset
+    if (source.inputs, source.classes > 0) in ((2, True), (1, False)):
+        return None
+    return f"{source.name} is neither a 2-D classification nor a 1-D regression data set"
+
+
+def _plot_function(run: Run, split: str) -> PlotResult:
+    train = run.data.train
+    if not run.config.dataset.classes:
+        figure = draw_fit(train.inputs, train.targets, run.outputs)
+        words = "The function computed by the network, and the training examples"
+    else:
+        figure = draw_regions(train.inputs, train.targets, run.scores)
+        words = "The predicted class at each point of the plane, and the training examples"
+    return PlotResult(figure, words + ".", f"{words}: {run.config.dataset.name}.")
+
+
+def _no_classes(run: Run) -> str | None:
+    return None if run.config.dataset.classes else "regression task: there is no confusion matrix"
+
+
+def _plot_confusion(run: Run, split: str) -> PlotResult:
+    evaluation = run.evaluate(split)
+    confusion, n = evaluation.confusion, len(evaluation.examples)
+    wrong = confusion - np.diag(np.diag(confusion))
+    t, p = np.unravel_index(wrong.argmax(), wrong.shape)
+    most = f" Most often, class {t} is predicted as {p}: {wrong[t, p]} times." if wrong.any() else ""
+    words = f"{np.trace(confusion):,} of {n:,} examples of the {SPLITS[split]} split are predicted correctly"
+    return PlotResult(
+        draw_confusion(confusion),
+        f"Confusion matrix of the {run.checkpoint} checkpoint: {words} ({evaluation.metrics['accuracy']:.2%}).",
+        f"Confusion matrix, true classes by predicted classes: {words}.{most}",
+    )
+
+
+def _no_images(run: Run) -> str | None:
+    source = run.config.dataset
+    return None if source.image else f"the inputs of {source.name} are not images"
+
+
+def worst_mistakes(scores: Array, labels: Array) -> Array:
+    """Return the misclassified rows, most confident mistakes first.
+
+    scores (n, classes), labels (n,); confidence is the score of the predicted class minus that of the true one.
+    """
+    rows = np.arange(len(labels))
+    ahead = scores.max(axis=1) - scores[rows, labels]
+    wrong = rows[scores.argmax(axis=1) != labels]
+    worst: Array = wrong[np.argsort(-ahead[wrong], kind="stable")]
+    return worst
+
+
+def _plot_mistakes(run: Run, split: str) -> PlotResult:
+    evaluation = run.evaluate(split)
+    scores, examples = evaluation.scores, evaluation.examples
+    wrong = worst_mistakes(scores, examples.targets)
+    if not len(wrong):
+        raise RunError(f"{run.path}: no example of the {SPLITS[split]} split is misclassified")
+    rows = wrong[:MISTAKES]
+    truth, predicted = examples.targets[rows], scores[rows].argmax(axis=1)
+    given = np.stack([scores[rows, predicted], scores[rows, truth]], axis=1)
+    images = examples.inputs[rows].reshape(-1, *_image_shape(run))
+    count = f"the {len(rows)} most confident of {len(wrong)}" if len(rows) < len(wrong) else f"all {len(wrong)}"
+    pairs = ", ".join(f"{t} as {p}" for t, p in zip(truth, predicted, strict=True))
+    return PlotResult(
+        draw_mistakes(images, truth, predicted, given),
+        f"Misclassified images of the {SPLITS[split]} split, {count}.",
+        f"Misclassified images, {count}: {pairs}.",
+    )
+
+
+def _plot_weights(run: Run, split: str) -> PlotResult:
+    W = run.parameters["W1"]
+    drawn = W[:TILES].reshape(-1, *_image_shape(run))
+    units_are_classes = len(run.config.sizes) == 2 and len(W) == run.config.task.classes
+    names = [f"class {j}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
+    some = "" if len(drawn) == len(W) else f" (the first {len(drawn)} of {len(W)} units)"
+    words = f"Weights of the first layer as images, one for each unit{some}"
+    return PlotResult(
+        draw_weights(drawn, names), f"{words}; light pixels have positive weights, dark ones negative.", words + "."
+    )
+
+
+def _image_shape(run: Run) -> tuple[int, int]:
+    shape = run.config.dataset.image
+    assert shape is not None, "a plot of images is available only for images"
+    return shape
+
+
+def _no_diagnostics(run: Run) -> str | None:
+    recorded = any(_by_layer(run).values())
+    return None if recorded else "no per-layer diagnostics were recorded; train with diagnostics=true"
+
+
+def _by_layer(run: Run) -> dict[str, dict[int, Array]]:
+    numbers = range(1, len(run.config.sizes))
+    return {
+        name: {l: run.metrics[f"{name}_{l}"] for l in numbers if len(run.metrics.get(f"{name}_{l}", ()))}
+        for name in PANELS
+    }
+
+
+def _plot_gradients(run: Run, split: str) -> PlotResult:
+    quantities = _by_layer(run)
+    last = ", ".join(f"layer {l} {values[-1]:.3g}" for l, values in quantities["gradient_norm"].items())
+    return PlotResult(
+        draw_layers(run.epochs, quantities),
+        "For each layer: the norm of dC/dW, and the norm of the change of W in a step relative to the norm of W.",
+        f"Norm of the gradient of each layer over the epochs; after the last: {last}.",
+    )
+
+
+RUN_PLOTS: dict[str, PlotKind] = {
+    "function": PlotKind(_not_low_dimensional, _plot_function),
+    "confusion": PlotKind(_no_classes, _plot_confusion),
+    "mistakes": PlotKind(lambda run: _no_images(run) or _no_classes(run), _plot_mistakes),
+    "weights": PlotKind(_no_images, _plot_weights),
+    "gradients": PlotKind(_no_diagnostics, _plot_gradients),
+}
+"""Every kind of plot of a single run; learning curves may show several runs."""

@@ -1,0 +1,99 @@
+"""The one place where the names in a config become objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.data.registry import load_dataset
+from backprop_cli.engine.threads import choose_threads, choose_workers
+from backprop_cli.errors import CheckpointError
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.network import Network, dense_network
+from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.nn.parameters import Layout
+from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.optim.max_norm import MaxNorm
+from backprop_cli.training.plan import Plan
+from backprop_cli.training.state import TrainingState
+from backprop_cli.training.streams import stream
+
+
+def build_network(e: Experiment) -> Network:
+    """Return the network of an experiment."""
+    return dense_network(e.sizes, [ACTIVATIONS[name] for name in e.activations], e.dropouts)
+
+
+def build_objective(e: Experiment) -> Objective:
+    """Return what an experiment minimizes; its λ is divided by the number of training examples."""
+    penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
+    return Objective(Backpropagation(build_network(e), e.cost), penalties)
+
+
+def build_plan(e: Experiment, data: Dataset) -> Plan:
+    """Return everything that training needs to know."""
+    return Plan(
+        build_objective(e),
+        e.optimizer,
+        data,
+        e.eta,
+        batch_size(e),
+        e.epochs,
+        e.seed,
+        e.dtype,
+        schedule=e.schedule,
+        warmup=e.warmup,
+        max_norm=MaxNorm(e.max_norm) if e.max_norm else None,
+        augment=e.augment,
+        average=e.average,
+        early_stopping=e.early_stopping,
+        monitor=e.monitor or e.task.monitor,
+        evaluate_every=e.evaluate_every,
+        count_mistakes=e.cost.counts_mistakes,
+        diagnostics=e.diagnostics,
+        workers=choose_workers(e.threads),
+    )
+
+
+def threads_of(e: Experiment) -> int:
+    """Return the number of BLAS threads of an experiment."""
+    return choose_threads(e.threads, batch_size(e) * build_network(e).multiplications)
+
+
+def n_train(e: Experiment) -> int:
+    """Return the number of training examples."""
+    assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
+    return e.train_size
+
+
+def batch_size(e: Experiment) -> int:
+    """Return the number of examples in a batch."""
+    return e.batch_size if isinstance(e.batch_size, int) else n_train(e)
+
+
+def load_data(e: Experiment, cache: Cache) -> Dataset:
+    """Return the data set of an experiment, split as it says. Raises DataError if it is not to be had."""
+    assert isinstance(e.validation, int)
+    return load_dataset(e.dataset, e.task, e.validation, n_train(e), cache)
+
+
+def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
+    """Return the initial parameters of an experiment."""
+    return build_network(e).initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
+
+
+def initial_state(e: Experiment, plan: Plan) -> TrainingState:
+    """Return the state in which training starts."""
+    return plan.initial_state(initial_theta(e))
+
+
+def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Array:
+    """Return the theta of which these are the arrays by name. Raises CheckpointError if they do not fit."""
+    try:
+        return layout.join(arrays, e.dtype)
+    except ValueError as error:
+        raise CheckpointError(f"its arrays are not those of a network {'-'.join(map(str, e.sizes))}") from error

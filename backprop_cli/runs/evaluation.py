@@ -1,0 +1,174 @@
+"""Metrics of trained networks on a split of their data set, one by one or as an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import Dataset, Split
+from backprop_cli.data.tasks import Classification, Task
+from backprop_cli.errors import UsageError
+from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.model import Model
+from backprop_cli.text import table
+from backprop_cli.training.evaluation import Judgement, judge
+
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+"""The splits of a data set and their names in a sentence."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of a network on a split, or of an ensemble of networks, whose outputs are the mean of theirs.
+
+    `name` is the path of the checkpoint; `epoch` and `cost` are None for an ensemble, whose networks are `members`.
+    """
+
+    name: str
+    split: str
+    epoch: int | None
+    cost: float | None
+    outputs: Array = field(repr=False)
+    examples: Split = field(repr=False)
+    task: Task
+    members: tuple[Evaluation, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    @cached_property
+    def predictions(self) -> npt.NDArray[Any]:
+        """The predicted classes (n,), or the values (n, n_L)."""
+        return self.task.predict(self.outputs)
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The accuracy of a classification; rmse and r2 of a regression."""
+        targets = self.examples.targets
+        return self.task.metrics(self.task.measure(self.outputs, targets), targets)
+
+    @cached_property
+    def scores(self) -> Array:
+        """The score of each class, (n, classes), the highest being the prediction. Only for classification."""
+        return self._classification().scores(self.outputs)
+
+    @property
+    def confusion(self) -> npt.NDArray[Any]:
+        """How many examples of class t were predicted as class p, in row t and column p. Only for classification."""
+        return self._report.confusion
+
+    @property
+    def precision(self) -> npt.NDArray[Any]:
+        """The share of correct predictions among those of each class; NaN without any. Only for classification."""
+        return self._report.precision
+
+    @property
+    def recall(self) -> npt.NDArray[Any]:
+        """The share of correct predictions among the examples of each class; NaN without any."""
+        return self._report.recall
+
+    @cached_property
+    def _report(self) -> Judgement:
+        return judge(self.predictions, self.examples.targets, self._classification().classes)
+
+    def _classification(self) -> Classification:
+        if not isinstance(self.task, Classification):
+            raise UsageError(f"{self.name}: regression task: there are no classes")
+        return self.task
+
+    @property
+    def headline(self) -> float:
+        """The accuracy, or the rmse of a regression."""
+        return self.metrics["accuracy"] if self.task.classes else self.metrics["rmse"]
+
+    def summary(self) -> str:
+        """Return the metrics in one line."""
+        cost = "" if self.cost is None else f", cost {self.cost:.6g}"
+        n = len(self.examples)
+        if self.task.classes:
+            correct = round(self.metrics["accuracy"] * n)
+            return f"{self.split} accuracy {self.metrics['accuracy']:.2%} ({correct:,} of {n:,}){cost}"
+        r2 = f", r2 {self.metrics['r2']:.4f}" if "r2" in self.metrics else ""
+        return f"{self.split} rmse {self.metrics['rmse']:.4g}{r2} ({n:,} examples){cost}"
+
+    def to_text(self) -> str:
+        """Return the metrics as text; of a classification also those of each class and the confusion matrix."""
+        title = self.name if self.epoch is None else f"{self.name}  (epoch {self.epoch})"
+        lines = [title, self.summary()]
+        if self.task.classes:
+            counts = self.confusion.sum(axis=1)
+            shares = [["nan" if np.isnan(v) else f"{v:.4f}" for v in row] for row in (self.precision, self.recall)]
+            per_class = [(c, *row) for c, row in enumerate(zip(*shares, counts, strict=True))]
+            matrix = [(c, *(count or "." for count in row)) for c, row in enumerate(self.confusion.tolist())]
+            lines += ["", table(("class", "precision", "recall", "examples"), per_class, left=0)]
+            lines += ["", "confusion matrix: rows are true classes, columns predicted classes"]
+            lines += [table(("", *map(str, range(len(matrix)))), matrix, left=0)]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the metrics as plain data."""
+        if self.task.classes:
+            return self._report.to_dict()
+        return {"examples": len(self.examples), **self.metrics}
+
+
+def evaluate_model(model: Model, load: Callable[[Experiment], Dataset], split: str) -> Evaluation:
+    """Return the metrics of a network on the train, val or test split; `load` returns a data set.
+
+    Raises UsageError if the split is empty.
+    """
+    data = load(model.experiment)
+    examples = data.split(split)
+    if not len(examples):
+        others = " or ".join(name for name in SPLITS if name != split)
+        raise UsageError(f"{model.path}: the experiment has no {SPLITS[split]} split; use {others}")
+    outputs, cost = model.outputs_and_cost(data, examples)
+    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, data.task)
+
+
+def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
+    """Return the evaluation of an ensemble: of the mean of the outputs of its members.
+
+    Raises UsageError if they were not evaluated on the same examples, with the same encoding of targets.
+    """
+    check_same_examples(members)
+    first = members[0]
+    mean = sum((member.outputs for member in members[1:]), start=first.outputs) / len(members)
+    name = f"ensemble (mean of the {len(members)} outputs)"
+    return Evaluation(name, first.split, None, None, mean, first.examples, first.task, tuple(members))
+
+
+def check_same_examples(evaluations: Sequence[Evaluation]) -> None:
+    """Raise UsageError unless all are on the same examples, with the same encoding of targets."""
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        same_inputs = np.array_equal(first.examples.inputs, other.examples.inputs)
+        if not (same_inputs and np.array_equal(first.examples.targets, other.examples.targets)):
+            raise UsageError(f"{other.name} has another {first.split} split than {first.name}; evaluate it separately")
+        if other.task != first.task:
+            raise UsageError(f"{other.name} encodes its targets differently than {first.name}; evaluate it separately")
+
+
+def summary_table(evaluations: Sequence[Evaluation]) -> str:
+    """Return a table with one line for each evaluation."""
+    names = list(dict.fromkeys(name for one in evaluations for name in one.metrics))
+    forms = {"accuracy": ".2%"}
+    rows = []
+    for one in evaluations:
+        metrics = (format(one.metrics[n], forms.get(n, ".4g")) if n in one.metrics else "" for n in names)
+        rows.append((one.name, one.epoch or "", *metrics, "" if one.cost is None else f"{one.cost:.6g}"))
+    split = evaluations[0].split
+    return table(("checkpoint", "epoch", *(f"{split} {name}" for name in names), f"{split} cost"), rows)
+
+
+def evaluate_models(models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str) -> list[Evaluation]:
+    """Return the metrics of networks on the same split. Raises UsageError if their examples are not the same."""
+    evaluations = [evaluate_model(model, load, split) for model in models]
+    check_same_examples(evaluations)
+    return evaluations

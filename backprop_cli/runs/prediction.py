@@ -1,0 +1,185 @@
+"""Predictions for examples without targets: images, arrays, rows of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.inputs import read_inputs
+from backprop_cli.data.tasks import Classification
+from backprop_cli.errors import BackpropError, UnreadableError, UsageError
+from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.model import Model
+from backprop_cli.text import table
+
+Labels = npt.NDArray[np.intp]
+
+MAX_PROBLEMS = 10
+"""How many unreadable rows of a file are reported; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An input that could not be read: its name, and the reason."""
+
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for n examples: their names, and the outputs of the network (n, n_L).
+
+    `failed` are the inputs that could not be read; `messages` says so in lines for the user.
+    """
+
+    model: Model = field(repr=False)
+    names: list[str]
+    outputs: Array
+    failed: list[Unreadable] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The predicted classes (n,). Raises UsageError for a regression."""
+        return self._classification().predict(self.outputs)
+
+    @property
+    def values(self) -> Array:
+        """The predicted values (n, n_L) of a regression, the outputs of the network."""
+        return self.outputs
+
+    @property
+    def scores(self) -> Array:
+        """A score for each class, (n, classes); the highest is the prediction. Raises UsageError for a regression."""
+        return self._classification().scores(self.outputs)
+
+    @cached_property
+    def measure(self) -> str:
+        """What `confidences` contains: probability, output or distance; value for a regression.
+
+        Softmax outputs are probabilities, as are a and 1 - a of one sigmoid unit for two classes. Other outputs, one
+        for each class, need not sum to 1. For any other encoding it is the distance from the code of the class.
+        """
+        e = self.model.experiment
+        if not e.task.classes:
+            return "value"
+        if e.activations[-1] == "softmax" or self._is_binary_sigmoid(e):
+            return "probability"
+        return "output" if e.encoding == "one_hot" else "distance"
+
+    @cached_property
+    def confidences(self) -> Array:
+        """What the prediction is based on, (n, classes); see `measure`."""
+        if self.measure == "distance":
+            return np.asarray(1 - self.scores)
+        if self._is_binary_sigmoid(self.model.experiment):
+            return np.concatenate([1 - self.outputs, self.outputs], axis=1)
+        return self.scores
+
+    def ranked(self, top: int) -> tuple[Labels, Array]:
+        """Return the most likely classes (n, top), the most likely first, and their confidences (n, top)."""
+        sign = 1 if self.measure == "distance" else -1
+        order = np.argsort(sign * self.confidences, axis=1, kind="stable")[:, :top]
+        return order, np.take_along_axis(self.confidences, order, axis=1)
+
+    def best(self) -> list[str]:
+        """Return the predicted label, or the values, of each example as text."""
+        if not self.model.experiment.task.classes:
+            return [" ".join(f"{value:.6g}" for value in row) for row in self.values.tolist()]
+        return [str(label) for label in self.labels.tolist()]
+
+    def lines(self, top: int = 1, form: str | None = None) -> list[list[str]]:
+        """Return the header and a row for each example, numbers in this format; empty without examples."""
+        if not len(self):
+            return []
+        names = ["value"]
+        rows = [[format(v, form or ".6g") for v in row] for row in self.outputs.tolist()]
+        if self.model.experiment.task.classes:
+            names = ["label", self.measure]
+            pairs = zip(*(part.tolist() for part in self.ranked(top)), strict=True)
+            rows = [
+                [c for l, v in zip(*pair, strict=True) for c in (str(l), format(v, form or ".4f"))] for pair in pairs
+            ]
+        places = range(1, len(rows[0]) // len(names) + 1)
+        header = ["input", *(f"{name}_{k}" if k > 1 else name for k in places for name in names)]
+        return [header, *([name, *row] for name, row in zip(self.names, rows, strict=True))]
+
+    def to_text(self, top: int = 1) -> str:
+        """Return a table with the `top` most likely classes of each example, or its values."""
+        header, *rows = self.lines(top) or [[]]
+        return table([column.replace("_", " ") for column in header], rows) if header else ""
+
+    def to_dict(self, top: int = 1) -> list[dict[str, Any]]:
+        """Return a dictionary for each example."""
+        if not self.model.experiment.task.classes:
+            rows = zip(self.names, self.values.tolist(), strict=True)
+            return [{"input": name, "values": values} for name, values in rows]
+        found = []
+        for name, labels, values in zip(self.names, *(part.tolist() for part in self.ranked(top)), strict=True):
+            ranked = [{"label": label, self.measure: v} for label, v in zip(labels, values, strict=True)]
+            found.append({"input": name, **ranked[0], "top": ranked})
+        return found
+
+    def _classification(self) -> Classification:
+        task = self.model.experiment.task
+        if not isinstance(task, Classification):
+            raise UsageError(f"{self.model.path} predicts values, not classes")
+        return task
+
+    @staticmethod
+    def _is_binary_sigmoid(e: Experiment) -> bool:
+        return e.activations[-1] == "sigmoid" and e.task.classes == 2 and e.sizes[-1] == 1
+
+
+def predict_array(model: Model, x: Array) -> Predictions:
+    """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
+    x = np.asarray(x)
+    source = model.experiment.dataset
+    if x.shape in ((source.inputs,), source.image):  # a single example
+        x = x[None]
+    if x.shape[1:] not in ((source.inputs,), source.image):
+        raise UsageError(f"an array of shape {x.shape}; expected (n, {source.inputs})")
+    outputs = model.outputs(x.reshape(len(x), source.inputs))
+    return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs)
+
+
+def predict_files(model: Model, files: Iterable[str]) -> Predictions:
+    """Return predictions for the examples in files, in order: images, .npy arrays, .csv tables, `-` for stdin.
+
+    Whatever cannot be read is in `failed`, and the rest is predicted.
+    """
+    e = model.experiment
+    names: list[str] = []
+    outputs = [np.empty((0, e.sizes[-1]), model.theta.dtype)]
+    failed: list[Unreadable] = []
+    messages: list[str] = []
+    for name in files:
+        try:
+            batch = read_inputs(name, e.dataset, e.dtype)
+        except (BackpropError, OSError) as error:
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            line = f"{name}: {reason}" if isinstance(error, UnreadableError | OSError) else reason
+            if line not in messages:  # a missing library is reported once, not for every image
+                messages.append(line)
+            failed.append(Unreadable(name, reason))
+            continue
+        messages += [f"{place}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
+        if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
+            messages.append(f"{name}: {more:,} more rows cannot be read")
+        failed += [Unreadable(place, reason) for place, reason in batch.problems]
+        names += batch.names
+        outputs.append(model.apply(batch.x))
+    return Predictions(model, names, np.concatenate(outputs), failed, messages)

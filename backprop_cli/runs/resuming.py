@@ -1,0 +1,163 @@
+"""Starting and resuming runs: which checkpoint, which warnings, and when there is nothing left to train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backprop_cli.config.load import load_experiment
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, UsageError
+from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
+from backprop_cli.runs.folder import RunFolder, create_run_folder
+from backprop_cli.runs.metrics import count_rows
+from backprop_cli.runs.model import blas_threads
+from backprop_cli.runs.outcome import COMPLETE
+from backprop_cli.runs.restore import experiment_of
+from backprop_cli.runs.session import Session, columns_of, environment
+
+
+class AlreadyDivergedError(DivergedError):
+    """A run that is to be resumed has diverged."""
+
+    def __init__(self, message: str) -> None:
+        BackpropError.__init__(self, message)
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """How a run is resumed: from a checkpoint, under an experiment that may have more epochs than before.
+
+    `complete` says why there is nothing to train, if so; `warnings` are lines for the user.
+    """
+
+    folder: RunFolder
+    record: dict[str, Any]
+    checkpoint: Checkpoint
+    experiment: Experiment
+    warnings: tuple[str, ...] = ()
+    complete: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where training continues, as in `after epoch 3, step 20`."""
+        status = self.checkpoint.meta.status
+        return f"after epoch {status.epoch}" + (f", step {status.step}" if status.step else "")
+
+
+@contextmanager
+def new_session(
+    experiment: Experiment,
+    data: Dataset,
+    runs_dir: Path,
+    stem: str,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    argv: Sequence[str] = (),
+) -> Iterator[Session]:
+    """Yield the first session of a new run, in a new folder that it owns until the context ends."""
+    with blas_threads(experiment), ExitStack() as stack:
+
+        def create() -> RunFolder:
+            folder = create_run_folder(runs_dir, stem, name, overwrite)
+            stack.enter_context(folder.lock())
+            return folder
+
+        yield Session.start(experiment, data, create, argv)
+
+
+@contextmanager
+def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] = ()) -> Iterator[Session]:
+    """Yield a session that continues a run. The caller owns the folder."""
+    with blas_threads(resumption.experiment):
+        yield Session.resume(resumption.experiment, data, resumption.folder, resumption.checkpoint, argv)
+
+
+def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
+    """Decide how a run is resumed, to be trained for `epochs` epochs in total; nothing is changed.
+
+    Raises AlreadyDivergedError, UsageError if it cannot have this number of epochs, CheckpointError if no checkpoint
+    is readable.
+    """
+    record = folder.read_record()
+    if record.get("status") == "diverged":
+        at = record.get("diverged") or {}
+        place = f" in epoch {at.get('epoch')}, step {at.get('step')}" if isinstance(at, dict) and at else ""
+        raise AlreadyDivergedError(
+            f"{folder.path} diverged{place}, and would again; start a new run with other settings, e.g. a smaller eta"
+        )
+    checkpoint, origin, warnings = _newest(folder)
+    meta, status = checkpoint.meta, checkpoint.meta.status
+    experiment = experiment_of(checkpoint, str(origin), epochs)
+    found = Resumption(folder, record, checkpoint, experiment)
+    if experiment.epochs < status.epoch:
+        raise UsageError(f"{folder.path} already has {status.epoch} epochs; --epochs must not be less")
+    if status.stopped and record.get("status") in COMPLETE:
+        stopped = f"{folder.path} is already finished: it stopped after epoch {status.epoch} ({status.stopped})"
+        if experiment.epochs == meta.experiment.get("epochs"):
+            return replace(found, complete=stopped)
+        raise UsageError(f"{stopped}; it cannot be trained longer")
+    if experiment.epochs == status.epoch and record.get("status") == "finished" and not warnings:
+        longer = f"to train longer use --epochs {2 * status.epoch}"
+        return replace(found, complete=f"{folder.path} is already finished ({status.epoch} epochs); {longer}")
+    warnings += _changes(folder, checkpoint, experiment_of(checkpoint, str(origin)))
+    if experiment.epochs != meta.experiment.get("epochs") and experiment.schedule.depends_on_epochs:
+        warnings.append(f"the {experiment.schedule.name} schedule of eta now ends at epoch {experiment.epochs}")
+    return replace(found, warnings=tuple(warnings))
+
+
+def environment_changes(record: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each part of the software and hardware that differs from that in a record."""
+    for what, now in environment().items():
+        if record.get(what) not in (None, now):
+            yield f"{what} changed, so results may not be bit-identical: {record[what]} before, {now} now"
+
+
+def _newest(folder: RunFolder) -> tuple[Checkpoint, Path, list[str]]:
+    """Return the last checkpoint, or the best if the last is damaged or missing, its path, and a warning if so.
+
+    Raises CheckpointError if neither is readable.
+    """
+    last, best = folder.checkpoint("last"), folder.checkpoint("best")
+    try:
+        return read_checkpoint(last), last, []
+    except CheckpointError as error:
+        try:
+            checkpoint = _with_epochs_of(folder, read_checkpoint(best))
+        except CheckpointError as another:
+            raise CheckpointError(f"{error}\n{another}\nThere is no checkpoint to resume from.") from error
+        return checkpoint, best, [f"{error}; resuming from {best}, after epoch {checkpoint.meta.status.epoch}"]
+
+
+def _with_epochs_of(folder: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint with the number of epochs in the run's config, which may have been increased since."""
+    try:
+        epochs = load_experiment(folder.config).epochs
+    except ConfigError:
+        return checkpoint
+    experiment = {**checkpoint.meta.experiment, "epochs": epochs}
+    return replace(checkpoint, meta=checkpoint.meta.model_copy(update={"experiment": experiment}))
+
+
+def _changes(folder: RunFolder, checkpoint: Checkpoint, experiment: Experiment) -> Iterator[str]:
+    """Yield a line for each file that was changed or lost since the checkpoint, which is what counts."""
+    try:
+        same = load_experiment(folder.config) == experiment
+    except ConfigError:
+        same = False
+    if not same:
+        yield f"{folder.config} was changed since the run started; the change is ignored and the file is restored"
+    if (
+        rows := count_rows(folder.metrics, checkpoint.meta.status.epoch, columns_of(experiment))
+    ) < checkpoint.meta.status.epoch:
+        yield f"{folder.metrics} has {rows} valid rows for {checkpoint.meta.status.epoch} epochs; the others are lost"
+    if checkpoint.meta.best:
+        try:
+            read_checkpoint(folder.checkpoint("best"))
+        except CheckpointError as error:
+            yield f"{error}; the best epoch will be chosen among those to come"

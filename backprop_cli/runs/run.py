@@ -1,0 +1,186 @@
+"""A run's folder as one object: what was trained, how it went, and the trained network."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.dataset import Dataset, Split
+from backprop_cli.errors import CheckpointError, DataError, RunError
+from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.build import load_data
+from backprop_cli.runs.configs import flatten
+from backprop_cli.runs.evaluation import Evaluation, evaluate_model
+from backprop_cli.runs.folder import RunFolder
+from backprop_cli.runs.metrics import read_table
+from backprop_cli.runs.model import Model, load_checkpoint
+from backprop_cli.runs.prediction import predict_array
+
+
+class DatasetCache:
+    """The data sets of several runs, each loaded once; a failure to load is remembered too."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._known: dict[tuple[object, ...], Dataset | DataError] = {}
+
+    def load(self, e: Experiment) -> Dataset:
+        """Return the data set of an experiment. Raises DataError if it is not available."""
+        key = (e.dataset, e.validation, e.train_size, e.targets)
+        if key not in self._known:
+            try:
+                self._known[key] = load_data(e, self._cache)
+            except DataError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, DataError):
+            raise found
+        return found
+
+
+class Run:
+    """A run: its record, config and metrics are read at once, its network and data when they are used.
+
+    `checkpoint`, best or last, is the one whose network is used. Raises RunError or ConfigError if the folder is
+    damaged.
+    """
+
+    def __init__(self, folder: RunFolder, datasets: DatasetCache, checkpoint: str = "best") -> None:
+        self.folder, self.checkpoint = folder, checkpoint
+        self.record: dict[str, Any] = folder.read_record()
+        """What run.json contains."""
+        self.config: Experiment = self._read_config()
+        """The experiment, with all defaults."""
+        self.metrics = {name: np.array(column) for name, column in read_table(folder.metrics).items()}
+        """The columns of metrics.csv, each (epochs,); NaN where there is no value."""
+        self._datasets = datasets
+        self._evaluations: dict[str, Evaluation] = {}
+
+    def __repr__(self) -> str:
+        return f"<Run {str(self.path)!r}, {self.status}, {len(self.epochs)} epochs>"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def status(self) -> str:
+        """How training ended: finished, stopped_early, interrupted, diverged or failed; running if it has not."""
+        return str(self.record.get("status", "unknown"))
+
+    @property
+    def epochs(self) -> Array:
+        """The finished epochs, from 1."""
+        return self.metrics["epoch"]
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the best checkpoint, if there is one."""
+        epoch = self.best.get("epoch")
+        return int(epoch) if epoch else None
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The metrics of the best epoch, by the column names of metrics.csv."""
+        return self._numbers("best")
+
+    @property
+    def final(self) -> dict[str, float]:
+        """The metrics of the last epoch, by the column names of metrics.csv."""
+        return self._numbers("final")
+
+    @property
+    def test(self) -> dict[str, float]:
+        """The metrics of the best checkpoint on the test split; empty unless training is finished."""
+        return self._numbers("test")
+
+    @cached_property
+    def flat_config(self) -> dict[str, Any]:
+        """The config by dotted key."""
+        return flatten(self.config.to_dict())
+
+    @cached_property
+    def model(self) -> Model:
+        """The network of the checkpoint. Raises RunError or CheckpointError."""
+        model = load_checkpoint(self.folder, self.checkpoint)
+        ours, its = (e.model_copy(update={"epochs": 1}) for e in (self.config, model.experiment))
+        if ours != its:  # the number of epochs may have been increased by resume
+            raise CheckpointError(
+                f"{model.path}: the checkpoint belongs to another experiment than {self.folder.config}"
+            )
+        return model
+
+    @property
+    def theta(self) -> Array:
+        """The parameters of the network as one vector."""
+        return self.model.theta
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The weights and biases of the network by name: W1 (n_1, n_0), b1 (n_1,), W2, …."""
+        return self.model.network.layout.named(self.theta)
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The data set. Raises DataError if it is not available."""
+        return self._datasets.load(self.config)
+
+    def examples(self, split: str = "test") -> Split:
+        """Return the examples of a split: train, val or test. Raises RunError if it is empty."""
+        examples = self.data.split(split)
+        if not len(examples):
+            raise RunError(f"{self.path} has no {split} split; choose another split")
+        return examples
+
+    def evaluate(self, split: str = "test") -> Evaluation:
+        """Return the metrics of the network on a split: train, val or test."""
+        if split not in self._evaluations:
+            self._evaluations[split] = evaluate_model(self.model, self._datasets.load, split)
+        return self._evaluations[split]
+
+    def outputs(self, x: Array) -> Array:
+        """Return the outputs of the network (n, n_L) for inputs x (n, n_0) in the units of the data set."""
+        return self.model.outputs(x)
+
+    def scores(self, x: Array) -> Array:
+        """Return a score for each class, (n, classes), for inputs x (n, n_0); the highest is the prediction."""
+        return predict_array(self.model, x).scores
+
+    def predict(self, x: Array) -> npt.NDArray[Any]:
+        """Return the predicted classes (n,), or for regression the values (n, n_L), for inputs x (n, n_0).
+
+        The inputs are in the units of the data set: pixels of MNIST are 0 to 255.
+        """
+        found = predict_array(self.model, x)
+        return found.labels if self.config.task.classes else found.values
+
+    def load(self) -> Run:
+        """Read the network now, so that the folder is not needed any more; return this run."""
+        if self.best:
+            self.model  # noqa: B018 - read and kept
+        return self
+
+    def _numbers(self, key: str) -> dict[str, float]:
+        metrics = self.record.get(key)
+        if not isinstance(metrics, dict):
+            return {}
+        return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+
+    def _read_config(self) -> Experiment:
+        values = self.record.get("experiment")
+        if isinstance(values, dict):
+            return override_experiment(values, [], str(self.folder.record))
+        return load_experiment(self.folder.config)

@@ -1,0 +1,64 @@
+"""Text for terminals: aligned tables and durations."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+
+MAX_WIDTH, MIN_WIDTH = 40, 8
+"""The widest a shortened cell may be, and the narrowest it is made."""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
+    """Return a table: the first `left` columns are left-aligned, the others right-aligned."""
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = _widths(lines)
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def terminal_width() -> int | None:
+    """Return the width of the terminal behind stdout, None if stdout is not a terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitted(lines: Sequence[Sequence[str]], width: int | None, fixed: int) -> list[list[str]]:
+    """Return the lines of a table so that it is at most `width` characters wide; None means no limit.
+
+    Cells after the first `fixed` columns are shortened, as little as necessary. If that is not enough, the last of
+    these columns are dropped.
+    """
+    if width is None:
+        return [list(line) for line in lines]
+    widths = _widths(lines)
+    for limit in range(MAX_WIDTH, MIN_WIDTH - 1, -1):
+        limits = [w if i < fixed else min(w, limit) for i, w in enumerate(widths)]
+        if sum(limits) + 2 * (len(limits) - 1) <= width:
+            break
+    while len(limits) > fixed and sum(limits) + 2 * (len(limits) - 1) > width:
+        limits.pop()
+    return [[_shorten(cell, limit) for cell, limit in zip(line, limits, strict=False)] for line in lines]
+
+
+def duration(seconds: float) -> str:
+    """Return a time with a suitable unit: 3 ms, 0.11 s, 12.3 s, 4 min 05 s, 2 h 30 min."""
+    if seconds < 0.0995:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def _shorten(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,182 @@
+"""Fill the table of docs/results.md: published results beside those of the runs in a folder.
+
+benchmarks/published_results.py [RUNS]: a folder with runs called NAME-seedN, as benchmarks/published.sh makes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from backprop_cli.config.load import load_experiment
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.mnist import Mnist
+from backprop_cli.engine.threads import limit_threads
+from backprop_cli.runs.build import build_plan, initial_state, load_data
+from backprop_cli.training.evaluation import Evaluator
+from backprop_cli.training.loop import EpochResult, train
+
+ROOT = Path(__file__).parents[1]
+CACHE = Cache(Path(os.environ.get("BACKPROP_DATA_DIR") or user_cache_path("backprop")))
+DOCUMENT = ROOT / "docs" / "results.md"
+PART = re.compile(r"(<!-- measured: results -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its run.json, and its metrics as a list of rows."""
+
+    folder: Path
+    record: dict
+    rows: list[dict[str, float]]
+
+    def test(self) -> float:
+        return 100 * self.record["test"]["accuracy"]
+
+    def best_validation(self) -> float:
+        return max(self.validation(row) for row in self.rows)
+
+    def first_validation(self) -> float:
+        return self.validation(self.rows[0])
+
+    def last_validation(self) -> float:
+        return self.validation(self.rows[-1])
+
+    def last_train(self) -> float:
+        return 100 * self.rows[-1]["train_accuracy"]
+
+    def error(self) -> float:
+        return 100 - self.test()
+
+    def best_on_test(self) -> float:
+        """The highest test accuracy of any epoch; needs a second training, since `train` does not record it."""
+        memory = self.folder.parent / "best_on_test.json"
+        known = json.loads(memory.read_text()) if memory.exists() else {}
+        if self.folder.name not in known:
+            known[self.folder.name] = 100 * highest_test_accuracy(load_experiment(self.folder / "config.yaml"))
+            memory.write_text(json.dumps(known, indent=2))
+        return known[self.folder.name]
+
+    @staticmethod
+    def validation(row: dict[str, float]) -> float:
+        return 100 * row["val_accuracy"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published number, and where ours is found."""
+
+    row: int
+    config: str
+    what: str
+    published: str
+    ours: Callable[[Run], float]
+
+
+FIGURES = [
+    Figure(1, "01", "test, 3 epochs", "better than 95 “is possible”", Run.test),
+    Figure(1, "01-ema", "the same with `average: ema`", "", Run.test),
+    Figure(2, "02", "test, epoch that is best on test", "95.42", Run.best_on_test),
+    Figure(2, "02", "test, epoch that is best on validation", "", Run.test),
+    Figure(3, "03", "test, epoch that is best on test", "96.59, “some runs quite bad”", Run.best_on_test),
+    Figure(3, "03", "test, epoch that is best on validation", "", Run.test),
+    Figure(4, "04", "validation, first epoch", "11.4", Run.first_validation),
+    Figure(4, "04", "validation, last epoch", "21.4", Run.last_validation),
+    Figure(5, "05", "validation, last epoch", "about 10", Run.last_validation),
+    Figure(7, "07", "test, epoch that is best on test", "95.49", Run.best_on_test),
+    Figure(7, "07", "test, epoch that is best on validation", "", Run.test),
+    Figure(8, "08", "test, epoch that is best on test", "96.82", Run.best_on_test),
+    Figure(8, "08", "test, epoch that is best on validation", "", Run.test),
+    Figure(9, "09", "test, epoch that is best on test", "96.49", Run.best_on_test),
+    Figure(9, "09", "test, epoch that is best on validation", "", Run.test),
+    Figure(9, "09", "train, last epoch", "97.12", Run.last_train),
+    Figure(10, "10", "validation, best epoch", "97.92", Run.best_validation),
+    Figure(11, "11", "validation, best epoch", "98.04", Run.best_validation),
+    Figure(12, "12-scaled", "validation, first epoch", "92.70", Run.first_validation),
+    Figure(12, "12-scaled", "validation, best epoch", "96.53", Run.best_validation),
+    Figure(12, "12-large", "validation, first epoch", "86.43", Run.first_validation),
+    Figure(12, "12-large", "validation, best epoch", "96.48", Run.best_validation),
+    Figure(13, "13-depth1", "validation, best epoch", "96.48", Run.best_validation),
+    Figure(13, "13-depth2", "validation, best epoch", "96.90", Run.best_validation),
+    Figure(13, "13-depth3", "validation, best epoch", "96.57", Run.best_validation),
+    Figure(13, "13-depth4", "validation, best epoch", "96.53", Run.best_validation),
+    Figure(14, "14", "test, best epoch", "97.80", Run.test),
+    Figure(15, "15", "test error", "12.0", Run.error),
+    Figure(16, "16", "test error", "4.7", Run.error),
+    Figure(17, "17", "test error", "1.6", Run.error),
+    Figure(18, "18", "test", "98.40", Run.test),
+    Figure(19, "19", "train", "98.68", Run.last_train),
+    Figure(19, "19", "test", "97.00", Run.test),
+    Figure(20, "20", "test error", "1.25", Run.error),
+    Figure(20, "20-max-norm", "test error", "1.06", Run.error),
+]
+
+
+def runs_of(folder: Path, config: str) -> list[Run]:
+    found = []
+    for path in sorted(folder.glob(f"{config}-seed*")):
+        record = json.loads((path / "run.json").read_text())
+        if record["status"] in ("finished", "stopped_early"):
+            with open(path / "metrics.csv") as file:
+                rows = [{key: float(value or "nan") for key, value in row.items()} for row in csv.DictReader(file)]
+            found.append(Run(path, record, rows))
+    return found
+
+
+def highest_test_accuracy(experiment: Experiment) -> float:
+    data = load_data(experiment, CACHE)
+    plan = build_plan(experiment, data)
+    state = initial_state(experiment, plan)
+    test = Evaluator(plan.objective.estimator, state.evaluated_theta, data.scale, data.task)
+    with limit_threads(1):
+        epochs = (event for event in train(plan, state) if isinstance(event, EpochResult))
+        return max(test.score(data.test).accuracy or 0.0 for _ in epochs)
+
+
+def darkness() -> int:
+    """Row 6: how many test images are nearest to the mean darkness of their own class (Nielsen, chapter 1)."""
+    pool, test = Mnist().load(CACHE)
+    train = pool[:50_000]
+    dark, test_dark = (split.inputs.sum(axis=1, dtype=np.int64) for split in (train, test))
+    means = np.array([dark[train.targets == digit].mean() for digit in range(10)])
+    return int(np.count_nonzero(np.abs(test_dark[:, None] - means).argmin(axis=1) == test.targets))
+
+
+def table(folder: Path, right_by_darkness: int) -> str:
+    lines = ["| row | config | metric, % | published | ours | seeds |", "|---|---|---|---|---|---|"]
+    lines_of = {figure.row: [] for figure in FIGURES} | {6: [
+        f"| 6 | (no network) | nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
+    ]}  # fmt: skip
+    for figure in FIGURES:
+        values = [figure.ours(run) for run in runs_of(folder, figure.config)]
+        ours = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "not run"
+        config = f"[{figure.config}](../configs/published/{figure.config}.yaml)"
+        lines_of[figure.row].append(
+            f"| {figure.row} | {config} | {figure.what} | {figure.published} | {ours} | {len(values)} |"
+        )
+    for number in sorted(lines_of):
+        lines += lines_of[number]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/published")
+    text = DOCUMENT.read_text(encoding="utf-8")
+    new = table(folder, darkness())
+    DOCUMENT.write_text(PART.sub(lambda part: part[1] + new + part[2], text), encoding="utf-8")
+    print(new)
+
+
+if __name__ == "__main__":
+    main()

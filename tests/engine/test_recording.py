@@ -1,0 +1,240 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backprop_cli.engine.recording import Recording
+
+
+def test_a_recording_does_the_same_to_new_numbers():
+    x, w, out = np.ones((2, 3)), np.arange(12.0).reshape(4, 3), np.empty((2, 4))
+    recording = Recording()
+    z = recording.watch(x) @ recording.watch(w).mT
+    z += 1
+    np.multiply(np.max(z, axis=-1, keepdims=True), 2 * z, out=recording.watch(out))
+    replay = recording.finish()
+    x[...] = [[1, -2, 3], [0, 5, -1]]
+    w *= 0.5
+    replay()
+    z = x @ w.T + 1
+    np.testing.assert_array_equal(out, z.max(axis=-1, keepdims=True) * 2 * z)
+
+
+def test_recording_changes_no_watched_array():
+    x, y = np.arange(3.0), np.arange(3.0)
+    recording = Recording()
+    a, b = recording.watch(x), recording.watch(y)
+    a += b
+    b[...] = 2 * a
+    np.testing.assert_array_equal(x, [0, 1, 2])
+    np.testing.assert_array_equal(y, [0, 1, 2])
+    recording.finish()()
+    np.testing.assert_array_equal(x, [0, 2, 4])
+    np.testing.assert_array_equal(y, [0, 4, 8])
+
+
+def test_a_number_that_changes_lives_in_an_array_without_dimensions():
+    x, eta, total = np.ones(3), np.asarray(2.0), np.zeros(3)
+    recording = Recording()
+    watched = recording.watch(total)
+    watched += recording.watch(eta) * x
+    replay = recording.finish()
+    eta[...] = 10
+    replay()
+    np.testing.assert_array_equal(total, 10)
+
+
+@pytest.mark.parametrize("function", [np.maximum, np.minimum])
+def test_a_bound_that_changes_is_not_fixed_when_recorded(function):
+    x, bound = np.array([-1.0, 0.5, 3.0]), np.asarray(0.0)
+    recording = Recording()
+    replay = recording.finish(function(recording.watch(x), recording.watch(bound)))
+    for value in (0.0, 1.0, -5.0):
+        bound[...] = value
+        replay()
+        np.testing.assert_array_equal(replay.results[0], function(x, value))
+
+
+def test_single_precision_stays_single_beside_python_numbers_and_numbers_of_double_precision():
+    recording = Recording()
+    x, t = recording.watch(np.ones(3, np.float32)), recording.watch(np.asarray(5.0))
+    assert (1 / (1 + np.exp(-x))).dtype == np.float32
+    assert (x / (1 - 0.9**t)).dtype == np.float32
+    assert np.where(x > 0, 1, 0.01).dtype == np.float32
+
+
+def test_numbers_without_dimensions_keep_their_double_precision_among_themselves():
+    x, t = np.ones(3, np.float32), np.asarray(1.0)
+    recording = Recording()
+    replay = recording.finish(recording.watch(x) * (1 - 0.9999999 ** recording.watch(t)))
+    replay()
+    np.testing.assert_allclose(replay.results[0], 1e-7, rtol=1e-6)  # nothing would be left of it in single precision
+
+
+def test_bytes_times_a_scale_are_not_rounded_to_bytes():
+    pixels = np.array([0, 51, 255], np.uint8)
+    recording = Recording()
+    replay = recording.finish(recording.watch(pixels) * np.asarray(1 / 255, np.float32))
+    replay()
+    np.testing.assert_allclose(replay.results[0], [0, 0.2, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda x: np.asarray(x),
+        lambda x: np.array(x),
+        lambda x: np.array([x, x]),
+        lambda x: x.view(np.ndarray),
+        lambda x: x.copy(),
+        lambda x: x.T.ravel(),
+        lambda x: x.T.reshape(6),
+        lambda x: x.flatten(),
+        lambda x: x[[0, 1]],
+        lambda x: x[0, 0],
+        lambda x: x.take([0]),
+        lambda x: x.dot(x.T),
+        lambda x: x.fill(0),
+        lambda x: list(x),
+        lambda x: float(x[0, :1]),
+        lambda x: bool(x[0, :1] > 0),
+        lambda x: 1 if x > 0 else 2,
+        lambda x: range(x),
+        lambda x: np.add.at(x, 0, 1),
+        lambda x: np.add.accumulate(x),
+        lambda x: np.linalg.norm(x),
+        lambda x: np.ones((2, 3)).__iadd__(x),
+        lambda x: np.add(x, 1, out=np.zeros_like(x)),
+        lambda x: x + Recording().watch(np.ones((2, 3))),
+        lambda x: np.modf(x),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_rather_than_forgotten(what):
+    with pytest.raises(TypeError):
+        what(Recording().watch(np.ones((2, 3))))
+
+
+def test_products_and_added_rows_are_correct_whatever_the_order_in_memory():
+    rng = np.random.default_rng(0)
+    for dtype in ("float32", "float64"):
+        for left in (rng.random((5, 7)).astype(dtype), rng.random((7, 5)).astype(dtype).T):
+            for right in (rng.random((7, 4)).astype(dtype), rng.random((4, 7)).astype(dtype).T):
+                row, recording = rng.random(4).astype(dtype), Recording()
+                z = recording.watch(left) @ recording.watch(right) + recording.watch(row)[None, :]
+                replay = recording.finish(z)
+                left *= 2
+                row -= 1
+                replay()
+                np.testing.assert_allclose(replay.results[0], left @ right + row, rtol=1e-5)
+
+
+def test_a_product_added_in_place_keeps_a_share_that_may_change():
+    rng, keep = np.random.default_rng(0), np.asarray(0.5, np.float32)
+    a, b, out = (rng.random(shape).astype(np.float32) for shape in ((3, 4), (4, 5), (3, 5)))
+    recording = Recording()
+    recording.product(a, b, recording.watch(out), alpha=-1.0, beta=recording.watch(keep))
+    replay = recording.finish()
+    keep[...] = 0.25
+    expected = 0.25 * out - a @ b
+    replay()
+    np.testing.assert_allclose(out, expected, rtol=1e-5)
+
+
+def names(replay):
+    return [getattr(call.func, "__name__", str(call.func)) for call in replay.calls]
+
+
+def test_what_nobody_reads_is_not_computed():
+    x, out = np.ones((2, 3)), np.zeros((2, 3))
+    recording = Recording()
+    watched = recording.watch(x)
+    _ = np.exp(watched) @ np.ones((3, 4))
+    target = recording.watch(out)
+    target[...] = watched + 1
+    replay = recording.finish()
+    assert names(replay) == ["add"]  # written directly to its target
+    replay()
+    np.testing.assert_array_equal(out, 2)
+
+
+def test_an_assigned_expression_is_computed_in_place():
+    v, g = np.ones(4), np.arange(4.0)
+    recording = Recording()
+    watched = recording.watch(v)
+    watched[...] = 0.5 * watched - 2 * recording.watch(g)
+    replay = recording.finish()
+    assert names(replay) == ["multiply", "multiply", "subtract"]
+    assert sum(call.args[-1] is v for call in replay.calls) == 2
+    replay()
+    np.testing.assert_array_equal(v, 0.5 - 2 * g)
+
+
+def test_a_scaled_factor_of_a_product_leaves_the_scale_to_the_smaller_one():
+    pixels, w = np.arange(12, dtype=np.uint8).reshape(4, 3), np.arange(6.0).reshape(2, 3)
+    recording = Recording()
+    replay = recording.finish((recording.watch(pixels) * np.asarray(0.5)) @ recording.watch(w).mT)
+    replay()
+    np.testing.assert_allclose(replay.results[0], 0.5 * pixels @ w.T)
+    assert [call.args[-1].shape for call in replay.calls if call.func is np.multiply] == [(3, 2)]
+
+
+UNARY = [np.negative, np.exp, np.tanh, np.sign, np.sqrt, np.abs, lambda x: x, lambda x: x.T.T]
+BINARY = [np.add, np.subtract, np.multiply, np.maximum, np.minimum, lambda x, y: np.where(x > y, x, 2 * y)]
+
+
+@st.composite
+def programs(draw):
+    """A list of instructions on a growing list of values, the first four of which are the arguments."""
+    program = []
+    for n in range(4, 4 + draw(st.integers(1, 12))):
+        place, other = draw(st.integers(0, n - 1)), draw(st.integers(0, n - 1))
+        kind = draw(st.sampled_from(["unary", "binary", "number", "sum", "product", "write", "add to", "clip"]))
+        choice = draw(st.integers(0, 100))
+        program.append((kind, place, other, choice))
+    return program
+
+
+def run(program, x, y, s, total):
+    values = [x, y, s, total]
+    for kind, place, other, choice in program:
+        a, b = values[place], values[other]
+        if kind == "unary":
+            values.append(UNARY[choice % len(UNARY)](a))
+        elif kind == "binary":
+            values.append(BINARY[choice % len(BINARY)](a, b))
+        elif kind == "number":
+            values.append(BINARY[choice % 5](a, choice / 50 - 1))
+        elif kind == "sum":
+            values.append(a if a.ndim == 0 else np.sum(a, axis=-1, keepdims=True) + np.zeros((3, 3)))
+        elif kind == "product":
+            values.append(a @ b.mT if a.ndim == b.ndim == 2 else a)
+        elif kind == "clip":
+            values.append(np.clip(a, -0.5, choice / 100))
+        elif kind == "write" and a.ndim == 2:
+            total[...] = a
+            values.append(b)
+        elif kind == "add to":
+            total += a
+            values.append(total)
+        else:
+            values.append(a)
+    total[...] = values[-1] + total
+
+
+@given(programs(), st.integers(0, 2**32 - 1))
+@settings(max_examples=400, deadline=None)
+def test_any_recorded_program_does_what_the_program_does(program, seed):
+    rng = np.random.default_rng(seed)
+    arguments = [np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(()), np.zeros((3, 3))]
+    recording = Recording()
+    run(program, *map(recording.watch, arguments))
+    replay = recording.finish()
+    with np.errstate(all="ignore"):
+        for _ in range(2):
+            for array in arguments:
+                array[...] = rng.standard_normal(array.shape)
+            plain = [array.copy() for array in arguments]
+            run(program, *plain)
+            replay()
+            for array, expected in zip(arguments, plain, strict=True):
+                np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-12)

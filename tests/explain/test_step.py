@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from backprop_cli.config.load import load_experiment
+from backprop_cli.data.cache import Cache
+from backprop_cli.errors import UsageError
+from backprop_cli.explain.gradient_check import check_experiment
+from backprop_cli.explain.step import explain_step, parse_rows
+from backprop_cli.runs.build import load_data
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def xor(tmp_path):
+    experiment = load_experiment(ROOT / "configs/xor.yaml", ())
+    return experiment, load_data(experiment, Cache(tmp_path, offline=True))
+
+
+def test_a_step_can_be_explained_without_the_command_line(xor):
+    found = explain_step(*xor, rows=[1, 2], weight="b2[0]")
+    assert found.title == "2-2-1 on xor, training examples 1, 2 (counted from 0)"
+    assert [section.title for section in found.sections][2:6] == ["Forward", "Cost", "Backward", "Gradient"]
+    layer, data = found.trace.layers[0], found.to_dict()["layers"][0]
+    np.testing.assert_allclose(data["z"], found.trace.x @ layer.W.T + layer.b)
+    assert found.to_dict()["difference"]["error"] < 1e-6
+    assert "BP4" in found.to_text(digits=3)
+    assert r"\tag{BP4}" in found.to_markdown(digits=3)
+
+
+@pytest.mark.parametrize(("text", "rows"), [("2", [2]), ("0,3", [0, 3]), ("0-2", [0, 1, 2]), ("1-2,0", [1, 2, 0])])
+def test_rows_are_numbers_and_ranges(text, rows):
+    assert parse_rows(text, 4) == rows
+
+
+@pytest.mark.parametrize("text", ["4", "2-1", "-1", "1,", "0-99999999999999999999"])
+def test_rows_out_of_range_are_usage_errors(text):
+    with pytest.raises(UsageError, match="--rows"):
+        parse_rows(text, 4)
+
+
+def test_the_gradient_of_an_experiment_can_be_checked_without_the_command_line(xor):
+    check = check_experiment(*xor, samples=None, eps=1e-3, tolerance=1e-7)
+    assert (check.checked, check.failed) == (9, 0)
+    assert check.to_dict()["ok"] is True
+    assert "9 parameters checked" in check.to_text()

@@ -1,0 +1,147 @@
+"""A damaged or hostile file in one run's folder is a line, in every command; the other runs are listed all the same."""
+
+import copy
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+VALUES = [None, True, 0, -1, 1.5, 10**18, 10**308, 10**400, float("nan"), float("inf"), 1e-320, "", "x", "\ud800"]
+VALUES += ["caf\udce9", "\x1b[31m", "x" * 5000, [], {}, [1], {"x": 1}, [[]] * 50, {"epoch": -1}, {"val_accuracy": "x"}]
+COMMANDS = [
+    ("runs", "list"),
+    ("runs", "list", "--json"),
+    ("runs", "list", "--csv", "--group-by-seed", "--sort", "-val_accuracy"),
+    ("runs", "show", "mutant"),
+    ("runs", "show", "mutant", "--json"),
+    ("runs", "compare", "mutant", "good"),
+]
+
+
+@pytest.fixture
+def run(backprop, tiny):
+    """The folder of a finished run, `mutant`, beside another, `good`."""
+    for name in ("good", "mutant"):
+        assert backprop("train", tiny, "--name", name, "-q").code == 0
+    return Path("runs/mutant")
+
+
+def places(value, path=()):
+    """Yield the path of every value in a JSON object but itself."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key)
+            yield from places(inner, (*path, key))
+
+
+def mutated(record, rng):
+    """Return a record as text, with another value, key or status, or bytes that are none of this."""
+    record = copy.deepcopy(record)
+    for _ in range(rng.choice((1, 1, 3))):
+        *way, key = rng.choice(list(places(record)))
+        place = record
+        for step in way:
+            place = place[step]
+        value = copy.deepcopy(rng.choice(VALUES))
+        if rng.random() < 0.2:
+            del place[key]
+        elif isinstance(place, dict) and rng.random() < 0.1 and not way:
+            place[rng.choice(("\ud800", "x" * 5000, "\x1b[31m", "best", "test"))] = value
+        else:
+            place[key] = value
+    if rng.random() < 0.2:
+        record["status"] = "running"
+    text = json.dumps(record)
+    if rng.random() < 0.1:
+        place = rng.randrange(len(text))
+        text = text[:place] + rng.choice(("", "[" * 600, "9" * 400, "\0", "}")) + text[place + rng.choice((0, 1, 50)) :]
+    return text
+
+
+def assert_handled(done):
+    assert done.code in (0, 1, 2)
+    assert "unexpected" not in done.err, done.err
+    assert "Traceback" not in done.err
+
+
+def check_mutants(backprop, run, count, seed):
+    rng = random.Random(seed)
+    record = json.loads((run / "run.json").read_text())
+    for _ in range(count):
+        (run / "run.json").write_text(mutated(record, rng), encoding="utf-8")
+        for words in COMMANDS:
+            done = backprop(*words)
+            assert_handled(done)
+            assert words[1] != "list" or (done.code == 0 and "good" in done.out)
+
+
+def test_a_mutated_record_is_a_line(backprop, run):
+    check_mutants(backprop, run, 60, seed=1)
+
+
+@pytest.mark.long
+def test_thousands_of_mutated_records_are_lines(backprop, run):
+    check_mutants(backprop, run, 5000, seed=2)
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv"])
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_a_file_that_is_not_regular_is_neither_waited_for_nor_read(backprop, run, name, target):
+    (run / "run.json").write_text((run / "run.json").read_text().replace('"finished"', '"running"'))
+    (run / name).unlink()
+    os.mkfifo("pipe")
+    (run / name).symlink_to(Path(target).absolute())
+    for words in (
+        ("runs", "show", "mutant"),
+        ("resume", "mutant", "--epochs", 4),
+        ("report", "mutant", "-o", "x.html"),
+    ):
+        done = backprop(*words)
+        assert done.code == 1
+        assert f"{name}: " in done.err
+        assert "not a regular file" in done.err
+    done = backprop("runs", "list", "-q")
+    assert (done.code, done.out) == (0, "runs/good\n")
+
+
+def test_the_config_of_an_old_run_is_read_with_the_reader_of_configs(backprop, run):
+    """Its record has no experiment. The aliases of this config stand for 9 ** 9 words."""
+    record = json.loads((run / "run.json").read_text())
+    del record["experiment"]
+    (run / "run.json").write_text(json.dumps(record))
+    assert backprop("runs", "list", "-q").out == "runs/good\nruns/mutant\n"
+    bomb = ["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10))]
+    (run / "config.yaml").write_text("\n".join(bomb))
+    done = backprop("runs", "list", "-q")
+    assert (done.code, done.out) == (0, "runs/good\n")
+    assert "config.yaml:2:10: aliases" in done.err
+
+
+@pytest.mark.parametrize("link", ["checkpoints", "metrics.csv"])
+def test_resume_does_not_write_through_a_link(backprop, run, link):
+    """Neither to where it leads, nor does it remove files there that look like its own temporary ones."""
+    Path("victim").mkdir()
+    if link == "checkpoints":
+        shutil.copytree(run / link, "victim", dirs_exist_ok=True)
+        shutil.rmtree(run / link)
+        (run / link).symlink_to(Path("victim").absolute())
+        Path("victim/.notes.old.tmp").write_text("precious")
+    else:
+        (run / link).unlink()
+        (run / link).symlink_to(Path("victim/new").absolute())
+    before = {path: path.read_bytes() for path in Path("victim").iterdir()}
+    done = backprop("resume", "mutant", "--epochs", 4)
+    assert (done.code, f"{link} is a symbolic link" in done.err) == (1, True)
+    assert {path: path.read_bytes() for path in Path("victim").iterdir()} == before
+
+
+@pytest.mark.parametrize("value", ["x", [1], {"val_accuracy": "x"}], ids=str)
+def test_a_config_key_may_have_the_name_of_a_metric(backprop, run, value):
+    record = json.loads((run / "run.json").read_text())
+    record["experiment"]["layers"] = {"val_accuracy": value}
+    (run / "run.json").write_text(json.dumps(record))
+    for words in COMMANDS:
+        assert backprop(*words).code == 0
