@@ -11,10 +11,8 @@ from statistics import median
 from backprop_cli.cli.progress import describe
 from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.engine.threads import limit_threads
 from backprop_cli.runs.build import load_data
-from backprop_cli.runs.folder import create_run_folder
-from backprop_cli.runs.session import Session
+from backprop_cli.runs.resuming import new_session
 from backprop_cli.training.loop import EpochResult
 from benchmarks.measure import ROOT
 from benchmarks.peers.common import data_folder
@@ -22,11 +20,10 @@ from benchmarks.peers.common import data_folder
 
 def measure_monitoring(epochs: int = 15) -> tuple[float, float]:
     """Return the median seconds of an epoch's training, and of everything else there is in it."""
-    experiment = load_experiment(ROOT / "configs" / "mnist.yaml", [f"epochs={epochs}"])
+    experiment = load_experiment(ROOT / "configs" / "mnist.yaml", [f"epochs={epochs}", "threads=1"])
     data = load_data(experiment, Cache(data_folder(), offline=True))
     training, rest, log = [], [], io.StringIO()
-    with limit_threads(1), tempfile.TemporaryDirectory() as folder:
-        session = Session.start(experiment, data, lambda: create_run_folder(Path(folder), "run"), [])
+    with tempfile.TemporaryDirectory() as folder, new_session(experiment, data, Path(folder), "run") as session:
         clock = time.perf_counter()
         for event in session.run():
             if isinstance(event, EpochResult):

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options
+from backprop_cli.cli.options import ConfigFile, common_options, config_arguments
 
 
 @click.command("check", cls=Command, short_help="Validate a config and print it with all defaults.")
-@click.argument("config", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
+@config_arguments()
 @common_options
-def command(config: Path, overrides: tuple[str, ...], console: Console) -> None:
+def command(config: ConfigFile, console: Console) -> None:
     """Validate CONFIG and print it with all defaults, the number of parameters and of steps.
 
     Loads no data. The output is a valid config.
     """
-    from backprop_cli.config.load import load_experiment
     from backprop_cli.explain.experiment import describe_experiment
 
-    text, facts = describe_experiment(load_experiment(config, overrides))
+    text, facts = describe_experiment(config.load())
     console.result(text, facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from backprop_cli.cli.completion import complete_dataset
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options, data_options, split_option
+from backprop_cli.cli.options import GetCache, common_options, data_options, split_option
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
@@ -27,7 +26,7 @@ def command() -> None:
 @name_argument
 @common_options
 @data_options
-def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
+def fetch(name: str, console: Console, cache: GetCache) -> None:
     """Download NAME, unless a valid copy exists."""
     from dataclasses import replace
 
@@ -41,7 +40,7 @@ def fetch(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @name_argument
 @common_options
 @data_options
-def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
+def verify(name: str, console: Console, cache: GetCache) -> None:
     """Verify the SHA-256 of all files of NAME; never downloads."""
     from dataclasses import replace
 
@@ -52,7 +51,7 @@ def verify(name: str, console: Console, cache: Callable[[], Cache]) -> None:
 @name_argument
 @common_options
 @data_options
-def path(name: str, console: Console, cache: Callable[[], Cache]) -> None:
+def path(name: str, console: Console, cache: GetCache) -> None:
     """Print the folder for the files of NAME."""
     from backprop_cli.data.registry import data_folder, get_dataset
     from backprop_cli.errors import UsageError
@@ -85,7 +84,7 @@ def show(
     label: int | None,
     output: Path | None,
     console: Console,
-    cache: Callable[[], Cache],
+    cache: GetCache,
 ) -> None:
     """Show examples of NAME.
 

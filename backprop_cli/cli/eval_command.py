@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import checkpoint_option, common_options, data_options, runs_option, split_option
-
-if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
+from backprop_cli.cli.options import Selection, selection_options
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")
 @click.argument("runs", nargs=-1, required=True, metavar="CHECKPOINT|RUN...", shell_complete=complete_run)
-@split_option("test")
-@checkpoint_option
 @click.option("--ensemble", is_flag=True, help="Also evaluate the ensemble: the mean of the outputs.")
 @click.option(
     "--min-accuracy",
@@ -27,18 +20,9 @@ if TYPE_CHECKING:
     metavar="X",
     help="Exit with code 4 if an accuracy is below X; with --ensemble, that of the ensemble.",
 )
-@runs_option
-@common_options
-@data_options
+@selection_options
 def command(
-    runs: tuple[str, ...],
-    split: str,
-    checkpoint: str,
-    ensemble: bool,
-    min_accuracy: float | None,
-    runs_dir: Path,
-    console: Console,
-    cache: Callable[[], Cache],
+    runs: tuple[str, ...], ensemble: bool, min_accuracy: float | None, chosen: Selection, console: Console
 ) -> None:
     """Evaluate networks: accuracy, cost, precision and recall of each class, and the confusion matrix.
 
@@ -50,15 +34,15 @@ def command(
     from backprop_cli.runs.model import load_model
     from backprop_cli.runs.run import DatasetCache
 
-    models = [load_model(text, runs_dir, checkpoint) for text in runs]
-    members = evaluate_models(models, DatasetCache(cache()).load, split)
+    models = [load_model(text, chosen.runs_dir, chosen.checkpoint) for text in runs]
+    members = evaluate_models(models, DatasetCache(chosen.cache()).load, chosen.split)
     if min_accuracy is not None and not members[0].task.classes:
         raise UsageError(f"--min-accuracy: {members[0].name} predicts values, which have no accuracy")
     whole = ensemble_of(members) if ensemble else None
     shown = [*members, *([whole] if whole else [])]
     texts = [*([summary_table(shown)] if len(shown) > 1 else []), *(one.to_text() for one in shown)]
     data: dict[str, Any] = {
-        "split": split,
+        "split": chosen.split,
         "results": [{"checkpoint": m.name, "epoch": m.epoch, "cost": m.cost, **m.to_dict()} for m in members],
     }
     if whole:

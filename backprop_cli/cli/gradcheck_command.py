@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options, data_options
-
-if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
+from backprop_cli.cli.options import ConfigFile, GetCache, common_options, config_arguments, data_options
 
 
 @click.command("gradcheck", cls=Command, short_help="Compare gradients with central differences.")
-@click.argument("config", type=click.Path(path_type=Path), required=False)
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
+@config_arguments(required=False)
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -30,13 +21,12 @@ if TYPE_CHECKING:
 @common_options
 @data_options
 def command(
-    config: Path | None,
-    overrides: tuple[str, ...],
+    config: ConfigFile | None,
     samples: int | None,
     eps: float | None,
     tol: float | None,
     console: Console,
-    cache: Callable[[], Cache],
+    cache: GetCache,
 ) -> None:
     """Compare gradients of back-propagation with central differences, in float64.
 
@@ -45,7 +35,6 @@ def command(
     batch, without dropout. Parameters whose step crosses a kink (of relu, for example) are skipped and counted. The
     exit code is 4 if a relative error exceeds --tol.
     """
-    from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import CheckFailed
     from backprop_cli.explain.gradient_check import check_combinations, check_experiment
     from backprop_cli.nn.gradcheck import EPS, TOLERANCE
@@ -55,7 +44,7 @@ def command(
     if config is None:
         check = check_combinations(eps, tol)
     else:
-        experiment = load_experiment(config, overrides)
+        experiment = config.load()
         check = check_experiment(experiment, load_data(experiment, cache()), samples, eps, tol)
     console.result(check.to_text(), check.to_dict())
     if check.failed:

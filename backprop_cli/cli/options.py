@@ -4,17 +4,76 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import DEBUG, Console
 
 if TYPE_CHECKING:
+    from backprop_cli.config.schema import Experiment
     from backprop_cli.data.cache import Cache
 
 Function = Callable[..., Any]
+GetCache = Callable[[], "Cache"]
+"""Returns the cache of data sets that the options ask for; called when the arguments are known to be valid."""
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A config and its overrides, as the command line names them."""
+
+    path: Path
+    overrides: tuple[str, ...]
+
+    def load(self) -> Experiment:
+        """Return the experiment. Raises ConfigError."""
+        from backprop_cli.config.load import load_experiment
+
+        return load_experiment(self.path, self.overrides)
+
+
+def config_arguments(required: bool = True) -> Callable[[Function], Function]:
+    """Add CONFIG and KEY=VALUE...; pass `config`, a ConfigFile, or None without one."""
+
+    def decorate(function: Function) -> Function:
+        @click.argument("config", type=click.Path(path_type=Path), required=required)
+        @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
+        @functools.wraps(function)
+        def wrapper(config: Path | None, overrides: tuple[str, ...], **arguments: Any) -> Any:
+            return function(config=config and ConfigFile(config, overrides), **arguments)
+
+        return wrapper
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to show of the runs that are named: a checkpoint of each, in a folder of runs, on a split of its data."""
+
+    runs_dir: Path
+    checkpoint: str
+    split: str
+    cache: GetCache
+
+
+def selection_options(function: Function) -> Function:
+    """Add --split, --checkpoint, --runs-dir, the common options and those of the data; pass `chosen`, a Selection."""
+
+    @split_option("test")
+    @checkpoint_option
+    @runs_option
+    @common_options
+    @data_options
+    @functools.wraps(function)
+    def wrapper(runs_dir: Path, checkpoint: str, split: str, cache: GetCache, **arguments: Any) -> Any:
+        return function(chosen=Selection(runs_dir, checkpoint, split, cache), **arguments)
+
+    return wrapper
 
 
 def common_options(function: Function) -> Function:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,10 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import checkpoint_option, common_options, data_options, runs_option, split_option
+from backprop_cli.cli.options import Selection, selection_options
 from backprop_cli.plots import FORMATS, KINDS
 
 if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
     from backprop_cli.plots.registry import PlotJob
 
 
@@ -37,22 +35,15 @@ if TYPE_CHECKING:
 )
 @click.option("--format", type=click.Choice(FORMATS), help="[default: that of --output, or png]")
 @click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
-@split_option("test")
-@checkpoint_option
-@runs_option
-@common_options
-@data_options
+@selection_options
 def command(
     runs: tuple[str, ...],
     kinds: tuple[str, ...],
     output: Path | None,
     format: str | None,
     each: bool,
-    split: str,
-    checkpoint: str,
-    runs_dir: Path,
+    chosen: Selection,
     console: Console,
-    cache: Callable[[], Cache],
 ) -> None:
     """Plot runs. Learning curves share one chart; the other plots are per run, where available.
 
@@ -65,12 +56,12 @@ def command(
     from backprop_cli.files import atomic_write
 
     require_extra("matplotlib")
-    found = load_runs(runs, runs_dir, cache(), console, checkpoint)
+    found = load_runs(runs, chosen, console)
 
     from backprop_cli.plots.registry import plan_plots
     from backprop_cli.plots.style import to_bytes
 
-    jobs = plan_plots(found, kinds, each, split)
+    jobs = plan_plots(found, kinds, each, chosen.split)
     written: list[dict[str, object]] = []
     skipped = SkippedPlots()
     for job, path in zip(jobs, _paths(jobs, output, format), strict=True):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
+from backprop_cli.cli.options import Selection
 from backprop_cli.errors import BackpropError, UsageError
 
 if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
     from backprop_cli.runs.run import Run
 
 
@@ -24,14 +23,14 @@ def require_extra(*modules: str) -> None:
         )
 
 
-def load_runs(runs: Sequence[str], runs_dir: Path, cache: Cache, console: Console, checkpoint: str) -> list[Run]:
+def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[Run]:
     """Return the given runs, each once. Raises BackpropError if there is no such run."""
     from backprop_cli.runs.folder import find_run
     from backprop_cli.runs.run import DatasetCache, Run
 
-    datasets = DatasetCache(cache)
-    folders = {folder.path.resolve(): folder for folder in (find_run(text, runs_dir) for text in runs)}
-    found = [Run(folder, datasets, checkpoint) for folder in folders.values()]
+    datasets = DatasetCache(chosen.cache())
+    folders = {folder.path.resolve(): folder for folder in (find_run(text, chosen.runs_dir) for text in runs)}
+    found = [Run(folder, datasets, chosen.checkpoint) for folder in folders.values()]
     for run in found:
         if run.status == "running":
             console.say(f"{run.path} is being trained or was killed; showing the epochs completed so far")

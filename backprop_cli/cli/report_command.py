@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import checkpoint_option, common_options, data_options, runs_option, split_option
-
-if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
+from backprop_cli.cli.options import Selection, selection_options
 
 
 @click.command("report", cls=Command, short_help="Write an HTML report about one or several runs.")
@@ -26,21 +21,8 @@ if TYPE_CHECKING:
     help="[default: report.html in the folder of the run, or here for several runs]",
 )
 @click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
-@split_option("test")
-@checkpoint_option
-@runs_option
-@common_options
-@data_options
-def command(
-    runs: tuple[str, ...],
-    output: Path | None,
-    each: bool,
-    split: str,
-    checkpoint: str,
-    runs_dir: Path,
-    console: Console,
-    cache: Callable[[], Cache],
-) -> None:
+@selection_options
+def command(runs: tuple[str, ...], output: Path | None, each: bool, chosen: Selection, console: Console) -> None:
     """Write a report about a run, or a comparison of several runs, as a single HTML file.
 
     It contains the metrics, plots, config, environment and the command to repeat the run. It needs no other files and
@@ -50,13 +32,13 @@ def command(
     from backprop_cli.files import atomic_write
 
     require_extra("matplotlib", "jinja2")
-    found = load_runs(runs, runs_dir, cache(), console, checkpoint)
+    found = load_runs(runs, chosen, console)
 
     from backprop_cli.report.page import page
 
     skipped = SkippedPlots()
     path = output or (found[0].path if len(found) == 1 else Path()) / "report.html"
-    text = page(found, skipped.add, each, split)
+    text = page(found, skipped.add, each, chosen.split)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, text.encode(errors="backslashreplace"))
     console.result(str(path), {"report": str(path), "runs": [str(run.path) for run in found]}, quiet=str(path))

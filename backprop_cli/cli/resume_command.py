@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,9 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options, data_options, live_option, runs_option
+from backprop_cli.cli.options import GetCache, common_options, data_options, live_option, runs_option
 
 if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
     from backprop_cli.runs.session import Session
 
 
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
 @live_option
 @common_options
 @data_options
-def command(
-    run: str, epochs: int | None, runs_dir: Path, live: bool, console: Console, cache: Callable[[], Cache]
-) -> None:
+def command(run: str, epochs: int | None, runs_dir: Path, live: bool, console: Console, cache: GetCache) -> None:
     """Continue RUN where it was stopped, or extend a finished run with --epochs.
 
     RUN is the folder of a run, its name, a unique prefix of its name, or @last. On the same machine, with the same

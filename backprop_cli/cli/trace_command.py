@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options, data_options
-
-if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
+from backprop_cli.cli.options import ConfigFile, GetCache, common_options, config_arguments, data_options
 
 
 @click.command("trace", cls=Command, short_help="Show every number of one training step.")
-@click.argument("config", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
+@config_arguments()
 @click.option("--rows", default="0", show_default=True, help="Training examples, counted from 0: 2 or 0,3 or 0-2.")
 @click.option(
     "--weight",
@@ -31,29 +22,27 @@ if TYPE_CHECKING:
 @common_options
 @data_options
 def command(
-    config: Path,
-    overrides: tuple[str, ...],
+    config: ConfigFile,
     rows: str,
     weight: str | None,
     eps: float | None,
     digits: int,
     markdown: bool,
     console: Console,
-    cache: Callable[[], Cache],
+    cache: GetCache,
 ) -> None:
     """Show every number of the first training step of CONFIG on a few examples, each beside its formula.
 
     The forward pass, the cost, the backward pass (BP1, BP2), the gradients (BP3, BP4), the update of the optimizer, and
     one derivative compared with a central difference. Computed in float64 by the functions that training uses.
     """
-    from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import UsageError
     from backprop_cli.explain.step import check_size, explain_step, parse_rows
     from backprop_cli.runs.build import load_data, n_train
 
     if markdown and console.json:
         raise UsageError("--markdown and --json cannot be combined")
-    experiment = load_experiment(config, overrides)
+    experiment = config.load()
     check_size(experiment)
     chosen = parse_rows(rows, n_train(experiment))
     found = explain_step(experiment, load_data(experiment, cache()), chosen, weight, eps)

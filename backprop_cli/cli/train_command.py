@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.completion import complete_override
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import common_options, data_options, live_option, runs_option
+from backprop_cli.cli.options import (
+    ConfigFile,
+    GetCache,
+    common_options,
+    config_arguments,
+    data_options,
+    live_option,
+    runs_option,
+)
 
 if TYPE_CHECKING:
-    from backprop_cli.data.cache import Cache
     from backprop_cli.runs.session import Session
 
 
 @click.command("train", cls=Command, short_help="Train the network that a config describes.")
-@click.argument("config", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
+@config_arguments()
 @click.option("--name", help="Name of the run.  [default: the name of the config and a number]")
 @runs_option
 @click.option("--overwrite", is_flag=True, help="Replace the run with this --name.")
@@ -29,29 +33,27 @@ if TYPE_CHECKING:
 @common_options
 @data_options
 def command(
-    config: Path,
-    overrides: tuple[str, ...],
+    config: ConfigFile,
     name: str | None,
     runs_dir: Path,
     overwrite: bool,
     dry_run: bool,
     live: bool,
     console: Console,
-    cache: Callable[[], Cache],
+    cache: GetCache,
 ) -> None:
     """Train the network described by CONFIG; the results are saved in a new folder, the run.
 
     KEY=VALUE overrides a key of the config: eta=0.5 layers=784-100-10 optimizer.mu=0.95
     """
     from backprop_cli.cli.training_run import run_training
-    from backprop_cli.config.load import load_experiment
     from backprop_cli.errors import UsageError
     from backprop_cli.explain.experiment import describe_experiment
     from backprop_cli.runs.build import load_data
     from backprop_cli.runs.folder import check_name
     from backprop_cli.runs.resuming import new_session
 
-    experiment = load_experiment(config, overrides)
+    experiment = config.load()
     if name is not None:
         check_name(name)
     elif overwrite:
@@ -67,5 +69,5 @@ def command(
         console.say(f"training {sizes} on {experiment.dataset.name}, in {session.folder.path}")
 
     argv = sys.argv[1:]
-    opened = new_session(experiment, data, runs_dir, config.stem, name=name, overwrite=overwrite, argv=argv)
+    opened = new_session(experiment, data, runs_dir, config.path.stem, name=name, overwrite=overwrite, argv=argv)
     run_training(opened, announce, console, live)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.data.registry import load_dataset
-from backprop_cli.engine.threads import choose_threads, choose_workers
+from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
@@ -19,7 +20,6 @@ from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.training.plan import Plan
-from backprop_cli.training.state import TrainingState
 from backprop_cli.training.streams import stream
 
 
@@ -64,6 +64,11 @@ def threads_of(e: Experiment) -> int:
     return choose_threads(e.threads, batch_size(e) * build_network(e).multiplications)
 
 
+def limit_blas(e: Experiment) -> AbstractContextManager[None]:
+    """Let BLAS use no more threads than an experiment asks for, within this context."""
+    return limit_threads(threads_of(e))
+
+
 def n_train(e: Experiment) -> int:
     """Return the number of training examples."""
     assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
@@ -84,11 +89,6 @@ def load_data(e: Experiment, cache: Cache) -> Dataset:
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
     """Return the initial parameters of an experiment."""
     return build_network(e).initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
-
-
-def initial_state(e: Experiment, plan: Plan) -> TrainingState:
-    """Return the state in which training starts."""
-    return plan.initial_state(initial_theta(e))
 
 
 def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Array:

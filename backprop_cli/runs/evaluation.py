@@ -15,6 +15,7 @@ from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification, Task
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
 from backprop_cli.text import table
 from backprop_cli.training.evaluation import Judgement, judge
@@ -128,7 +129,8 @@ def evaluate_model(model: Model, load: Callable[[Experiment], Dataset], split: s
     if not len(examples):
         others = " or ".join(name for name in SPLITS if name != split)
         raise UsageError(f"{model.path}: the experiment has no {SPLITS[split]} split; use {others}")
-    outputs, cost = model.outputs_and_cost(data, examples)
+    with limit_blas(model.experiment):
+        outputs, cost = model.evaluator(data).outputs(examples)
     return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, data.task)
 
 

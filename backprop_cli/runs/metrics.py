@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from backprop_cli.errors import RunError
@@ -52,25 +52,19 @@ def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
     A damaged header is replaced by one with these columns. Raises OSError.
     """
     lines = _lines(path)
-    if lines:
-        kept = _kept(lines, epoch, columns)
-        if kept != lines:
-            atomic_write(path, "".join(kept).encode())
+    if lines and (kept := _kept(lines, epoch, columns)) != lines:
+        atomic_write(path, "".join(kept).encode())
 
 
 def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
     """Return how many rows `cut_back` would keep. Raises OSError."""
-    return max(0, len(_kept(_lines(path), epoch, columns)) - 1)
+    return len(_kept(_lines(path), epoch, columns)) - 1
 
 
 def read_table(path: Path) -> Table:
     """Return the complete rows by column; NaN for an empty cell. Raises RunError, as `read_rows`."""
     columns, rows = _read(path)
-    table: Table = {name: [] for name in columns}
-    for cells in rows:
-        for name, cell in zip(columns, cells, strict=True):
-            table[name].append(float(cell) if cell else math.nan)
-    return table
+    return {name: [float(row.get(name, math.nan)) for row in rows] for name in columns}
 
 
 def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
@@ -79,16 +73,10 @@ def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
     Without a file there are none. An incomplete row, and a second one of an epoch, is left out. Raises RunError if the
     file cannot be read, has no header, or a cell is not a finite number.
     """
-    columns, rows = _read(path)
-    return [
-        {name: int(cell) if name == "epoch" else float(cell) for name, cell in zip(columns, cells, strict=True) if cell}
-        for cells in rows
-        if epoch is None or int(cells[0]) <= epoch
-    ]
+    return [row for row in _read(path)[1] if epoch is None or row["epoch"] <= epoch]
 
 
-def _read(path: Path) -> tuple[list[str], Iterator[list[str]]]:
-    """Return the columns and the cells of the complete rows, which are numbers or empty. Raises RunError."""
+def _read(path: Path) -> tuple[list[str], list[dict[str, float]]]:
     try:
         header, *lines = _lines(path) or ["epoch\n"]
     except OSError as error:
@@ -96,18 +84,28 @@ def _read(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     columns = _columns(header)
     if not columns and header.endswith("\n"):
         raise RunError(f"{path}:1: cannot be read: not a header such as 'epoch,train_cost'")
-    return columns or ["epoch"], _rows(path, lines, len(columns))
+
+    def reject(number: int, cell: str) -> None:
+        raise RunError(f"{path}:{number + 1}: cannot be read: {cell[:40]!r} is not a number")
+
+    rows = []
+    for cells in _rows(lines, len(columns), reject):
+        numbers = {name: float(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+        rows.append({**numbers, "epoch": int(cells[0])})
+    return columns or ["epoch"], rows
 
 
-def _rows(path: Path, lines: list[str], width: int) -> Iterator[list[str]]:
+def _rows(lines: Iterable[str], width: int, reject: Callable[[int, str], None]) -> Iterator[list[str]]:
+    """Yield the cells of the complete rows, in order of their epochs; reject(line, cell) is told what is no number."""
     before = 0
-    for number, line in enumerate(lines, start=2):
+    for number, line in enumerate(lines, start=1):
         cells = _cells(line)
         if not (line.endswith("\n") and len(cells) == width and _EPOCH.fullmatch(cells[0])):
             continue
-        if wrong := next((cell for cell in cells if not _is_number(cell)), None):
-            raise RunError(f"{path}:{number}: cannot be read: {wrong[:40]!r} is not a number")
-        if int(cells[0]) > before:
+        wrong = [cell for cell in cells if not (_NUMBER.fullmatch(cell) and math.isfinite(float(cell or 0)))]
+        if wrong:
+            reject(number, wrong[0])
+        elif int(cells[0]) > before:
             before = int(cells[0])
             yield cells
 
@@ -127,14 +125,8 @@ def _kept(lines: list[str], epoch: int, columns: Sequence[str]) -> list[str]:
     n_same = sum(one == other for one, other in zip(header, columns, strict=False))
     if not header or (len(header) == len(columns) and 2 * n_same > len(columns)):
         header = [*columns]  # also where a name or two are damaged
-    kept, before = [",".join(header) + "\n"], 0
-    for line in lines:
-        cells = _cells(line)
-        is_row = line.endswith("\n") and len(cells) == len(header) and all(map(_is_number, cells))
-        if is_row and _EPOCH.fullmatch(cells[0]) and before < int(cells[0]) <= epoch:
-            kept.append(",".join(cells) + "\n")
-            before = int(cells[0])
-    return kept
+    rows = [cells for cells in _rows(lines, len(header), lambda line, cell: None) if int(cells[0]) <= epoch]
+    return [",".join(cells) + "\n" for cells in (header, *rows)]
 
 
 def _columns(header: str) -> list[str]:
@@ -146,10 +138,6 @@ def _columns(header: str) -> list[str]:
 
 def _cells(line: str) -> list[str]:
     return line.rstrip("\r\n").split(",")
-
-
-def _is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell or 0))
 
 
 def _text(value: int | float | None) -> str:

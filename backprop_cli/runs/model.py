@@ -1,32 +1,55 @@
-"""A trained network, read from a checkpoint: the single place where trained networks are applied to examples."""
+"""From a checkpoint back to an experiment and a trained network, and the only place that applies one to examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from backprop_cli.config.load import override_experiment
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.dataset import Dataset, Split
-from backprop_cli.engine.threads import limit_threads
-from backprop_cli.errors import CheckpointError, RunError, UsageError
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.engine.threads import choose_workers
+from backprop_cli.errors import CheckpointError, ConfigError, RunError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
-from backprop_cli.runs.build import build_network, build_objective, threads_of
-from backprop_cli.runs.checkpoint import read_checkpoint
+from backprop_cli.nn.parameters import Layout
+from backprop_cli.runs.build import build_network, build_objective, limit_blas, theta_of
+from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
 from backprop_cli.runs.folder import RunFolder, find_run
-from backprop_cli.runs.restore import load_network
 from backprop_cli.training.evaluation import Evaluator, outputs_of
+from backprop_cli.training.state import AVERAGE
 
 
-@contextmanager
-def blas_threads(e: Experiment) -> Iterator[None]:
-    """Limit BLAS to the number of threads of an experiment."""
-    with limit_threads(threads_of(e)):
-        yield
+def experiment_of(checkpoint: Checkpoint, origin: str, epochs: int | None = None) -> Experiment:
+    """Return the experiment inside a checkpoint, with another number of epochs if one is given."""
+    overrides = [] if epochs is None else [f"epochs={epochs}"]
+    try:
+        return override_experiment(checkpoint.meta.experiment, overrides, origin)
+    except ConfigError as error:
+        raise CheckpointError(f"{origin}: its experiment cannot be run\n" + "\n".join(error.problems)) from error
+
+
+def evaluated_theta(experiment: Experiment, layout: Layout, checkpoint: Checkpoint) -> Array:
+    """Return the parameters of a checkpoint to evaluate: the average over the steps, or else theta.
+
+    Raises CheckpointError if its arrays do not fit the layout.
+    """
+    theta = theta_of(experiment, layout, checkpoint.parameters)
+    average = checkpoint.arrays.get(AVERAGE, theta)
+    if average.shape != theta.shape:
+        raise CheckpointError(f"its {AVERAGE} is not that of the network")
+    return average.astype(theta.dtype, copy=False)
+
+
+def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array]:
+    """Return the experiment inside a checkpoint and the theta to be evaluated."""
+    experiment = experiment_of(checkpoint, origin)
+    try:
+        return experiment, evaluated_theta(experiment, build_network(experiment).layout, checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"{origin}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -51,18 +74,17 @@ class Model:
 
     def apply(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0), scaled as in training."""
-        with blas_threads(self.experiment):
+        with limit_blas(self.experiment):
             return outputs_of(self.network, self.theta, np.asarray(x, self.theta.dtype))
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0) in the units of the data set, such as pixels."""
         return self.apply(np.asarray(x, self.theta.dtype) * np.asarray(self.experiment.dataset.scale, self.theta.dtype))
 
-    def outputs_and_cost(self, data: Dataset, examples: Split) -> tuple[Array, float]:
-        """Return the outputs (n, n_L) for the examples and their mean cost, computed as during training."""
-        with blas_threads(self.experiment):
-            evaluator = Evaluator(build_objective(self.experiment).estimator, self.theta, data.scale, data.task)
-            return evaluator.outputs(examples)
+    def evaluator(self, data: Dataset) -> Evaluator:
+        """Return what evaluates the network on splits of the data, as during training."""
+        estimator, workers = build_objective(self.experiment).estimator, choose_workers(self.experiment.threads)
+        return Evaluator(estimator, self.theta, data.scale, data.task, workers)
 
 
 def load_model(text: str, runs_dir: Path, checkpoint: str = "best") -> Model:
@@ -71,9 +93,8 @@ def load_model(text: str, runs_dir: Path, checkpoint: str = "best") -> Model:
     Raises UsageError if there is no such run, RunError if it has no such checkpoint yet, CheckpointError if the file
     is damaged.
     """
-    if Path(text).is_file():
-        return Model.load(Path(text))
-    return load_checkpoint(find_run(text, runs_dir), checkpoint)
+    path = Path(text)
+    return Model.load(path) if path.is_file() else load_checkpoint(find_run(text, runs_dir), checkpoint)
 
 
 def load_checkpoint(folder: RunFolder, checkpoint: str = "best") -> Model:

@@ -24,9 +24,10 @@ def parse_record(data: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError("not the record of a run")
     _check_values(record, 0)
-    for key, (is_valid, expected) in _KEYS.items():
-        if record.get(key) is not None and not is_valid(record[key]):
-            raise ValueError(f"not the record of a run: '{key}' is not {expected}")
+    for kind, (is_valid, keys) in _KINDS.items():
+        for key in keys.split():
+            if record.get(key) is not None and not is_valid(record[key]):
+                raise ValueError(f"not the record of a run: '{key}' is not {kind}")
     return record
 
 
@@ -63,35 +64,24 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_command(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    return _is_number(value) and isinstance(value, int) and value >= 0
 
 
 def _is_metrics(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and all(number is None or _is_number(number) for number in value.values())
-        and ("epoch" not in value or _is_count(value["epoch"]))
-    )
+    if not isinstance(value, dict) or ("epoch" in value and not _is_count(value["epoch"])):
+        return False
+    return all(number is None or _is_number(number) for number in value.values())
 
 
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(("status", "started", "resumed", "ended", "reason", "platform"), (_is_text, "text")),
-    **dict.fromkeys(("argv", "resume_argv"), (_is_command, "a list of words")),
-    **dict.fromkeys(("epochs", "seed", "parameters"), (_is_count, "a whole number")),
-    "seconds": (lambda value: _is_number(value) and value >= 0, "a duration"),
-    **dict.fromkeys(("best", "final", "test", "diverged"), (_is_metrics, "a set of numbers by name")),
-    **dict.fromkeys(("experiment", "versions", "blas", "data"), (_is_object, "an object")),
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "text": (lambda value: isinstance(value, str), "status started resumed ended reason platform"),
+    "a list of words": (
+        lambda value: isinstance(value, list) and all(isinstance(word, str) for word in value),
+        "argv resume_argv",
+    ),
+    "a whole number": (_is_count, "epochs seed parameters"),
+    "a duration": (lambda value: _is_number(value) and value >= 0, "seconds"),
+    "a set of numbers by name": (_is_metrics, "best final test diverged"),
+    "an object": (lambda value: isinstance(value, dict), "experiment versions blas data"),
 }
-"""The known keys, each with the check of its value and what the value should be."""
+"""The kinds of values, each with its check and the keys of that kind."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from backprop_cli.config.load import load_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, UsageError
-from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
+from backprop_cli.nn.arrays import Array
+from backprop_cli.runs.build import build_network, build_plan, initial_theta, limit_blas, theta_of
+from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
 from backprop_cli.runs.folder import RunFolder, create_run_folder
 from backprop_cli.runs.metrics import count_rows
-from backprop_cli.runs.model import blas_threads
+from backprop_cli.runs.model import experiment_of
 from backprop_cli.runs.outcome import COMPLETE
-from backprop_cli.runs.restore import experiment_of
-from backprop_cli.runs.session import Session, columns_of, environment
+from backprop_cli.runs.session import Session, columns_of, environment, now
+from backprop_cli.training.state import TrainingState
 
 
 class AlreadyDivergedError(DivergedError):
@@ -32,13 +34,15 @@ class AlreadyDivergedError(DivergedError):
 class Resumption:
     """How a run is resumed: from a checkpoint, under an experiment that may have more epochs than before.
 
-    `complete` says why there is nothing to train, if so; `warnings` are lines for the user.
+    `best` are the metrics of the best epoch, unless its checkpoint was lost; `complete` says why there is nothing to
+    train, if so; `warnings` are lines for the user.
     """
 
     folder: RunFolder
     record: dict[str, Any]
     checkpoint: Checkpoint
     experiment: Experiment
+    best: Metrics | None = None
     warnings: tuple[str, ...] = ()
     complete: str | None = None
 
@@ -61,21 +65,39 @@ def new_session(
     argv: Sequence[str] = (),
 ) -> Iterator[Session]:
     """Yield the first session of a new run, in a new folder that it owns until the context ends."""
-    with blas_threads(experiment), ExitStack() as stack:
-
-        def create() -> RunFolder:
-            folder = create_run_folder(runs_dir, stem, name, overwrite)
-            stack.enter_context(folder.lock())
-            return folder
-
-        yield Session.start(experiment, data, create, argv)
+    with limit_blas(experiment):
+        plan = build_plan(experiment, data)
+        state = plan.initial_state(initial_theta(experiment))
+        history = {"argv": list(argv), "started": now(), "seconds": 0.0}
+        folder = create_run_folder(runs_dir, stem, name, overwrite)  # once all that could fail before has not
+        with folder.lock():
+            yield Session(experiment, folder, plan, state, history)
 
 
 @contextmanager
 def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] = ()) -> Iterator[Session]:
-    """Yield a session that continues a run. The caller owns the folder."""
-    with blas_threads(resumption.experiment):
-        yield Session.resume(resumption.experiment, data, resumption.folder, resumption.checkpoint, argv)
+    """Yield a session that continues a run. The caller owns the folder.
+
+    Raises CheckpointError if the arrays of the checkpoint are not those of the experiment.
+    """
+    experiment, checkpoint, record = resumption.experiment, resumption.checkpoint, resumption.record
+    with limit_blas(experiment):
+        plan = build_plan(experiment, data)
+        theta = theta_of(experiment, plan.objective.layout, checkpoint.parameters)
+        arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
+        if _shapes(arrays) != _shapes(plan.initial_state(theta).arrays):
+            raise CheckpointError("its arrays are not those of the experiment")
+        status = replace(checkpoint.meta.status)
+        if resumption.best is None:
+            status.best = None  # the best of the epochs to come
+        history: dict[str, Any] = {key: record[key] for key in ("argv", "started") if key in record}
+        history |= {"seconds": record.get("seconds") or 0.0, "resumed": now(), "resume_argv": list(argv)}
+        state = TrainingState(theta, arrays, status)
+        yield Session(experiment, resumption.folder, plan, state, history, resumption.best, checkpoint.meta.last)
+
+
+def _shapes(arrays: Mapping[str, Array]) -> dict[str, object]:
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
 def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
@@ -86,8 +108,8 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
     """
     record = folder.read_record()
     if record.get("status") == "diverged":
-        at = record.get("diverged") or {}
-        place = f" in epoch {at.get('epoch')}, step {at.get('step')}" if isinstance(at, dict) and at else ""
+        at = record.get("diverged")
+        place = f" in epoch {at.get('epoch')}, step {at.get('step')}" if at else ""
         raise AlreadyDivergedError(
             f"{folder.path} diverged{place}, and would again; start a new run with other settings, e.g. a smaller eta"
         )
@@ -106,16 +128,20 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
         longer = f"to train longer use --epochs {2 * status.epoch}"
         return replace(found, complete=f"{folder.path} is already finished ({status.epoch} epochs); {longer}")
     warnings += _changes(folder, checkpoint, experiment_of(checkpoint, str(origin)))
+    best = meta.best
+    if best and (problem := _problem_of_best(folder, experiment)):
+        warnings.append(f"{problem}; the best epoch will be chosen among those to come")
+        best = None
     if experiment.epochs != meta.experiment.get("epochs") and experiment.schedule.depends_on_epochs:
         warnings.append(f"the {experiment.schedule.name} schedule of eta now ends at epoch {experiment.epochs}")
-    return replace(found, warnings=tuple(warnings))
+    return replace(found, best=best, warnings=tuple(warnings))
 
 
 def environment_changes(record: dict[str, Any]) -> Iterator[str]:
     """Yield a line for each part of the software and hardware that differs from that in a record."""
-    for what, now in environment().items():
-        if record.get(what) not in (None, now):
-            yield f"{what} changed, so results may not be bit-identical: {record[what]} before, {now} now"
+    for what, here in environment().items():
+        if record.get(what) not in (None, here):
+            yield f"{what} changed, so results may not be bit-identical: {record[what]} before, {here} now"
 
 
 def _newest(folder: RunFolder) -> tuple[Checkpoint, Path, list[str]]:
@@ -152,12 +178,20 @@ def _changes(folder: RunFolder, checkpoint: Checkpoint, experiment: Experiment) 
         same = False
     if not same:
         yield f"{folder.config} was changed since the run started; the change is ignored and the file is restored"
-    if (
-        rows := count_rows(folder.metrics, checkpoint.meta.status.epoch, columns_of(experiment))
-    ) < checkpoint.meta.status.epoch:
-        yield f"{folder.metrics} has {rows} valid rows for {checkpoint.meta.status.epoch} epochs; the others are lost"
-    if checkpoint.meta.best:
-        try:
-            read_checkpoint(folder.checkpoint("best"))
-        except CheckpointError as error:
-            yield f"{error}; the best epoch will be chosen among those to come"
+    epochs = checkpoint.meta.status.epoch
+    if (rows := count_rows(folder.metrics, epochs, columns_of(experiment))) < epochs:
+        yield f"{folder.metrics} has {rows} valid rows for {epochs} epochs; the others are lost"
+
+
+def _problem_of_best(folder: RunFolder, experiment: Experiment) -> CheckpointError | None:
+    """Return why the best checkpoint cannot be used, or None if it is one of this network."""
+    path = folder.checkpoint("best")
+    try:
+        parameters = read_checkpoint(path).parameters
+    except CheckpointError as error:
+        return error
+    try:
+        theta_of(experiment, build_network(experiment).layout, parameters)
+    except CheckpointError as error:
+        return CheckpointError(f"{path}: {error}")
+    return None

@@ -6,6 +6,7 @@ import contextlib
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,18 +17,16 @@ import yaml
 
 from backprop_cli import __version__
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.dataset import Dataset
 from backprop_cli.engine.threads import blas_info
-from backprop_cli.errors import CheckpointError, DivergedError
+from backprop_cli.errors import DivergedError
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.runs import metrics
-from backprop_cli.runs.build import build_plan, initial_state, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Meta, Metrics, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
-from backprop_cli.runs.restore import evaluated_theta
+from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.training.diagnostics import LayerState, diagnostics_of
-from backprop_cli.training.evaluation import Evaluator, Score
+from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
@@ -49,9 +48,9 @@ SAVING_PAUSE = 3
 
 @dataclass
 class Session:
-    """One sitting of a run: `run()` trains from `position` on and keeps the folder up to date.
+    """A run from its start, or where it is resumed: `run()` trains from `state` on and keeps the folder up to date.
 
-    `history` holds what run.json keeps of earlier sittings: when and how the run was started, the seconds it took.
+    `history` is what run.json keeps of earlier sessions: when and how the run was started, the seconds it took.
     """
 
     experiment: Experiment
@@ -67,41 +66,6 @@ class Session:
     waiting: Checkpoint | None = None
     status: str = "running"
     outcome: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def start(
-        cls, experiment: Experiment, data: Dataset, claim: Callable[[], RunFolder], argv: Sequence[str]
-    ) -> Session:
-        """Return the first session of a run; its folder is claimed once all that could fail before has not."""
-        plan = build_plan(experiment, data)
-        state = initial_state(experiment, plan)
-        history = {"argv": list(argv), "started": _now(), "seconds": 0.0}
-        return cls(experiment, claim(), plan, state, history)
-
-    @classmethod
-    def resume(
-        cls, experiment: Experiment, data: Dataset, folder: RunFolder, checkpoint: Checkpoint, argv: Sequence[str]
-    ) -> Session:
-        """Return a session that goes on from a checkpoint, under an experiment that may have more epochs.
-
-        Raises CheckpointError if the checkpoint's arrays are not those of the experiment.
-        """
-        plan = build_plan(experiment, data)
-        theta = theta_of(experiment, plan.objective.layout, checkpoint.parameters)
-        arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
-        expected = plan.initial_state(theta).arrays
-        if {n: (a.shape, a.dtype) for n, a in arrays.items()} != {n: (a.shape, a.dtype) for n, a in expected.items()}:
-            raise CheckpointError("its arrays are not those of the experiment")
-        meta, record = checkpoint.meta, folder.read_record()
-        history: dict[str, Any] = {key: record[key] for key in ("argv", "started", "seconds") if key in record}
-        history |= {"resumed": _now(), "resume_argv": list(argv)}
-        if not isinstance(history.get("seconds"), int | float):
-            history["seconds"] = 0.0
-        state = TrainingState(theta, arrays, replace(meta.status))
-        session = cls(experiment, folder, plan, state, history, meta.best, meta.last)
-        if not session._has_best():
-            session.best = state.status.best = None  # the best of the epochs to come
-        return session
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train to the end, or until stop() is true; yield training's events once they are on disk.
@@ -147,7 +111,7 @@ class Session:
         return {
             "status": self.status,
             **self.history,
-            **({} if self.status == "running" else {"ended": _now()}),
+            **({} if self.status == "running" else {"ended": now()}),
             "epochs": self.state.status.epoch,
             "seed": self.experiment.seed,
             "parameters": self.plan.objective.layout.size,
@@ -160,7 +124,7 @@ class Session:
         }
 
     def _begin(self) -> None:
-        """Bring the folder to the state of `position`, from which the run can be resumed.
+        """Bring the folder to the state from which the run can be resumed.
 
         The record comes last: a folder that says it is a run can be resumed.
         """
@@ -188,7 +152,7 @@ class Session:
         if time.perf_counter() >= self.next_save:
             self._save(best=event.is_best)
         elif event.is_best:
-            self.waiting = self._checkpoint(copy=True)
+            self.waiting = deepcopy(self._checkpoint())
 
     def _save(self, best: bool = False) -> None:
         """Write the last checkpoint, and the best one if this is it, or if it has been waiting to be written."""
@@ -206,36 +170,18 @@ class Session:
         self.next_save = ended + SAVING_PAUSE * (ended - started)
         self.saved = (self.state.status.epoch, self.state.status.step)
 
-    def _checkpoint(self, copy: bool = False) -> Checkpoint:
-        """Return where the run stands, as arrays of its own if they are to be kept while training goes on."""
-        state = self.state
-        meta = Meta(
-            experiment=self.experiment.to_dict(),
-            status=replace(state.status),
-            best=self.best,
-            last=self.last,
-            versions=versions(),
-        )
-        theta = state.theta.copy() if copy else state.theta
-        arrays = {name: array.copy() for name, array in state.arrays.items()} if copy else state.arrays
-        return Checkpoint(meta, self.plan.objective.layout.named(theta), arrays)
-
-    def _has_best(self) -> bool:
-        """Whether the best checkpoint is there and is one of this network."""
-        try:
-            parameters = read_checkpoint(self.folder.checkpoint("best")).parameters
-            theta_of(self.experiment, self.plan.objective.layout, parameters)
-        except CheckpointError:
-            return False
-        return True
+    def _checkpoint(self) -> Checkpoint:
+        """Return where the run stands; the arrays are those that training changes."""
+        status, values = replace(self.state.status), self.experiment.to_dict()
+        meta = Meta(experiment=values, status=status, best=self.best, last=self.last, versions=versions())
+        return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
 
     def _test(self) -> Score:
         """Evaluate the best checkpoint on the test split."""
-        checkpoint = read_checkpoint(self.folder.checkpoint("best"))
+        path, data = self.folder.checkpoint("best"), self.plan.data
+        checkpoint = read_checkpoint(path)
         theta = evaluated_theta(self.experiment, self.plan.objective.layout, checkpoint)
-        data = self.plan.data
-        estimator = self.plan.objective.estimator
-        return Evaluator(estimator, theta, data.scale, data.task, self.plan.workers).score(data.test)
+        return Model(path, checkpoint.meta.status.epoch, self.experiment, theta).evaluator(data).score(data.test)
 
 
 def columns_of(e: Experiment) -> tuple[str, ...]:
@@ -274,5 +220,6 @@ def environment() -> dict[str, Any]:
     return {"versions": versions(), "blas": blas_info(), "platform": platform.platform()}
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as a record contains it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

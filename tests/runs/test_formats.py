@@ -12,7 +12,7 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.errors import CheckpointError
 from backprop_cli.runs.build import build_plan, load_data, theta_of
 from backprop_cli.runs.checkpoint import read_checkpoint
-from backprop_cli.runs.restore import experiment_of
+from backprop_cli.runs.model import experiment_of
 from backprop_cli.training.loop import train
 from backprop_cli.training.state import TrainingState
 
