@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -76,14 +76,11 @@ def train(
         experiment = override_experiment(values, words, "config")
     cache = _cache(data_dir, offline)
     data = load_data(experiment, cache)
-    if runs_dir is None:
-        with TemporaryDirectory() as folder:
-            with new_session(experiment, data, Path(folder), stem, name=name) as session:
-                _run(session, on_event)
-            return Run(session.folder, DatasetCache(cache)).load()
-    with new_session(experiment, data, Path(runs_dir), stem, name=name, overwrite=overwrite) as session:
-        _run(session, on_event)
-    return Run(session.folder, DatasetCache(cache))
+    with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent:
+        with new_session(experiment, data, Path(parent), stem, name=name, overwrite=overwrite) as session:
+            _run(session, on_event)
+        run = Run(session.folder, DatasetCache(cache))
+        return run.load() if runs_dir is None else run
 
 
 def resume(
@@ -144,42 +141,30 @@ def load_run(
     return Run(find_run(str(run), Path(runs_dir)), DatasetCache(_cache(data_dir, offline)), checkpoint)
 
 
+class Where(TypedDict, total=False):
+    """What `evaluate` needs to find networks and their data."""
+
+    checkpoint: str
+    runs_dir: Path | str
+    data_dir: Path | str | None
+    offline: bool
+
+
 @overload
 def evaluate(  # type: ignore[overload-overlap]  # a str is a sequence too; it is a single run
-    runs: RunLike,
-    split: str = ...,
-    *,
-    checkpoint: str = ...,
-    ensemble: bool = ...,
-    runs_dir: Path | str = ...,
-    data_dir: Path | str | None = ...,
-    offline: bool = ...,
+    runs: RunLike, split: str = ..., *, ensemble: bool = ..., **where: Unpack[Where]
 ) -> Evaluation: ...
 
 
 @overload
 def evaluate(
-    runs: Sequence[RunLike],
-    split: str = ...,
-    *,
-    checkpoint: str = ...,
-    ensemble: Literal[True],
-    runs_dir: Path | str = ...,
-    data_dir: Path | str | None = ...,
-    offline: bool = ...,
+    runs: Sequence[RunLike], split: str = ..., *, ensemble: Literal[True], **where: Unpack[Where]
 ) -> Evaluation: ...
 
 
 @overload
 def evaluate(
-    runs: Sequence[RunLike],
-    split: str = ...,
-    *,
-    checkpoint: str = ...,
-    ensemble: Literal[False] = ...,
-    runs_dir: Path | str = ...,
-    data_dir: Path | str | None = ...,
-    offline: bool = ...,
+    runs: Sequence[RunLike], split: str = ..., *, ensemble: Literal[False] = ..., **where: Unpack[Where]
 ) -> list[Evaluation]: ...
 
 
@@ -206,14 +191,12 @@ def evaluate(
     >>> sorted(both.metrics), both.confusion.shape, len(both.members)
     (['accuracy'], (10, 10), 2)
     """
-    several = not isinstance(runs, Run | Path | str)
-    chosen = list(runs) if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
-    datasets = DatasetCache(_cache(data_dir, offline))
+    chosen = [runs] if isinstance(runs, Run | Path | str) else runs
     models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]
-    evaluations = evaluate_models(models, datasets.load, split)
+    evaluations = evaluate_models(models, DatasetCache(_cache(data_dir, offline)).load, split)
     if ensemble:
         return ensemble_of(evaluations)
-    return evaluations if several else evaluations[0]
+    return evaluations if chosen is runs else evaluations[0]
 
 
 def predict(

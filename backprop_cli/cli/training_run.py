@@ -15,9 +15,8 @@ from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import BackpropError, DivergedError, Exit
 from backprop_cli.plots.terminal.live import LiveChart
-from backprop_cli.runs.advice import advice, divergence_advice
 from backprop_cli.runs.metrics import read_rows
-from backprop_cli.runs.outcome import COMPLETE, outcome, outcome_text
+from backprop_cli.runs.outcome import COMPLETE, advice, divergence_advice, outcome, outcome_text
 from backprop_cli.runs.session import Session
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from backprop_cli.errors import RunError
+from backprop_cli.plots import PlotResult
 from backprop_cli.plots.curves import Curves, draw_curves
-from backprop_cli.plots.result import PlotResult
 from backprop_cli.plots.style import COLOURS
 from backprop_cli.runs.configs import config_differences, group_by_seed, group_name, split_duplicates
 from backprop_cli.runs.evaluation import SPLITS

@@ -10,13 +10,12 @@ import numpy as np
 
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.arrays import Array
-from backprop_cli.plots import KINDS
+from backprop_cli.plots import KINDS, PlotResult
 from backprop_cli.plots.confusion import draw_confusion
 from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
 from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
-from backprop_cli.plots.result import PlotResult
 from backprop_cli.runs.evaluation import SPLITS
 from backprop_cli.runs.run import Run
 

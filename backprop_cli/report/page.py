@@ -12,9 +12,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from backprop_cli.errors import BackpropError
-from backprop_cli.plots import KINDS, style
+from backprop_cli.plots import KINDS, PlotResult, style
 from backprop_cli.plots.registry import plan_plots
-from backprop_cli.plots.result import PlotResult
 from backprop_cli.runs.configs import config_differences
 from backprop_cli.runs.details import command_text
 from backprop_cli.runs.evaluation import SPLITS

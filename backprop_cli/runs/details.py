@@ -23,7 +23,6 @@ def details(run: RunSummary) -> str:
     done = RunGroup((run,)).cell("epochs").partition("/")[0]
     took = f", {duration(run.metrics['seconds'])}" if "seconds" in run.metrics else ""
     tested = {name: value for name, value in run.metrics.items() if name.startswith("test_")}
-    parameters = record.get("parameters")
     facts = {
         "run": f"{run.path}  ({run.status}{took})",
         "command": command_text(record.get("argv")),
@@ -32,7 +31,7 @@ def details(run: RunSummary) -> str:
         "ended": record.get("ended"),
         "epochs": f"{done} of {run.config.get('epochs')}" + (f": {record['reason']}" if record.get("reason") else ""),
         "diverged": _pairs(record.get("diverged")),
-        "parameters": f"{parameters:,}" if isinstance(parameters, int) else None,
+        "parameters": f"{record['parameters']:,}" if record.get("parameters") is not None else None,
         "test": ", ".join(f"{name.removeprefix('test_')} {metric_text(name, v)}" for name, v in tested.items()),
         "versions": _pairs(record.get("versions")),
         "blas": _pairs(record.get("blas")),
@@ -68,15 +67,14 @@ def comparison_lines(runs: Sequence[RunSummary], differences: dict[str, list[Any
     return [header, *([name, *(metric_text(name, v) for v in values)] for name, values in differences.items())]
 
 
-def command_text(argv: Any) -> str:
-    """Return the command line that a record contains."""
-    return shlex.join(["backprop", *map(str, argv)]) if isinstance(argv, list) else ""
+def command_text(argv: list[str] | None) -> str:
+    """Return the command line that a record contains; nothing for None."""
+    return "" if argv is None else shlex.join(["backprop", *argv])
 
 
 def _environment(run: RunSummary) -> dict[str, Any]:
     record = run.record
-    groups = {name: record[name] for name in ("versions", "blas") if isinstance(record.get(name), dict)}
-    flat = {f"{name}.{key}": value for name, group in groups.items() for key, value in group.items()}
+    flat = {f"{name}.{key}": v for name in ("versions", "blas") for key, v in (record.get(name) or {}).items()}
     return {"parameters": record.get("parameters"), **flat, "platform": record.get("platform")}
 
 
@@ -97,5 +95,5 @@ def _epochs(run: RunSummary) -> str:
     return table(["", "epoch", *columns], lines)
 
 
-def _pairs(data: Any) -> str:
-    return ", ".join(f"{key} {value}" for key, value in data.items()) if isinstance(data, dict) else ""
+def _pairs(data: dict[str, Any] | None) -> str:
+    return ", ".join(f"{key} {value}" for key, value in (data or {}).items())

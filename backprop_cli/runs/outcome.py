@@ -1,15 +1,24 @@
-"""The result of training, from the record of a run: as data, and as a few lines of text."""
+"""What to tell a user after training: the result, what to try next, and what the layers or the data show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from backprop_cli.errors import DivergedError
+from backprop_cli.runs.session import Session
 from backprop_cli.text import duration
+from backprop_cli.training.diagnostics import advice as advice_on_layers
+from backprop_cli.training.separability import separable
 
 COMPLETE = ("finished", "stopped_early")
 """The statuses of runs whose training is complete."""
+
+HIDDEN_LAYER = "layers={} activation=sigmoid cost=cross_entropy optimizer=lbfgs batch_size=full initializer=scaled"
+"""Overrides that learn small problems which no perceptron can learn, in at most 100 epochs."""
+
+MAX_HIDDEN = 100
 
 
 def outcome(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,3 +54,33 @@ def _main_metric(metrics: Mapping[str, Any]) -> str:
     if metrics.get("accuracy") is not None:
         return f"accuracy {metrics['accuracy']:.2%}"
     return f"rmse {metrics['rmse']:.4f}" + (f", r2 {metrics['r2']:.4f}" if metrics.get("r2") is not None else "")
+
+
+def advice(session: Session) -> Iterator[str]:
+    """Yield lines of advice after a finished session: layers that do not learn, limits of a perceptron."""
+    e, data = session.experiment, session.plan.data
+    if session.layers:
+        yield from advice_on_layers(session.layers, e.activations, e.optimizer.name)
+    if not e.cost.counts_mistakes or e.task.outputs != e.sizes[-1] or session.state.status.stopped:
+        return
+    answer = separable(data.train.inputs * data.scale, data.task.encode(data.train.targets, "float64"))
+    if answer:
+        yield "the examples are linearly separable, so the perceptron will learn them with more epochs"
+    elif answer is False:
+        n_in, n_out = e.sizes
+        words = HIDDEN_LAYER.format(f"{n_in}-{min(4 * n_in, MAX_HIDDEN)}-{n_out}")
+        yield (
+            "no perceptron can learn this: the examples are not linearly separable (shown by linear programming). "
+            f"A hidden layer can: {words}"
+        )
+
+
+def divergence_advice(error: DivergedError, session: Session) -> str:
+    """Return the message for training that diverged: where, what to try, and which checkpoint is left."""
+    e = session.experiment
+    remedies = [] if e.optimizer.line_search else [f"eta={e.eta / 10:g}"]
+    remedies += ["initializer=scaled"] * (e.initializer == "normal") + ["a smaller lambda"] * bool(e.strengths)
+    remedy = f": try {', or '.join(remedies)}" if remedies else ""
+    best = session.folder.checkpoint("best")
+    kept = f"The best checkpoint so far is {best}." if session.best else "No epoch was completed."
+    return f"{error}\nThe steps are too large for this network{remedy}.\n{kept}"

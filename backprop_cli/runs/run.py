@@ -174,13 +174,9 @@ class Run:
         return self
 
     def _numbers(self, key: str) -> dict[str, float]:
-        metrics = self.record.get(key)
-        if not isinstance(metrics, dict):
-            return {}
-        return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+        return {name: value for name, value in (self.record.get(key) or {}).items() if value is not None}
 
     def _read_config(self) -> Experiment:
-        values = self.record.get("experiment")
-        if isinstance(values, dict):
+        if values := self.record.get("experiment"):
             return override_experiment(values, [], str(self.folder.record))
         return load_experiment(self.folder.config)

@@ -72,10 +72,10 @@ def read_summary(folder: RunFolder) -> RunSummary:
     record = folder.read_record()
     if not record:
         raise RunError(f"{folder.path}: not a run folder (no run.json)")
-    experiment = record["experiment"] if "experiment" in record else folder.read_config()
     status, best, test = record.get("status"), record.get("best") or {}, record.get("test") or {}
-    if not (isinstance(status, str) and all(isinstance(part, dict) for part in (experiment, best, test))):
+    if status is None:
         raise RunError(f"{folder.record}: not the record of a run")
+    experiment = record.get("experiment") or folder.read_config()
     config = flatten(experiment)
     epochs, seconds = record.get("epochs"), record.get("seconds")
     if status == "running":  # the record is from the start of the session, the rows are up to date
@@ -90,7 +90,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
         "epochs": epochs,
         "seconds": seconds,
     }
-    metrics = {key: value for key, value in values.items() if isinstance(value, int | float)}
+    metrics = {key: value for key, value in values.items() if value is not None}
     return RunSummary(folder.path, status, record, experiment, config, metrics)
 
 

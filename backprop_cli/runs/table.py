@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +21,7 @@ from backprop_cli.runs.configs import (
     value_text,
 )
 from backprop_cli.runs.summary import METRICS, RunSummary
-from backprop_cli.text import duration, table
+from backprop_cli.text import duration
 
 ALIASES = {"name": "run", "time": "seconds"}
 """Other names of columns."""
@@ -164,13 +162,8 @@ class RunTable:
         """Return the header and the rows as text."""
         return [self.columns, *([group.cell(column) for column in self.columns] for group in self.groups)]
 
-    def to_text(self) -> str:
-        """Return the table with aligned columns."""
-        header, *rows = self.lines()
-        return table(header, rows, left=2)
-
     def csv_lines(self) -> list[list[Any]]:
-        """Return the header and the rows of `to_csv`."""
+        """Return the header and the rows for CSV: full precision, deviations in columns of their own, paths."""
         deviating = [name for name in self.own_columns if self.grouped and is_metric(name)]
         header = [c for name in self.own_columns for c in ((name, f"{name}_std") if name in deviating else (name,))]
         lines = [[*header, *self._differing]]
@@ -182,12 +175,6 @@ class RunTable:
                 cells += [group.deviation(name)] if name in deviating else []
             lines.append([*cells, *(value_text(group.value(key)) for key in self._differing)])
         return lines
-
-    def to_csv(self) -> str:
-        """Return the table as CSV: full precision, standard deviations of groups in columns of their own, paths."""
-        file = io.StringIO()
-        csv.writer(file, lineterminator="\n").writerows(self.csv_lines())
-        return file.getvalue().rstrip("\n")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as plain data: `runs`, or `groups` if the table is grouped."""
