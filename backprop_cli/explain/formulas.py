@@ -5,9 +5,11 @@ In both, @ stands for the superscript of layer l, @- for that of layer l - 1, @+
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from backprop_cli.nn.costs import Cost, CrossEntropy, Huber
+from backprop_cli.nn.costs import Cost
 
 
 @dataclass(frozen=True)
@@ -116,34 +118,40 @@ class CostFormulas:
 def formulas_of(cost: Cost, output: str) -> CostFormulas:
     """Return the formulas of a cost, with its options, for an output activation."""
     formulas = CostFormulas(*(COSTS.get((cost.name, "")) or COSTS[cost.name, output]))
-    if isinstance(cost, Huber):
-        return replace(formulas, notes=(f"h(e) = ½ e² for |e| <= {cost.width:g}, and linear beyond",))
-    if isinstance(cost, CrossEntropy) and cost.smoothing:
-        s = cost.smoothing
-        formulas = CostFormulas(
-            formulas.value.replace("y", "y'"),
-            formulas.derivative.replace("y", "y'"),
-            (f"y' = {1 - s:g} y + {s:g}/n, the smoothed targets of n outputs",),
-        )
-    if isinstance(cost, CrossEntropy) and cost.class_weights:
-        weights = ", ".join(f"{u:g}" for u in cost.class_weights)
-        formulas = CostFormulas(
-            Formula("u · ", r"u \cdot ") + formulas.value.bracketed(),
-            Formula("u ") + formulas.derivative,
-            (*formulas.notes, f"u: the weight of the class of the example; weights: {weights}"),
-        )
+    for option, value in vars(cost).items():
+        formulas = OPTIONS[option](formulas, value) if value else formulas
     return formulas
+
+
+def _with_width(formulas: CostFormulas, width: float) -> CostFormulas:
+    return replace(formulas, notes=(f"h(e) = ½ e² for |e| <= {width:g}, and linear beyond",))
+
+
+def _with_smoothing(formulas: CostFormulas, s: float) -> CostFormulas:
+    note = f"y' = {1 - s:g} y + {s:g}/n, the smoothed targets of n outputs"
+    return CostFormulas(formulas.value.replace("y", "y'"), formulas.derivative.replace("y", "y'"), (note,))
+
+
+def _with_class_weights(formulas: CostFormulas, weights: Sequence[float]) -> CostFormulas:
+    note = f"u: the weight of the class of the example; weights: {', '.join(f'{u:g}' for u in weights)}"
+    value = Formula("u · ", r"u \cdot ") + formulas.value.bracketed()
+    return CostFormulas(value, Formula("u ") + formulas.derivative, (*formulas.notes, note))
+
+
+OPTIONS: dict[str, Callable[[CostFormulas, Any], CostFormulas]] = {
+    "width": _with_width,
+    "smoothing": _with_smoothing,
+    "class_weights": _with_class_weights,
+}
+"""What each option of a cost changes in its formulas."""
 
 
 def penalty_formula(names: list[str], gradient: bool) -> Formula:
     """Return the sum of penalties, or of their gradients; if there are several, each has a λ of its own."""
-    formulas = [PENALTIES[name][gradient] for name in names]
-    if len(names) > 1:
-        formulas = [
-            Formula(f.text.replace("λ", f"λ_{name[-1]}"), f.latex.replace(r"\lambda", rf"\lambda_{name[-1]}"))
-            for name, f in zip(names, formulas, strict=True)
-        ]
-    total = formulas[0]
-    for formula in formulas[1:]:
-        total = total + Formula(" + ") + formula
+    total = Formula("")
+    for name in names:
+        formula = PENALTIES[name][gradient]
+        if len(names) > 1:
+            formula = formula.replace("λ", f"λ_{name[-1]}").replace(r"\lambda", rf"\lambda_{name[-1]}")
+        total = total + Formula(" + ") + formula if total.text else formula
     return total

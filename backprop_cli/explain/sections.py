@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,12 @@ from backprop_cli.explain.formulas import (
     COST_NOTES,
     JACOBIANS,
     SLOPES,
+    CostFormulas,
     Formula,
     formulas_of,
     penalty_formula,
 )
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.trace import Trace
 
@@ -66,12 +66,15 @@ MINUS_ETA = Formula("-eta ", r"-\eta ")
 
 def sections_of(trace: Trace, objective: Objective, rule: UpdateRule) -> list[Section]:
     """Return the sections of a trace."""
-    sections = {
-        "Examples": _examples(trace),
+    assert isinstance(objective.estimator, Backpropagation), "only back-propagation is traced"
+    cost = objective.estimator.cost
+    formulas = formulas_of(cost, trace.layers[-1].activation.name)
+    sections: dict[str, Iterable[Line | str]] = {
+        "Examples": (Line(Formula("x"), trace.x), Line(Formula("y"), trace.y)),
         "Weights and biases": _parameters(trace),
         "Forward": _forward(trace),
-        "Cost": _cost(trace, objective),
-        "Backward": _backward(trace, objective),
+        "Cost": _cost(trace, objective, formulas),
+        "Backward": _backward(trace, formulas.derivative, COST_NOTES.get(cost.name, "")),
         "Gradient": _gradient(trace, objective),
         "Step": _step(trace, objective, rule),
         "Central difference": _difference(trace, objective),
@@ -79,20 +82,10 @@ def sections_of(trace: Trace, objective: Objective, rule: UpdateRule) -> list[Se
     return [Section(title, tuple(lines)) for title, lines in sections.items()]
 
 
-def _examples(trace: Trace) -> Iterator[Line | str]:
-    yield Line(Formula("x"), trace.x)
-    yield Line(Formula("y"), trace.y)
-
-
 def _parameters(trace: Trace) -> Iterator[Line | str]:
     for l, layer in enumerate(trace.layers, start=1):
         yield Line(W.at(l), layer.W)
         yield Line(B.at(l), layer.b)
-
-
-def _cost_of(objective: Objective) -> Cost:
-    assert isinstance(objective.estimator, Backpropagation), "only back-propagation is traced"
-    return objective.estimator.cost
 
 
 def _forward(trace: Trace) -> Iterator[Line | str]:
@@ -104,8 +97,7 @@ def _forward(trace: Trace) -> Iterator[Line | str]:
         yield Line(f.at(l), layer.a)
 
 
-def _cost(trace: Trace, objective: Objective) -> Iterator[Line | str]:
-    formulas = formulas_of(_cost_of(objective), trace.layers[-1].activation.name)
+def _cost(trace: Trace, objective: Objective, formulas: CostFormulas) -> Iterator[Line | str]:
     yield Line(Formula("C_x").equals(formulas.value.at(len(trace.layers))), trace.costs[:, None])
     yield Line(Formula("C = 1/m Σ C_x", r"C = \frac{1}{m} \sum C_x"), trace.cost)
     if objective.penalties:
@@ -114,15 +106,14 @@ def _cost(trace: Trace, objective: Objective) -> Iterator[Line | str]:
     yield from formulas.notes
 
 
-def _backward(trace: Trace, objective: Objective) -> Iterator[Line | str]:
+def _backward(trace: Trace, derivative: Formula, cost_note: str) -> Iterator[Line | str]:
     last = len(trace.layers)
-    derivative = formulas_of(_cost_of(objective), trace.layers[-1].activation.name).derivative
     for l in range(last, 0, -1):
         layer, tag, delta = trace.layers[l - 1], "BP1" if l == last else "BP2", DELTA.at(l)
         name = layer.activation.name
         if layer.dC_da is None:
             yield Line(delta.equals(derivative.at(l)), layer.delta, tag)
-            yield COST_NOTES[_cost_of(objective).name]
+            yield cost_note
             continue
         dC_da = DC_DA.at(l) if l == last else Formula("delta@+ W@+", r"\delta@+ W@+").at(l)
         yield Line(dC_da.equals(derivative.at(l) if l == last else None), layer.dC_da)
