@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from backprop_cli.config.choices import alternatives_of, words_of, words_of_options
-from backprop_cli.config.templates import SCHEMA, shipped_files, templates
+from backprop_cli.config.templates import SCHEMA, shipped_files
 
 Items = list[CompletionItem]
 
@@ -47,22 +47,16 @@ def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: s
     return _key_and_value({**keys_and_words(), "status": list(STATUSES)}, incomplete)
 
 
-def complete_column(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+def complete_words(words: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], Items]:
+    """Return what completes one of some words, which are looked up when a shell asks."""
+    return lambda ctx, param, incomplete: _items(_starting(words(), incomplete))
+
+
+def columns() -> Iterable[str]:
     """Return the columns by which runs can be sorted."""
     from backprop_cli.runs.summary import METRICS
 
-    columns = ["run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds", *keys_and_words()]
-    return _items(_starting(dict.fromkeys(columns), incomplete))
-
-
-def complete_dataset(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Return the names of the data sets."""
-    return _items(_starting(keys_and_words().get("dataset", ()), incomplete))
-
-
-def complete_template(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Return the names of the shipped configs."""
-    return _items(_starting(templates(), incomplete))
+    return dict.fromkeys(["run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds", *keys_and_words()])
 
 
 @cache

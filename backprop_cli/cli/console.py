@@ -130,7 +130,6 @@ class Command(click.Command):
 
 
 def _explain(error: Exception) -> tuple[str, Exit]:
-    """Return the message for an error and the exit code."""
     match error:
         case BackpropError():
             return str(error), error.exit_code

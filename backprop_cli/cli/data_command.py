@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.completion import complete_dataset
+from backprop_cli.cli.completion import complete_words, keys_and_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import GetCache, common_options, data_options, split_option
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
 
-name_argument = click.argument("name", default="mnist", shell_complete=complete_dataset)
+datasets = complete_words(lambda: keys_and_words().get("dataset", ()))
+name_argument = click.argument("name", default="mnist", shell_complete=datasets)
 
 
 @click.group("data", short_help="Download, verify and show data sets.")

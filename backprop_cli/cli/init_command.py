@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from backprop_cli.cli.completion import complete_template
+from backprop_cli.cli.completion import complete_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options
+from backprop_cli.config.templates import SCHEMA, templates
 
 
 @click.command("init", cls=Command, short_help="Write a commented config.")
@@ -18,7 +19,7 @@ from backprop_cli.cli.options import common_options
     metavar="NAME",
     default="digits",
     show_default=True,
-    shell_complete=complete_template,
+    shell_complete=complete_words(templates),
     help="The shipped config to write.",
 )
 @click.option("--list", "as_list", is_flag=True, help="List the shipped configs.")
@@ -27,7 +28,6 @@ from backprop_cli.cli.options import common_options
 def command(path: Path | None, template: str, as_list: bool, force: bool, console: Console) -> None:
     """Write a commented config to PATH (<template>.yaml by default) and, in the same folder, the schema for editors."""
     from backprop_cli.config.schema import schema_text
-    from backprop_cli.config.templates import SCHEMA, templates
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
 

@@ -104,7 +104,6 @@ def _paths(jobs: list[PlotJob], output: Path | None, format: str | None) -> list
 
 
 def _stem(job: PlotJob, folder: Path | None, several: bool) -> Path:
-    """Return the path of a plot without its suffix."""
     if len(job.runs) > 1:
         return (folder or Path("plots")) / job.kind
     (run,) = job.runs

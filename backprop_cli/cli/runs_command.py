@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.completion import complete_column, complete_condition, complete_run
+from backprop_cli.cli.completion import columns, complete_condition, complete_run, complete_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options, csv_option, runs_option
 
@@ -33,7 +33,7 @@ def command() -> None:
     "--sort",
     metavar="COLUMN",
     default="run",
-    shell_complete=complete_column,
+    shell_complete=complete_words(columns),
     help="Sort by a column, a metric or a config key; -COLUMN sorts in descending order.",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order.")

@@ -124,7 +124,6 @@ def _index_of(weight: str, layout: Layout) -> int:
 
 
 def _first_step(e: Experiment, plan: Plan) -> tuple[Move, UpdateRule]:
-    """Return the first step of training, and its description."""
     rule = SGD() if e.optimizer.name in MINIMIZERS else cast(Optimizer, e.optimizer)
     eta = np.asarray(plan.etas(1, -(-n_train(e) // batch_size(e)), 0)[0])
 

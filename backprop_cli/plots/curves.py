@@ -88,7 +88,6 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
 
 
 def _panels(curves: Sequence[Curves]) -> list[tuple[str, str, list[Curves]]]:
-    """Return the title, the metric and the curves of each panel."""
     panels = []
     for name, title in NAMES.items():
         members = [one for one in curves if any(one.has(f"{split}_{name}") for split in SPLITS)]

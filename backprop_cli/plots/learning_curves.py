@@ -82,7 +82,6 @@ def _aggregate(group: Sequence[Run], label: str) -> Curves:
 
 
 def _summary(run: Run) -> str:
-    """Return the course of a run in a sentence."""
     parts: list[str] = []
     for name, noun in (("accuracy", "accuracy"), ("rmse", "RMSE"), ("cost", "cost")):
         for split in ("val", "train"):

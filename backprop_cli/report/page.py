@@ -27,23 +27,6 @@ OnError = Callable[[str, BackpropError], None]
 
 
 @dataclass(frozen=True)
-class EmbeddedPlot:
-    """A plot as a page contains it: `uri` is the image itself."""
-
-    kind: str
-    caption: str
-    alt: str
-    uri: str
-
-    @classmethod
-    def of(cls, kind: str, plot: PlotResult) -> EmbeddedPlot:
-        """Return a plot of a kind, encoded."""
-        format, mime = ("png", "image/png") if kind in RASTER else ("svg", "image/svg+xml")
-        data = base64.b64encode(style.to_bytes(plot.figure, format)).decode("ascii")
-        return cls(kind, plot.caption, plot.alt, f"data:{mime};base64,{data}")
-
-
-@dataclass(frozen=True)
 class Cell:
     """The text of a cell, and the number by which it is sorted, if it is one."""
 
@@ -69,12 +52,12 @@ class Cell:
 def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str = "test") -> str:
     """Return the HTML of a report; `on_error` is called with the kind of each plot that cannot be drawn."""
 
-    def drawn(some: Sequence[Run], kinds: Sequence[str]) -> list[EmbeddedPlot]:
+    def drawn(some: Sequence[Run], kinds: Sequence[str]) -> list[dict[str, str]]:
         plots = []
         for job in plan_plots(some, each=each, split=split):
             if job.kind in kinds:
                 try:
-                    plots.append(EmbeddedPlot.of(job.kind, job.draw()))
+                    plots.append(_embedded(job.kind, job.draw()))
                 except BackpropError as error:
                     on_error(job.kind, error)
         return plots
@@ -95,6 +78,13 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
     )
 
 
+def _embedded(kind: str, plot: PlotResult) -> dict[str, str]:
+    """Return a plot as the page contains it: `uri` is the image itself."""
+    format, mime = ("png", "image/png") if kind in RASTER else ("svg", "image/svg+xml")
+    data = base64.b64encode(style.to_bytes(plot.figure, format)).decode("ascii")
+    return {"kind": kind, "caption": plot.caption, "alt": plot.alt, "uri": f"data:{mime};base64,{data}"}
+
+
 def _comparison(runs: Sequence[Run]) -> dict[str, Any]:
     """Return a row for each run: metrics, the config values that differ, epochs and time."""
     settings = config_differences([run.flat_config for run in runs])
@@ -110,8 +100,7 @@ def _comparison(runs: Sequence[Run]) -> dict[str, Any]:
     return {"columns": columns, "rows": rows}
 
 
-def _details(run: Run, plots: Sequence[EmbeddedPlot]) -> dict[str, Any]:
-    """Return everything that the page contains about a run."""
+def _details(run: Run, plots: Sequence[dict[str, str]]) -> dict[str, Any]:
     e, record = run.config, run.record
     names = [name for name in NAMES if f"train_{name}" in run.best or name in run.test]
     scores = {

@@ -79,7 +79,6 @@ def _environment(run: RunSummary) -> dict[str, Any]:
 
 
 def _epochs(run: RunSummary) -> str:
-    """Return a table of the metrics of the first, the best and the last epoch."""
     rows = {int(row["epoch"]): row for row in read_rows(RunFolder(run.path).metrics)}
     if not rows:
         return ""

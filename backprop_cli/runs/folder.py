@@ -66,13 +66,11 @@ class RunFolder:
 
     def read_record(self) -> dict[str, Any]:
         """Return the content of run.json, checked by `parse_record`; empty if there is no file. Raises RunError."""
-        try:
-            return parse_record(read_regular_file(self.record, MAX_RECORD))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise RunError(f"{self.record}: cannot be read: {reason}") from error
+        with _as_run_error(self.record):
+            try:
+                return parse_record(read_regular_file(self.record, MAX_RECORD))
+            except FileNotFoundError:
+                return {}
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Replace run.json."""
@@ -83,11 +81,8 @@ class RunFolder:
         """Return the content of config.yaml. Raises RunError."""
         from backprop_cli.config.reader import MAX_BYTES, read_text
 
-        try:
+        with _as_run_error(self.config):
             text = read_regular_file(self.config, MAX_BYTES).decode()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise RunError(f"{self.config}: cannot be read: {reason}") from error
         document = read_text(text, str(self.config))
         if document.problems:
             raise RunError(document.problems[0])
@@ -269,6 +264,15 @@ def find_checkpoint(text: str, runs: Path, which: str) -> Path:
     """Return the checkpoint that `text` refers to: a file, or the `best` or `last` one of a run (see `find_run`)."""
     path = Path(text)
     return path if path.is_file() else find_run(text, runs).checkpoint(which)
+
+
+@contextmanager
+def _as_run_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"{path}: cannot be read: {reason}") from error
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -50,7 +50,6 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
 
 
 def _main_metric(metrics: Mapping[str, Any]) -> str:
-    """Return the accuracy, or the errors of a regression."""
     if metrics.get("accuracy") is not None:
         return f"accuracy {metrics['accuracy']:.2%}"
     return f"rmse {metrics['rmse']:.4f}" + (f", r2 {metrics['r2']:.4f}" if metrics.get("r2") is not None else "")

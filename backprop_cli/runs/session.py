@@ -177,7 +177,6 @@ class Session:
         return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
 
     def _test(self) -> Score:
-        """Evaluate the best checkpoint on the test split."""
         path, data = self.folder.checkpoint("best"), self.plan.data
         checkpoint = read_checkpoint(path)
         theta = evaluated_theta(self.experiment, self.plan.objective.layout, checkpoint)

@@ -117,7 +117,6 @@ def _thinned(points: Points, most: int) -> Points:
 
 
 def _joined(dots: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the dots connected by straight lines."""
     found = list(dots[:1])
     for (x, y), (to_x, to_y) in pairwise(dots):
         steps = max(abs(to_x - x), abs(to_y - y), 1)

@@ -70,7 +70,6 @@ class LiveChart:
             self._curves[name].append((epoch, value))
 
     def _lines(self) -> list[str]:
-        """Return the title and as many lines as fit."""
         columns, rows = self._size_of_terminal()
         curves = {name: points for name, points in self._curves.items() if points}
         if not curves or columns < LEAST_WIDTH or rows < LEAST_HEIGHT or os.environ.get("TERM") == "dumb":
