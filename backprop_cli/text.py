@@ -1,4 +1,4 @@
-"""Text for terminals: aligned tables and durations."""
+"""Text for terminals: aligned tables, metrics and durations."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def fitted(lines: Sequence[Sequence[str]], width: int | None, fixed: int) -> lis
     while len(limits) > fixed and sum(limits) + 2 * (len(limits) - 1) > width:
         limits.pop()
     return [[_shorten(cell, limit) for cell, limit in zip(line, limits, strict=False)] for line in lines]
+
+
+def metric(name: str, value: float) -> str:
+    """Return a metric with four digits after the point; accuracies in percent."""
+    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
-from backprop_cli.text import duration
+from backprop_cli.text import duration, metric
 
 if TYPE_CHECKING:
     from backprop_cli.plots.terminal.live import LiveChart
@@ -38,14 +38,7 @@ def describe(event: EpochResult, epochs: int) -> str:
 
 def in_words(score: Score) -> str:
     """Return a score as `cost 0.1234 accuracy 95.20%`, or with rmse and r2 for regression."""
-    words = [f"cost {score.cost:.4f}"]
-    if score.accuracy is not None:
-        words.append(f"accuracy {score.accuracy:.2%}")
-    if score.rmse is not None:
-        words.append(f"rmse {score.rmse:.4f}")
-    if score.r2 is not None:
-        words.append(f"r2 {score.r2:.4f}")
-    return " ".join(words)
+    return " ".join(f"{name} {metric(name, value)}" for name, value in score.metrics().items())
 
 
 def _lines(events: Iterable[Event], console: Console, epochs: int) -> None:

@@ -31,6 +31,12 @@ RING: dict[str, Any] = {
 }
 """The ring around the best epoch."""
 
+ALONE: dict[str, dict[str, Any]] = {
+    "train": {"color": COLOURS[0], "linestyle": (0, (4, 1.5)), "marker": "o", "label": SPLITS["train"]},
+    "val": {"color": COLOURS[1], "marker": "s", "label": SPLITS["val"]},
+}
+"""The lines of a single run."""
+
 
 @dataclass(frozen=True, eq=False)
 class Curves:
@@ -73,7 +79,7 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
                 continue
             for split in SPLITS:
                 if one.has(f"{split}_{name}"):
-                    style = _style_alone(split) if len(curves) == 1 else _style_among(split, number)
+                    style = ALONE[split] if len(curves) == 1 else _style_among(split, number)
                     if not one.has(f"val_{name}"):  # the legend of the runs shows the style of the validation curve
                         style |= {"marker": MARKERS[number % len(MARKERS)]}
                     _draw(axis, one, f"{split}_{name}", style)
@@ -97,11 +103,6 @@ def _panels(curves: Sequence[Curves]) -> list[tuple[str, str, list[Curves]]]:
         elif members:
             panels.append((title, name, members))
     return panels
-
-
-def _style_alone(split: str) -> dict[str, Any]:
-    train: dict[str, Any] = {"color": COLOURS[0], "linestyle": (0, (4, 1.5)), "marker": "o", "label": SPLITS["train"]}
-    return train if split == "train" else {"color": COLOURS[1], "marker": "s", "label": SPLITS["val"]}
 
 
 def _style_among(split: str, number: int) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def _key(curves: Sequence[Curves]) -> list[Line2D]:
     """Return the legend of the two kinds of line and the ring."""
     splits = [split for split in SPLITS if any(one.has(f"{split}_{name}") for one in curves for name in NAMES)]
     if len(curves) == 1:
-        lines = [Line2D([], [], **_style_alone(split)) for split in splits]
+        lines = [Line2D([], [], **ALONE[split]) for split in splits]
         best = f"best epoch, {curves[0].best}"
     else:
         plain: dict[str, Any] = {"color": FAINT, "marker": "", "alpha": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,19 +35,16 @@ class Cell:
     value: float | None = None
 
     @classmethod
-    def of(cls, value: Any, name: str = "") -> Cell:
+    def of(cls, value: str | float | None, name: str = "") -> Cell:
         """Return the cell of a value of the metric `name`; None is a dash."""
         if value is None or value == "":
             return cls("–")
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            return cls(str(value))
-        if isinstance(value, str):
-            return cls(value, number)
-        return cls(
-            f"{value:.2%}" if name == "accuracy" else f"{value:,}" if isinstance(value, int) else f"{value:.4g}", number
-        )
+        if isinstance(value, str):  # of a config
+            with contextlib.suppress(ValueError):
+                return cls(value, float(value))
+            return cls(value)
+        form = ".2%" if name == "accuracy" else "," if isinstance(value, int) else ".4g"
+        return cls(format(value, form), float(value))
 
 
 def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str = "test") -> str:

@@ -134,27 +134,27 @@ def evaluate_model(model: Model, load: Callable[[Experiment], Dataset], split: s
     return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, data.task)
 
 
-def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
-    """Return the evaluation of an ensemble: of the mean of the outputs of its members.
+def evaluate_models(models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str) -> list[Evaluation]:
+    """Return the metrics of networks on the same split.
 
-    Raises UsageError if they were not evaluated on the same examples, with the same encoding of targets.
+    Raises UsageError unless all are on the same examples, with the same encoding of targets.
     """
-    check_same_examples(members)
+    first, *others = evaluations = [evaluate_model(model, load, split) for model in models]
+    for other in others:
+        same_inputs = np.array_equal(first.examples.inputs, other.examples.inputs)
+        if not (same_inputs and np.array_equal(first.examples.targets, other.examples.targets)):
+            raise UsageError(f"{other.name} has another {split} split than {first.name}; evaluate it separately")
+        if other.task != first.task:
+            raise UsageError(f"{other.name} encodes its targets differently than {first.name}; evaluate it separately")
+    return evaluations
+
+
+def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
+    """Return the evaluation of the mean of the outputs of its members, which are those of `evaluate_models`."""
     first = members[0]
     mean = sum((member.outputs for member in members[1:]), start=first.outputs) / len(members)
     name = f"ensemble (mean of the {len(members)} outputs)"
     return Evaluation(name, first.split, None, None, mean, first.examples, first.task, tuple(members))
-
-
-def check_same_examples(evaluations: Sequence[Evaluation]) -> None:
-    """Raise UsageError unless all are on the same examples, with the same encoding of targets."""
-    first = evaluations[0]
-    for other in evaluations[1:]:
-        same_inputs = np.array_equal(first.examples.inputs, other.examples.inputs)
-        if not (same_inputs and np.array_equal(first.examples.targets, other.examples.targets)):
-            raise UsageError(f"{other.name} has another {first.split} split than {first.name}; evaluate it separately")
-        if other.task != first.task:
-            raise UsageError(f"{other.name} encodes its targets differently than {first.name}; evaluate it separately")
 
 
 def summary_table(evaluations: Sequence[Evaluation]) -> str:
@@ -167,10 +167,3 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
         rows.append((one.name, one.epoch or "", *metrics, "" if one.cost is None else f"{one.cost:.6g}"))
     split = evaluations[0].split
     return table(("checkpoint", "epoch", *(f"{split} {name}" for name in names), f"{split} cost"), rows)
-
-
-def evaluate_models(models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str) -> list[Evaluation]:
-    """Return the metrics of networks on the same split. Raises UsageError if their examples are not the same."""
-    evaluations = [evaluate_model(model, load, split) for model in models]
-    check_same_examples(evaluations)
-    return evaluations

@@ -8,7 +8,7 @@ from typing import Any
 
 from backprop_cli.errors import DivergedError
 from backprop_cli.runs.session import Session
-from backprop_cli.text import duration
+from backprop_cli.text import duration, metric
 from backprop_cli.training.diagnostics import advice as advice_on_layers
 from backprop_cli.training.separability import separable
 
@@ -50,9 +50,8 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
 
 
 def _main_metric(metrics: Mapping[str, Any]) -> str:
-    if metrics.get("accuracy") is not None:
-        return f"accuracy {metrics['accuracy']:.2%}"
-    return f"rmse {metrics['rmse']:.4f}" + (f", r2 {metrics['r2']:.4f}" if metrics.get("r2") is not None else "")
+    values = {name: metrics.get(name) for name in ("accuracy", "rmse", "r2")}
+    return ", ".join(f"{name} {metric(name, value)}" for name, value in values.items() if value is not None)
 
 
 def advice(session: Session) -> Iterator[str]:

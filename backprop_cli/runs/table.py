@@ -21,7 +21,7 @@ from backprop_cli.runs.configs import (
     value_text,
 )
 from backprop_cli.runs.summary import METRICS, RunSummary
-from backprop_cli.text import duration
+from backprop_cli.text import duration, metric
 
 ALIASES = {"name": "run", "time": "seconds"}
 """Other names of columns."""
@@ -237,9 +237,9 @@ def metric_text(column: str, value: Any, deviation: float | None = None) -> str:
         return value_text(value)
     if column == "seconds":
         return duration(value)
-    if column.endswith("_accuracy"):
-        return f"{value:.2%}" if deviation is None else f"{100 * value:.2f} ± {100 * deviation:.2f}%"
-    return f"{value:.4f}" if deviation is None else f"{value:.4f} ± {deviation:.4f}"
+    if deviation is None:
+        return metric(column, value)
+    return f"{metric(column, value).rstrip('%')} ± {metric(column, deviation)}"
 
 
 def _sort_key(value: Any) -> tuple[bool, float, str]:
