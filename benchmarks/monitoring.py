@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from backprop_cli.cli.progress import describe
+from backprop_cli.cli.training_run import describe
 from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.runs.build import load_data
