@@ -11,7 +11,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from backprop_cli.errors import UsageError
-from backprop_cli.runs.configs import (
+from backprop_cli.runs.summary import (
+    METRICS,
+    RunSummary,
     config_keys,
     differing_keys,
     flatten,
@@ -20,7 +22,6 @@ from backprop_cli.runs.configs import (
     split_duplicates,
     value_text,
 )
-from backprop_cli.runs.summary import METRICS, RunSummary
 from backprop_cli.text import duration, metric
 
 ALIASES = {"name": "run", "time": "seconds"}
