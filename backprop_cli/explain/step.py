@@ -12,9 +12,8 @@ import numpy as np
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
-from backprop_cli.explain.markdown import to_markdown
+from backprop_cli.explain.rendering import to_markdown, to_text
 from backprop_cli.explain.sections import Section, UpdateRule, sections_of
-from backprop_cli.explain.text import to_text
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout

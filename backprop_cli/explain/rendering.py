@@ -1,7 +1,8 @@
-"""Sections as text for a terminal: formulas on the left, matrices of aligned numbers on the right."""
+"""Sections as text for a terminal, and as Markdown with LaTeX, as GitHub, Jupyter and KaTeX render it."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -15,9 +16,12 @@ _TAG = 7
 
 _GAP = "  "
 
+_ACTIVE = re.compile(r"[*_<`]")
+"""Characters that Markdown would interpret."""
+
 
 def to_text(title: str, remarks: Sequence[str], sections: Sequence[Section], digits: int) -> str:
-    """Return the whole text."""
+    """Return all as text: formulas on the left, matrices of aligned numbers on the right."""
     lines = [title, *(f"  {remark}" for remark in remarks)]
     for section in sections:
         lines += ["", section.title, "─" * len(section.title), *_lines(section, digits)]
@@ -64,3 +68,35 @@ def brackets(rows: Sequence[Sequence[str]]) -> list[str]:
     left = ["⎡", *"⎢" * (len(lines) - 2), "⎣"]
     right = ["⎤", *"⎥" * (len(lines) - 2), "⎦"]
     return [f"{opening} {line} {closing}" for opening, line, closing in zip(left, lines, right, strict=True)]
+
+
+def to_markdown(title: str, remarks: Sequence[str], sections: Sequence[Section], digits: int) -> str:
+    """Return all as Markdown."""
+    lines = [f"# {title}", *remarks]
+    for section in sections:
+        lines += [f"## {section.title}", *_paragraphs(section, digits)]
+    return "\n\n".join(lines)
+
+
+def _paragraphs(section: Section, digits: int) -> Iterator[str]:
+    for line in section.lines:
+        yield _ACTIVE.sub(r"\\\g<0>", line) if isinstance(line, str) else _equation(line, digits)
+
+
+def _equation(line: Line, digits: int) -> str:
+    r"""Return the equation as display math. GitHub keeps a \\ only at the end of a line, so each row has its own."""
+    rows = numbers(line.value, digits if line.digits is None else line.digits)
+    cells = [" & ".join(map(_number, row)) for row in rows]
+    left, tag = f"{line.formula.latex} =", [rf"\tag{{{line.tag}}}"] if line.tag else []
+    value = [f"{left} {cells[0]}"] if isinstance(line.value, float) else [left, *matrix(cells)]
+    return "\n".join(["$$", *value, *tag, "$$"])
+
+
+def matrix(cells: Sequence[str]) -> list[str]:
+    """Return the lines of a matrix, given its rows."""
+    return [r"\begin{bmatrix}", *(rf"{row} \\" for row in cells[:-1]), cells[-1], r"\end{bmatrix}"]
+
+
+def _number(word: str) -> str:
+    digits, e, exponent = word.partition("e")
+    return rf"{digits} \times 10^{{{int(exponent)}}}" if e else {"inf": r"\infty", "-inf": r"-\infty"}.get(word, word)
