@@ -98,8 +98,7 @@ def show(
     from backprop_cli.data.registry import get_dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
-    from backprop_cli.plots.terminal.examples import choose_examples
-    from backprop_cli.plots.terminal.images import shows_shades
+    from backprop_cli.plots.terminal.examples import choose_examples, shows_shades
 
     source = get_dataset(name)
     suffix = output.suffix.lower() if output else ""
