@@ -50,7 +50,7 @@ def command(
             "checkpoint": str(model.path),
             "epoch": model.epoch,
             "predictions": found.to_dict(top),
-            "failed": [{"input": one.input, "reason": one.reason} for one in found.failed],
+            "failed": [one._asdict() for one in found.failed],
         }
         console.result(found.to_text(top), data, quiet="\n".join(found.best()))
     if found.failed:

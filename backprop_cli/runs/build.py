@@ -81,7 +81,7 @@ def batch_size(e: Experiment) -> int:
 
 
 def load_data(e: Experiment, cache: Cache) -> Dataset:
-    """Return the data set of an experiment, split as it says. Raises DataError if it is not to be had."""
+    """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
     return load_dataset(e.dataset, e.task, e.validation, n_train(e), cache)
 

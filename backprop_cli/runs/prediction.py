@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ MAX_PROBLEMS = 10
 """How many unreadable rows of a file are reported; the others are counted."""
 
 
-@dataclass(frozen=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """An input that could not be read: its name, and the reason."""
 
     input: str
@@ -179,7 +178,7 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
         messages += [f"{place}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
         if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
             messages.append(f"{name}: {more:,} more rows cannot be read")
-        failed += [Unreadable(place, reason) for place, reason in batch.problems]
+        failed += map(Unreadable._make, batch.problems)
         names += batch.names
         outputs.append(model.apply(batch.x))
     return Predictions(model, names, np.concatenate(outputs), failed, messages)

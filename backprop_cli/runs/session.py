@@ -1,4 +1,4 @@
-"""A run from start or resume to its end: training's events on their way to the user, kept in the run's folder."""
+"""A run from start or resume to its end: the events of training, saved in the run's folder before they are yielded."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Session:
             self.history["seconds"] = round(self.history["seconds"] + time.perf_counter() - started, 3)
             if self.status != "running":
                 self.folder.write_record(self.record())
-            else:  # an error is on its way out, and is what the user should hear of
+            else:  # an error is being raised, and is what the user should see
                 self.status = "failed"
                 with contextlib.suppress(OSError):
                     self.folder.write_record(self.record())
