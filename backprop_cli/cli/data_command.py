@@ -104,7 +104,7 @@ def show(
     suffix = output.suffix.lower() if output else ""
     if output and suffix not in (".png", ".csv"):
         raise UsageError(f"{output}: the name must end in .png or .csv")
-    if suffix == ".png" and not source.image:
+    if suffix == ".png" and not source.spec.image:
         raise UsageError(f"{name} has no images; use -o FILE.csv for a table")
     found = choose_examples(source, split, cache(), label, start, count)
     if output:
@@ -113,7 +113,7 @@ def show(
         console.result(text, {"path": str(output), "examples": len(found.rows)}, quiet=str(output))
         return
     text = "" if console.json else found.to_text(shutil.get_terminal_size().columns, shows_shades(sys.stdout))
-    styled = bool(source.image)
+    styled = bool(source.spec.image)
     console.result(text, {"name": name, "split": split, "examples": found.to_list()}, quiet=text, styled=styled)
 
 
@@ -126,5 +126,5 @@ def _load(name: str, cache: Cache, console: Console, word: str) -> None:
     place = f"in {folder}" if folder else "generated"
     text = f"{name} is {word}: {len(pool):,} training and {len(test):,} test examples, {place}"
     path = folder and str(folder)
-    data = {"name": name, "path": path, "train": len(pool), "test": len(test), "sha256": dict(source.sha256)}
+    data = {"name": name, "path": path, "train": len(pool), "test": len(test), "sha256": dict(source.spec.sha256)}
     console.result(text, data, quiet=path or name)

@@ -51,8 +51,7 @@ class Dataset:
 
     def x(self, inputs: Inputs, dtype: Any) -> Inputs:
         """Return the inputs of examples (n, n_0) as a network is fed them: scaled, and of the given dtype."""
-        x: Inputs = inputs * np.asarray(self.scale, dtype)
-        return x
+        return inputs * np.asarray(self.scale, dtype)
 
     def split(self, name: str) -> Split:
         """Return the split called train, val or test."""
@@ -98,38 +97,3 @@ class Source(Protocol):
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the pool and the test split. Raises DataError if they are not available."""
-
-    @property
-    def inputs(self) -> int:
-        """Numbers in an example."""
-        return self.spec.inputs
-
-    @property
-    def classes(self) -> int:
-        """The number of classes; 0 in regression."""
-        return self.spec.classes
-
-    @property
-    def image(self) -> tuple[int, int] | None:
-        """The (height, width) of the images that the inputs are, if they are."""
-        return self.spec.image
-
-    @property
-    def scale(self) -> float:
-        """A network is fed inputs · scale."""
-        return self.spec.scale
-
-    @property
-    def validation(self) -> int:
-        """Examples to validate on by default."""
-        return self.spec.validation
-
-    @property
-    def test(self) -> int:
-        """Examples to test on."""
-        return self.spec.test
-
-    @property
-    def sha256(self) -> Mapping[str, str]:
-        """The digests of the files."""
-        return self.spec.sha256

@@ -10,7 +10,6 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -27,22 +26,18 @@ N_TEST = 300
 class Digits(Source):
     """1,497 images for training and validation (300 by default), and 300 for testing."""
 
-    name: ClassVar[str] = "digits"
-    origin: ClassVar[str] = "embedded"
-
-    @property
-    def spec(self) -> DataSpec:
-        """Images of 8 x 8 pixels."""
-        return DataSpec(
-            inputs=64,
-            classes=10,
-            pool=1_497,
-            validation=300,
-            test=N_TEST,
-            image=(8, 8),
-            scale=1 / 16,
-            sha256={FILE.name: SHA256},
-        )
+    name = "digits"
+    origin = "embedded"
+    spec = DataSpec(
+        inputs=64,
+        classes=10,
+        pool=1_497,
+        validation=300,
+        test=N_TEST,
+        image=(8, 8),
+        scale=1 / 16,
+        sha256={FILE.name: SHA256},
+    )
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the images, 64 pixels of 0 to 16."""

@@ -8,15 +8,15 @@ import re
 import stat
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.dataset import Inputs, Source
+from backprop_cli.data.dataset import DataSpec, Inputs, Source
 from backprop_cli.data.images import PREPROCESSORS, read_image
 from backprop_cli.errors import UnreadableError
 
@@ -52,8 +52,11 @@ def read_inputs(name: str, source: Source, dtype: str) -> InputBatch:
 
     Raises UnreadableError if it has none, OSError if it cannot be read, BackpropError without Pillow.
     """
-    if name == STDIN:
-        return _read_csv(sys.stdin, "stdin", source, dtype)
+    found = _read_csv(sys.stdin, "stdin", source.spec) if name == STDIN else _read_file(name, source)
+    return replace(found, x=_scaled(found.x, source, dtype))
+
+
+def _read_file(name: str, source: Source) -> InputBatch:
     path = Path(name)
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
@@ -62,24 +65,24 @@ def read_inputs(name: str, source: Source, dtype: str) -> InputBatch:
         raise UnreadableError("not a regular file; CSV rows can be piped to -")
     kind = path.suffix.lower()
     if kind == ".npy":
-        x = scale_inputs(_read_npy(path, source), source, dtype)
+        x = _read_npy(path, source.spec)
         return InputBatch(x, [name] if len(x) == 1 else [f"{name}[{row}]" for row in range(len(x))])
     if kind == ".csv":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            return _read_csv(file, name, source, dtype)
+            return _read_csv(file, name, source.spec)
     if kind == ".npz":
         raise UnreadableError("an archive of several arrays; save a single array as .npy with np.save")
     if source.name not in PREPROCESSORS:
-        raise UnreadableError(f"{source.name} has no images; save {_numbers(source)} as .csv or .npy")
-    return InputBatch(scale_inputs(read_image(path, PREPROCESSORS[source.name])[None], source, dtype), [name])
+        raise UnreadableError(f"{source.name} has no images; save {_numbers(source.spec)} as .csv or .npy")
+    return InputBatch(read_image(path, PREPROCESSORS[source.name])[None], [name])
 
 
-def _read_npy(path: Path, source: Source) -> Inputs:
+def _read_npy(path: Path, spec: DataSpec) -> Inputs:
     """Return the array in a .npy file as (n, n_in)."""
     values = _read_array(path)
-    shapes = [(source.inputs,), *([source.image] if source.image else []), *([()] if source.inputs == 1 else [])]
+    shapes = [(spec.inputs,), *([spec.image] if spec.image else []), *([()] if spec.inputs == 1 else [])]
     if values.shape in shapes or values.shape[1:] in shapes:
-        return values.reshape(-1, source.inputs)
+        return values.reshape(-1, spec.inputs)
     one, several = (" or ".join(map(str, found)) for found in (shapes, [("n", *shape) for shape in shapes]))
     raise UnreadableError(
         f"an array of shape {values.shape}; expected {several}, or for one example {one}".replace("'n'", "n")
@@ -125,31 +128,28 @@ def _check_size(size: int) -> None:
         raise UnreadableError(f"more than {MAX_BYTES >> 30} GB of numbers; split it into several files")
 
 
-def _read_csv(file: TextIO, name: str, source: Source, dtype: str) -> InputBatch:
+def _read_csv(file: TextIO, name: str, spec: DataSpec) -> InputBatch:
     """Return the rows of CSV, each named by its line; a first row without any number is a header."""
     values, names, problems = array("d"), [], []
     reader = csv.reader(_lines(file))
-    first = True
+    rows = (cells for cells in reader if any(cell.strip() for cell in cells))
     try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
+        for k, cells in enumerate(rows):
+            numbers = [float(cell) if _NUMBER.fullmatch(cell) else math.nan for cell in cells]
+            if k == 0 and not any(_NUMBER.fullmatch(cell) for cell in cells):
                 continue
-            numbers = [_number(cell) for cell in cells]
-            place, header, first = f"{name}:{reader.line_num}", first, False
-            if header and all(number is None for number in numbers):
-                continue
-            row = [number for number in numbers if number is not None and math.isfinite(number)]
-            if len(row) == len(numbers) == source.inputs:
-                values.extend(row)
+            place = f"{name}:{reader.line_num}"
+            if len(cells) == spec.inputs and all(map(math.isfinite, numbers)):
+                values.extend(numbers)
                 names.append(place)
                 _check_size(len(values) * values.itemsize)
             else:
-                problems.append((place, _problem(cells, numbers, source)))
+                problems.append((place, _problem(cells, numbers, spec)))
     except csv.Error as error:
         raise UnreadableError(f"not CSV: {error}") from error
     if not names and not problems:
-        raise UnreadableError(f"empty; expected rows of {_numbers(source)}")
-    return InputBatch(scale_inputs(np.array(values).reshape(-1, source.inputs), source, dtype), names, problems)
+        raise UnreadableError(f"empty; expected rows of {_numbers(spec)}")
+    return InputBatch(np.array(values).reshape(-1, spec.inputs), names, problems)
 
 
 def _lines(file: TextIO) -> Iterator[str]:
@@ -159,25 +159,21 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _number(cell: str) -> float | None:
-    return float(cell) if _NUMBER.fullmatch(cell) else None
-
-
-def _problem(cells: list[str], numbers: Iterable[float | None], source: Source) -> str:
+def _problem(cells: list[str], numbers: list[float], spec: DataSpec) -> str:
     """Return why a row is not an example."""
     for cell, number in zip(cells, numbers, strict=True):
-        if number is None or not math.isfinite(number):
+        if not math.isfinite(number):
             return f"{cell.strip()[:20]!r} is not a finite number"
-    label = "; if one of them is the label, leave that column out" if len(cells) == source.inputs + 1 else ""
-    return f"a row of {len(cells)}, expected {_numbers(source)}{label}"
+    label = "; if one of them is the label, leave that column out" if len(cells) == spec.inputs + 1 else ""
+    return f"a row of {len(cells)}, expected {_numbers(spec)}{label}"
 
 
-def _numbers(source: Source) -> str:
-    pixels = f" ({source.image[0]} x {source.image[1]} pixels)" if source.image else ""
-    return f"{source.inputs} number{'s' if source.inputs != 1 else ''}{pixels}"
+def _numbers(spec: DataSpec) -> str:
+    pixels = f" ({spec.image[0]} x {spec.image[1]} pixels)" if spec.image else ""
+    return f"{spec.inputs} number{'s' if spec.inputs != 1 else ''}{pixels}"
 
 
-def scale_inputs(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs:
+def _scaled(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs:
     """Return values (n, n_in) as inputs of a network: pixels are scaled, values that are scaled already are not.
 
     Bytes are pixels. Other numbers are pixels if any of them is above 1, as arrays and CSV files often have them as
@@ -188,7 +184,7 @@ def scale_inputs(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs
     low, high = (float(extreme(x)) if x.size else 0.0 for extreme in (np.min, np.max))
     if not math.isfinite(low) or not math.isfinite(high):
         raise UnreadableError(f"some of its numbers are not finite in {dtype}")
-    most = 1 / source.scale
+    most = 1 / source.spec.scale
     if most == 1:
         return x
     if low < 0 or high > most:
@@ -196,5 +192,5 @@ def scale_inputs(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs
             f"numbers from {low:g} to {high:g}; {source.name} has pixels from 0 to {most:g}, or scaled, from 0 to 1"
         )
     if values.dtype == np.uint8 or high > 1:
-        x *= source.scale
+        x *= source.spec.scale
     return x

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from backprop_cli.data.cache import Cache, RemoteFile
 from backprop_cli.data.dataset import DataSpec, Source, Split
@@ -49,22 +48,18 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 class Mnist(Source):
     """60,000 images for training and validation (10,000 by default), and 10,000 for testing."""
 
-    name: ClassVar[str] = "mnist"
-    origin: ClassVar[str] = "cache"
-
-    @property
-    def spec(self) -> DataSpec:
-        """Images of 28 x 28 pixels."""
-        return DataSpec(
-            inputs=784,
-            classes=10,
-            pool=60_000,
-            validation=10_000,
-            test=10_000,
-            image=(28, 28),
-            scale=1 / 255,
-            sha256={file.unpacked_name: file.unpacked_sha256 for file in FILES},
-        )
+    name = "mnist"
+    origin = "cache"
+    spec = DataSpec(
+        inputs=784,
+        classes=10,
+        pool=60_000,
+        validation=10_000,
+        test=10_000,
+        image=(28, 28),
+        scale=1 / 255,
+        sha256={file.unpacked_name: file.unpacked_sha256 for file in FILES},
+    )
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the training and the test images, 784 pixels each, 0 (paper) to 255 (ink)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from backprop_cli.data import synthetic
 from backprop_cli.data.cache import Cache
@@ -38,14 +39,12 @@ def get_dataset(name: str) -> Source:
     """Return a data set with its default options. Raises UsageError if it is unknown or has options without default."""
     if name not in DATASETS:
         raise UsageError(f"there is no data set '{name}'; choose one of: {', '.join(DATASETS)}")
-    source: type = DATASETS[name]
-    missing = dataclasses.MISSING
-    required = [f for f in dataclasses.fields(source) if f.default is missing and f.default_factory is missing]
+    source: Any = DATASETS[name]
+    required = [f"{f.name}: …" for f in dataclasses.fields(source) if f.default is dataclasses.MISSING]
     if required:
-        options = ", ".join(f"{f.name}: …" for f in required)
+        options = ", ".join(required)
         raise UsageError(f"data set '{name}' needs options; set them in a config: dataset: {{name: {name}, {options}}}")
-    found: Source = source()
-    return found
+    return source()
 
 
 def data_folder(source: Source, cache: Cache) -> Path | None:

@@ -23,7 +23,7 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
     layers = " + ".join(f"{count:,}" for count in per_layer)
     comments = [
         f"# parameters: {sum(per_layer):,}" + (f" = {layers}" if len(per_layer) > 1 else ""),
-        f"# examples:   {n_train(e):,} training, {e.validation:,} validation, {e.dataset.test:,} test",
+        f"# examples:   {n_train(e):,} training, {e.validation:,} validation, {e.data.test:,} test",
         f"# steps:      {steps:,} per epoch (batch size {batch:,}), {steps * e.epochs:,} in total",
         f"# threads:    {threads}",
     ]

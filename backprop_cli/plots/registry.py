@@ -64,15 +64,15 @@ def plan_plots(
 
 
 def _not_low_dimensional(run: Run) -> str | None:
-    source = run.config.dataset
-    if (source.inputs, source.classes > 0) in ((2, True), (1, False)):
+    data = run.config.data
+    if (data.inputs, data.classes > 0) in ((2, True), (1, False)):
         return None
-    return f"{source.name} is neither a 2-D classification nor a 1-D regression data set"
+    return f"{run.config.dataset.name} is neither a 2-D classification nor a 1-D regression data set"
 
 
 def _plot_function(run: Run, split: str) -> PlotResult:
     train = run.data.train
-    if not run.config.dataset.classes:
+    if not run.config.data.classes:
         figure = draw_fit(train.inputs, train.targets, run.outputs)
         words = "The function computed by the network, and the training examples"
     else:
@@ -82,7 +82,7 @@ def _plot_function(run: Run, split: str) -> PlotResult:
 
 
 def _no_classes(run: Run) -> str | None:
-    return None if run.config.dataset.classes else "regression task: there is no confusion matrix"
+    return None if run.config.data.classes else "regression task: there is no confusion matrix"
 
 
 def _plot_confusion(run: Run, split: str) -> PlotResult:
@@ -100,8 +100,7 @@ def _plot_confusion(run: Run, split: str) -> PlotResult:
 
 
 def _no_images(run: Run) -> str | None:
-    source = run.config.dataset
-    return None if source.image else f"the inputs of {source.name} are not images"
+    return None if run.config.data.image else f"the inputs of {run.config.dataset.name} are not images"
 
 
 def worst_mistakes(scores: Array, labels: Array) -> Array:
@@ -148,7 +147,7 @@ def _plot_weights(run: Run, split: str) -> PlotResult:
 
 
 def _image_shape(run: Run) -> tuple[int, int]:
-    shape = run.config.dataset.image
+    shape = run.config.data.image
     assert shape is not None, "a plot of images is available only for images"
     return shape
 

@@ -146,12 +146,12 @@ class Predictions:
 def predict_array(model: Model, x: Array) -> Predictions:
     """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
     x = np.asarray(x)
-    source = model.experiment.dataset
-    if x.shape in ((source.inputs,), source.image):  # a single example
+    data = model.experiment.data
+    if x.shape in ((data.inputs,), data.image):  # a single example
         x = x[None]
-    if x.shape[1:] not in ((source.inputs,), source.image):
-        raise UsageError(f"an array of shape {x.shape}; expected (n, {source.inputs})")
-    outputs = model.outputs(x.reshape(len(x), source.inputs))
+    if x.shape[1:] not in ((data.inputs,), data.image):
+        raise UsageError(f"an array of shape {x.shape}; expected (n, {data.inputs})")
+    outputs = model.outputs(x.reshape(len(x), data.inputs))
     return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs)
 
 

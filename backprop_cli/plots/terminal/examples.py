@@ -38,12 +38,12 @@ class Examples:
     @property
     def header(self) -> list[str]:
         """The columns of the table without the first: x1, x2, … and label, or y1, y2, …."""
-        targets = ["label"] if self.source.classes else _names("y", self.split.targets)
+        targets = ["label"] if self.source.spec.classes else _names("y", self.split.targets)
         return [*_names("x", self.split.inputs), *targets]
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the examples as plain data: their number in the split, inputs, and label or values."""
-        name = "label" if self.source.classes else "values"
+        name = "label" if self.source.spec.classes else "values"
         inputs, targets = (part[self.rows].tolist() for part in (self.split.inputs, self.split.targets))
         return [
             {"example": int(row), "inputs": x, name: y} for row, x, y in zip(self.rows, inputs, targets, strict=True)
@@ -51,7 +51,7 @@ class Examples:
 
     def table(self) -> list[list[float]]:
         """Return the inputs, as the data set has them, and the targets of each example."""
-        return [[*x["inputs"], *([x["label"]] if self.source.classes else x["values"])] for x in self.to_list()]
+        return [[*x["inputs"], *([x["label"]] if self.source.spec.classes else x["values"])] for x in self.to_list()]
 
     def to_csv(self) -> str:
         """Return the header and the table as CSV."""
@@ -65,14 +65,14 @@ class Examples:
 
     def to_text(self, width: int, shades: bool) -> str:
         """Return the images as text of at most `width` columns, with or without shades of grey; others as a table."""
-        if self.source.image:
+        if self.source.spec.image:
             return as_text(self._images(), self._captions(), width, shades)
         rows = [(k, *(f"{number:.4g}" for number in row)) for k, row in zip(self.rows, self.table(), strict=True)]
         return table(("example", *self.header), rows, left=0)
 
     def _images(self) -> Images:
-        assert self.source.image is not None
-        return np.multiply(self.split.inputs[self.rows].reshape(-1, *self.source.image), self.source.scale)
+        assert self.source.spec.image is not None
+        return np.multiply(self.split.inputs[self.rows].reshape(-1, *self.source.spec.image), self.source.spec.scale)
 
     def _captions(self) -> list[str]:
         return [f"{row}: {label}" for row, label in zip(self.rows, self.split.targets[self.rows], strict=True)]
@@ -83,11 +83,12 @@ def choose_examples(source: Source, split: str, cache: Cache, label: int | None,
 
     With `label`, only examples of that class. Raises UsageError if there are none.
     """
-    if label is not None and label >= source.classes:
-        classes = f"has classes 0 to {source.classes - 1}" if source.classes else "is a regression data set"
+    spec = source.spec
+    if label is not None and label >= spec.classes:
+        classes = f"has classes 0 to {spec.classes - 1}" if spec.classes else "is a regression data set"
         raise UsageError(f"--class {label}: {source.name} {classes}")
     pool, test = source.load(cache)
-    n_train = len(pool) - source.validation
+    n_train = len(pool) - spec.validation
     examples = {"train": pool[:n_train], "val": pool[n_train:], "test": test}[split]
     rows = np.arange(len(examples)) if label is None else np.flatnonzero(examples.targets == label)
     rows = rows[rows >= start][:count]
