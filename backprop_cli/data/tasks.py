@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,42 +16,8 @@ Targets = npt.NDArray[Any]
 Outputs = npt.NDArray[np.floating[Any]]
 """The outputs of a network, or what they should be, (n, n_L)."""
 
-
 Encoder = Callable[[Targets, Outputs], object]
 """(targets, y): write what a network should output for the targets into y."""
-
-
-class Task(Protocol):
-    """How targets become desired outputs, and how outputs are evaluated.
-
-    `metric_names` are the metrics besides the cost; `monitor` is the one that the best epoch is chosen by.
-    """
-
-    metric_names: ClassVar[tuple[str, ...]]
-    monitor: ClassVar[str]
-
-    @property
-    def classes(self) -> int:
-        """The number of classes; 0 in regression."""
-
-    @property
-    def outputs(self) -> int:
-        """The number of outputs that a network needs."""
-
-    def encode(self, targets: Targets, dtype: Any) -> Outputs:
-        """Return y (n, outputs)."""
-
-    def encoder(self, dtype: Any) -> Encoder:
-        """Return what writes y (n, outputs), of that dtype, into an array: the fast form of `encode`."""
-
-    def predict(self, outputs: Outputs) -> npt.NDArray[Any]:
-        """Return the predicted targets: labels (n,), or values (n, k)."""
-
-    def measure(self, outputs: Outputs, targets: Targets) -> float:
-        """Return a number for these examples that can be summed over the parts of a split."""
-
-    def metrics(self, total: float, targets: Targets) -> dict[str, float]:
-        """Return the metrics of a whole split by name, given the sum of `measure` over its parts."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +31,7 @@ class Encoding:
     def scores(self, outputs: Outputs, classes: int) -> Outputs:
         """Return a score for each class, (n, classes), higher being more likely: 1 - ‖a - c‖ for the code c."""
         codes = codes_of(self, classes, "float64")  # in float32, large outputs would be equally far from all codes
-        scores: Outputs = 1 - np.linalg.norm(outputs[:, None, :] - codes, axis=-1)
-        return scores
+        return 1 - np.linalg.norm(outputs[:, None, :] - codes, axis=-1)
 
 
 class OneHot(Encoding):
@@ -103,7 +68,10 @@ def codes_of(encoding: Encoding, classes: int, dtype: Any) -> Outputs:
 
 @dataclass(frozen=True)
 class Classification:
-    """Each example belongs to one of `classes`."""
+    """Each example belongs to one of `classes`.
+
+    `metric_names` are the metrics besides the cost; `monitor` is the one that the best epoch is chosen by.
+    """
 
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
     monitor: ClassVar[str] = "accuracy"
@@ -120,11 +88,11 @@ class Classification:
         return codes_of(self.encoding, self.classes, dtype)
 
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
-        """Return the code of each label (n,), as y (n, outputs)."""
+        """Return what a network should output: the code of each label (n,), as y (n, outputs)."""
         return self.codes(dtype).take(targets, axis=0)
 
     def encoder(self, dtype: Any) -> Encoder:
-        """Return what writes the codes of labels (n,)."""
+        """Return what writes the codes of labels into an array of that dtype: the fast form of `encode`."""
         take = self.codes(dtype).take
         return lambda targets, y: take(targets, 0, y, "clip")  # the default mode copies y
 
@@ -137,11 +105,11 @@ class Classification:
         return np.argmax(self.scores(outputs), axis=-1)
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
-        """Return the number of correct predictions."""
+        """Return the number of correct predictions, which can be summed over the parts of a split."""
         return float(np.count_nonzero(self.predict(outputs) == targets))
 
     def metrics(self, total: float, targets: Targets) -> dict[str, float]:
-        """Return the accuracy, the fraction of correct predictions."""
+        """Return the accuracy of a whole split, given the sum of `measure` over its parts."""
         return {"accuracy": total / len(targets)}
 
 
@@ -178,3 +146,7 @@ class Regression:
         spread = float(np.sum(np.square(targets - targets.mean(axis=0, dtype=np.float64))))
         r2 = {"r2": 1 - total / spread} if spread > 0 else {}
         return {"rmse": (total / targets.size) ** 0.5, **r2}
+
+
+Task = Classification | Regression
+"""How targets become desired outputs, and how outputs are evaluated."""
