@@ -82,14 +82,11 @@ class Cache:
 
         In a folder without locks nobody waits; a file may be downloaded twice, but is always put in place complete.
         """
-
-        def wait() -> None:
-            self.log(f"waiting for another process that downloads {file.name}")
-
+        waiting = f"waiting for another process that downloads {file.name}"
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(hold_lock(folder / f".{file.name}.lock", wait))
+                stack.enter_context(hold_lock(folder / f".{file.name}.lock", lambda: self.log(waiting)))
                 remove_temporaries(folder, f"{file.unpacked_name}*")
             yield
 

@@ -8,9 +8,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urljoin
 
 import requests
@@ -42,20 +41,18 @@ class _TryAgain(DownloadError):
 
 def download(url: str, size: int, sha256: str) -> bytes:
     """Return the file at url, which must have this size and SHA-256. Raises DownloadError, whatever goes wrong."""
-    with _deadline(LIMIT) as connections, _Session(connections) as session:
-        try:
-            for pause in PAUSES:
-                try:
-                    return _attempt(session, url, size, sha256)
-                except _TryAgain:
-                    if connections.expired:
-                        raise
-                    time.sleep(pause)
-            return _attempt(session, url, size, sha256)
-        except DownloadError as error:
-            if connections.expired:
-                raise DownloadError(f"not complete after {LIMIT / 60:g} minutes") from error
-            raise
+    with _Deadline(LIMIT) as deadline, _Session(deadline) as session:
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                return _attempt(session, url, size, sha256)
+            except DownloadError as error:
+                pause = next(pauses, None)
+                if deadline.expired:
+                    raise DownloadError(f"not complete after {LIMIT / 60:g} minutes") from error
+                if pause is None or not isinstance(error, _TryAgain):
+                    raise
+                time.sleep(pause)
 
 
 def without_password(text: str) -> str:
@@ -110,70 +107,63 @@ def _reason(error: BaseException) -> str:
     return without_password(text)[:300]
 
 
-class _Connections:
-    """The connections of a download, which a timer shuts down, whatever is being read from them."""
+class _Deadline:
+    """Shuts down the connections that are added in its context after so many seconds, whatever is being read."""
 
     expired = False
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        for connection in self._sockets:
+            connection.close()
 
     def add(self, connection: socket.socket) -> None:
         self._sockets.append(connection.dup())  # TLS takes over the original
         if self.expired:
-            self.shut_down()
+            self._expire()
 
-    def shut_down(self) -> None:
+    def _expire(self) -> None:
         self.expired = True
         for connection in self._sockets:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        for connection in self._sockets:
-            connection.close()
-
-
-@contextlib.contextmanager
-def _deadline(seconds: float) -> Iterator[_Connections]:
-    """Shut down the connections added in this context after so many seconds."""
-    connections = _Connections()
-    timer = threading.Timer(seconds, connections.shut_down)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield connections
-    finally:
-        timer.cancel()
-        timer.join()
-        connections.close()
-
 
 class _Session(requests.Session):
-    """Follows no redirect, as `requests` reads the body of each to the end; registers its connections."""
+    """Follows no redirect, as `requests` reads the body of each to the end; adds its connections to the deadline."""
 
-    def __init__(self, connections: _Connections) -> None:
+    def __init__(self, deadline: _Deadline) -> None:
         super().__init__()
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(connections))
+            self.mount(scheme, _Adapter(deadline))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, connections: _Connections) -> None:
+    def __init__(self, deadline: _Deadline) -> None:
         super().__init__()
-        self._connections = connections
+        self._deadline = deadline
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        plain, connections = type(pool).ConnectionCls, self._connections
+        plain, deadline = type(pool).ConnectionCls, self._deadline
 
         class Registered(plain):  # type: ignore[valid-type, misc]  # known at run time only
             def _new_conn(self) -> socket.socket:
                 connection: socket.socket = super()._new_conn()
-                connections.add(connection)
+                deadline.add(connection)
                 return connection
 
         pool.ConnectionCls = Registered
