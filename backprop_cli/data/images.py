@@ -98,13 +98,11 @@ def as_digits(image: Image) -> Pixels:
     32, as by NIST's program (Garris et al. 1994, NISTIR 5469); the black pixels in each block of 4 x 4 are counted
     (Alpaydin and Kaynak 1998).
     """
-    from PIL.Image import Resampling
-
     digit = _upright(_resized(_bold(_cut_out(_ink(image))), 4 * 32))
     width = min(20, max(1, round(32 * digit.width / digit.height)))
     bitmap = np.zeros((32, 32), np.uint8)
     left = (32 - width) // 2
-    bitmap[:, left : left + width] = np.asarray(digit.resize((width, 32), Resampling.BOX)) >= HALF
+    bitmap[:, left : left + width] = np.asarray(digit.resize((width, 32), pillow().Resampling.BOX)) >= HALF
     dots: Pixels = bitmap.reshape(8, 4, 8, 4).sum(axis=(1, 3), dtype=np.uint8)
     return dots.reshape(64)
 
@@ -119,17 +117,16 @@ def _ink(image: Image) -> Image:
     The paper has the median colour of the border, so that dark on light, light on dark and red on blue are the same.
     Raises UnreadableError if the image is blank.
     """
-    from PIL import Image as new
     from PIL import ImageChops, ImageOps
 
     image = ImageOps.exif_transpose(_eight_bits(image))
     layers = [image.convert("RGB")]
     if image.has_transparency_data:
         drawn = image.convert("RGBA")
-        layers = [new.new("RGBA", image.size, under) for under in ("white", "black")]
-        layers = [new.alpha_composite(layer, drawn).convert("RGB") for layer in layers]
+        layers = [pillow().new("RGBA", image.size, under) for under in ("white", "black")]
+        layers = [pillow().alpha_composite(layer, drawn).convert("RGB") for layer in layers]
     for flat in layers:  # on white, or, if it is blank there, on black
-        distances = ImageChops.difference(flat, new.new("RGB", flat.size, _paper(flat))).split()
+        distances = ImageChops.difference(flat, pillow().new("RGB", flat.size, _paper(flat))).split()
         ink = ImageChops.lighter(ImageChops.lighter(distances[0], distances[1]), distances[2])
         strongest = int(np.asarray(ink).max())
         if strongest >= FAINT:
@@ -140,13 +137,11 @@ def _ink(image: Image) -> Image:
 
 def _eight_bits(image: Image) -> Image:
     """Return the image with 8 bits per channel; Pillow would clip larger values to 255."""
-    from PIL import Image as new
-
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.asarray(image, np.float32)
     low, high = values.min(), values.max()
-    return new.fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
+    return pillow().fromarray(((values - low) * (255 / max(high - low, 1))).astype(np.uint8))
 
 
 def _paper(image: Image) -> tuple[int, ...]:
@@ -169,13 +164,12 @@ def _bold(digit: Image) -> Image:
 
     A line of 1 pixel in an image of 500 would be a faint grey in one of 20.
     """
-    from PIL import Image as new
     from PIL import ImageFilter
 
     if _line_width(digit) * 20 / max(digit.size) >= 1.5:
         return digit
     fine = _resized(digit, 80)  # four times the final resolution, so that lines grow by half pixels
-    wider = new.new("L", (fine.width + 16, fine.height + 16))
+    wider = pillow().new("L", (fine.width + 16, fine.height + 16))
     wider.paste(fine, (8, 8))
     for _ in range(4):
         if _line_width(wider) >= 8:
@@ -195,8 +189,6 @@ def _line_width(digit: Image) -> float:
 
 def _upright(digit: Image) -> Image:
     """Return the digit sheared so that the covariance of x and y of its ink is 0."""
-    from PIL.Image import Resampling, Transform
-
     ink = np.asarray(digit, np.float64)
     y, x = np.indices(ink.shape)
     y, x = y - (y * ink).sum() / ink.sum(), x - (x * ink).sum() / ink.sum()
@@ -204,19 +196,18 @@ def _upright(digit: Image) -> Image:
     slant = (y * x * ink).sum() / spread if spread else 0.0
     room = int(abs(slant) * digit.height) + 2  # for ink that leaves the rectangle on either side
     shear = (1, slant, -room - slant * digit.height / 2, 0, 1, 0)
-    width = digit.width + 2 * room
-    sheared = digit.transform((width, digit.height), Transform.AFFINE, shear, Resampling.BICUBIC)
+    size = (digit.width + 2 * room, digit.height)
+    sheared = digit.transform(size, pillow().Transform.AFFINE, shear, pillow().Resampling.BICUBIC)
     return _cut_out(sheared.point([0 if v < FAINT else v for v in range(256)]))
 
 
 def _resized(digit: Image, length: int) -> Image:
     """Return the digit with a longer side of that length, the same aspect ratio, and 255 as its darkest pixel."""
-    from PIL.Image import Resampling
-
     scale = length / max(digit.size)
     width, height = (max(1, round(scale * side)) for side in digit.size)
     # shrunk by averaging, enlarged by interpolation
-    resized = digit.resize((width, height), Resampling.BOX if scale < 1 else Resampling.BICUBIC)
+    resampling = pillow().Resampling.BOX if scale < 1 else pillow().Resampling.BICUBIC
+    resized = digit.resize((width, height), resampling)
     darkest = max(1, int(np.asarray(resized).max()))
     return resized.point([min(255, round(255 * v / darkest)) for v in range(256)])
 
