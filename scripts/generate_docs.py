@@ -17,18 +17,17 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
 
 import click
 import console
 import pictures
 
 from backprop_cli.cli.main import COMMANDS, cli
-from backprop_cli.config.schema import Experiment
+from backprop_cli.config.schema import Experiment, choices_of
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 
 ROOT = Path(__file__).parents[1]
@@ -99,22 +98,6 @@ def pair_table(_: str) -> str:
     for cost, pairs in groupby(OUTPUT_PAIRS, key=lambda pair: pair[0]):
         rows.append(f"| `{cost}` | {', '.join(f'`{output}`' for _, output in pairs)} |")
     return "\n".join(rows) + "\n"
-
-
-def choices_of(key: str) -> dict[str, type]:
-    """Return the dataclasses that a key may hold, by name; by "" if there is only one."""
-    field = Experiment.model_fields[key]
-    found = [*field.metadata, *parts_of(field.annotation)]
-    for part in found:
-        if kinds := getattr(part, "kinds", None) or getattr(part, "registry", None):
-            return kinds
-    return {"": next(part for part in found if dataclasses.is_dataclass(part))}
-
-
-def parts_of(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    for part in get_args(annotation):
-        yield from parts_of(part)
 
 
 def choice_table(key: str) -> str:

@@ -6,17 +6,14 @@ NumPy nor pydantic.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable
-from functools import cache
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
-from backprop_cli.config.choices import alternatives_of, words_of, words_of_options
-from backprop_cli.config.templates import SCHEMA, shipped_files
+from backprop_cli.config.shipped import keys_and_words, templates
 
 Items = list[CompletionItem]
 
@@ -57,20 +54,6 @@ def columns() -> Iterable[str]:
     from backprop_cli.runs.summary import METRICS
 
     return dict.fromkeys(["run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds", *keys_and_words()])
-
-
-@cache
-def keys_and_words() -> dict[str, list[str]]:
-    """Return the keys that the command line can set, and their options as dotted keys, with the words they may hold."""
-    files = shipped_files(SCHEMA)
-    schema = json.loads(files[0].read_text(encoding="utf-8")) if files else {"properties": {}}
-    found: dict[str, list[str]] = {}
-    for key in schema["properties"]:
-        if key != "extends" and key.isascii():
-            found[key] = words_of(alternatives_of(key, schema))
-            options = {} if key == "layers" else words_of_options(key, schema)  # options of a layer are for files only
-            found |= {f"{key}.{option}": words for option, words in options.items()}
-    return found
 
 
 def _key_and_value(known: dict[str, list[str]], incomplete: str) -> Items:

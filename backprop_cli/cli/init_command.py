@@ -9,7 +9,7 @@ import click
 from backprop_cli.cli.completion import complete_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options
-from backprop_cli.config.templates import SCHEMA, templates
+from backprop_cli.config.shipped import SCHEMA, templates
 
 
 @click.command("init", cls=Command, short_help="Write a commented config.")

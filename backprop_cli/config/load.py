@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backprop_cli.config.aliases import ALIASES
 from backprop_cli.config.checks import problems_of, with_defaults
 from backprop_cli.config.messages import message, show
-from backprop_cli.config.reader import Document, Path, read_file, read_text
+from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, options_of
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError
 
@@ -74,12 +73,11 @@ def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
 
 def _merge(base: Document, document: Document) -> None:
     """Replace the keys of the base that the document has too, and add the others."""
-    keys = document.values.keys()
     base.values.update(document.values)
-    base.key_places = {path: place for path, place in base.key_places.items() if path[0] not in keys}
-    base.value_places = {path: place for path, place in base.value_places.items() if path and path[0] not in keys}
-    base.key_places.update(document.key_places)
-    base.value_places.update(document.value_places)
+    for places, more in ((base.key_places, document.key_places), (base.value_places, document.value_places)):
+        for path in [path for path in places if path[:1] and path[0] in document.values]:
+            del places[path]
+        places.update(more)
 
 
 def _resolve_aliases(document: Document, home: str) -> None:

@@ -20,6 +20,9 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
 MAX_DIGITS = 300
 
+ALIASES = {"η": "eta", "λ": "lambda"}
+"""Aliases of keys, for everything that reads a key."""
+
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value: ("optimizer", "mu") or ("layers", 1)."""
 
@@ -56,8 +59,7 @@ def read_file(path: FilePath) -> Document:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        line, column = _end_of(data[: error.start].decode("latin-1"))
         raise ConfigError([f"{name}:{line}:{column}: the file is not UTF-8 text; save it as UTF-8"]) from error
     document = read_text(text, name)
     if document.values is None and not document.problems:
@@ -74,6 +76,11 @@ def read_text(text: str, name: str, place: str | None = None) -> Document:
     return _Builder(name, place).build(text)
 
 
+def _end_of(text: str) -> tuple[int, int]:
+    """Return the line and the column of what follows the text."""
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
+
+
 class _Builder:
     """Builds a Document from the parser's events, without recursion."""
 
@@ -84,9 +91,7 @@ class _Builder:
 
     def build(self, text: str) -> Document:
         if control := _CONTROL.search(text):
-            before = text[: control.start()]
-            line, column = before.count("\n") + 1, control.start() - (before.rfind("\n") + 1) + 1
-            self._problem(line, column, f"invalid control character U+{ord(control.group()):04X}")
+            self._problem(*_end_of(text[: control.start()]), f"invalid control character U+{ord(control.group()):04X}")
             return self._document
         try:
             for event in yaml.parse(text, Loader=_Loader):

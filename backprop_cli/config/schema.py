@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
-from backprop_cli.config.aliases import ALIASES
 from backprop_cli.config.options import OneOf, OptionsOf
+from backprop_cli.config.reader import ALIASES
 from backprop_cli.config.types import Amount, BatchSize, Lambda, Layer, Layers, Probability, Strengths, Threads
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
@@ -224,15 +224,10 @@ def json_schema() -> dict[str, Any]:
     schema = Experiment.model_json_schema(by_alias=True)
     extends = {"type": "string", "description": "Path of a config whose keys are the defaults of this one."}
     aliases = {symbol: schema["properties"][key] for symbol, key in ALIASES.items()}
-    properties = {"extends": extends, **schema["properties"], **aliases}
-    required = {"anyOf": [{"required": ["extends"]}, {"required": schema.pop("required")}]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "backprop experiment",
-        "properties": properties,
-        **required,
-    }
+    schema["title"] = "backprop experiment"
+    schema["properties"] = {"extends": extends, **schema["properties"], **aliases}
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def schema_text() -> str:

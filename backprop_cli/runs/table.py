@@ -194,7 +194,7 @@ def where(runs: Sequence[RunSummary], conditions: Sequence[str]) -> list[RunSumm
 
 
 def _condition(text: str, runs: Sequence[RunSummary]) -> tuple[str, Any]:
-    from backprop_cli.config.aliases import ALIASES as KEY_ALIASES
+    from backprop_cli.config.reader import ALIASES as KEY_ALIASES
     from backprop_cli.config.reader import read_text
 
     name, equals, value = text.partition("=")
