@@ -37,7 +37,6 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _monitor,
         _options,
         _without_effect,
-        _augment,
         _line_search,
         _memory,
     )
@@ -47,19 +46,14 @@ def problems_of(experiment: Experiment) -> list[Problem]:
 def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
     name, data, last = e.dataset.name, e.data, len(e.layers) - 1
     if e.sizes[0] != data.inputs:
-        yield (
-            ("layers", 0),
-            f"layers: the first layer has {e.sizes[0]:,} units, but {name} has {data.inputs} "
-            f"input{'s' * (data.inputs != 1)}; write {data.inputs}",
-        )
+        has = f"{data.inputs} input{'s' * (data.inputs != 1)}; write {data.inputs}"
+        yield ("layers", 0), f"layers: the first layer has {e.sizes[0]:,} units, but {name} has {has}"
     if e.sizes[-1] != e.task.outputs:
         has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
         if data.classes and not ENCODINGS[e.encoding].output_per_class:
             has += f", encoded by {e.task.outputs} outputs with 'targets: {e.encoding}'"
-        yield (
-            ("layers", last),
-            f"layers: the last layer has {e.sizes[-1]:,} units, but {name} has {has}; write {e.task.outputs}",
-        )
+        has += f"; write {e.task.outputs}"
+        yield ("layers", last), f"layers: the last layer has {e.sizes[-1]:,} units, but {name} has {has}"
     if e.layers[0].activation or e.layers[0].dropout is not None:
         yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
     if e.layers[-1].dropout is not None:
@@ -69,40 +63,29 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
 def _activations(e: Experiment) -> Iterator[Problem]:
     hidden = ", ".join(name for name, f in ACTIVATIONS.items() if f.hidden)
     if len(e.layers) > 2 and not ACTIVATIONS[e.activation].hidden:
-        yield (
-            ("activation",),
-            f"activation: {e.activation} is for the output layer only; use 'output: {e.activation}', "
-            f"and here one of {hidden}",
-        )
-    for number, layer in enumerate(e.layers[1:-1], start=1):
+        use = f"use 'output: {e.activation}', and here one of {hidden}"
+        yield ("activation",), f"activation: {e.activation} is for the output layer only; {use}"
+    for k, layer in enumerate(e.layers[1:-1], start=1):
         if layer.activation and not ACTIVATIONS[layer.activation].hidden:
-            yield (
-                ("layers", number, "activation"),
-                f"layers[{number}].activation: {layer.activation} is for the output layer only; use one of {hidden}",
-            )
+            problem = f"{layer.activation} is for the output layer only; use one of {hidden}"
+            yield ("layers", k, "activation"), f"layers[{k}].activation: {problem}"
 
 
 def _output_and_cost(e: Experiment) -> Iterator[Problem]:
-    cost, output, name = e.cost, e.activations[-1], e.dataset.name
+    cost, output = e.cost, e.activations[-1]
     if output not in cost.outputs:
-        activations = " or ".join(f"'output: {name}'" for name in cost.outputs)
-        costs = ", ".join(f"'cost: {name}'" for name, other in COSTS.items() if output in other.outputs)
-        yield (
-            ("output",) if e.output else ("cost",),
-            f"cost: {cost.name} cannot be used with {output} outputs; use {activations}"
-            + (f", or {costs}" if costs else ""),
-        )
-    if not e.data.classes and not cost.for_values:
-        yield (
-            ("cost",),
-            f"cost: {cost.name} needs classes, but {name} is a regression data set; "
-            f"use one of {', '.join(name for name, other in COSTS.items() if other.for_values)}",
-        )
-    elif not e.data.classes and ACTIVATIONS[output].sums_to_one:
-        yield (
-            ("output",),
-            f"output: {output} needs classes, but {name} is a regression data set; use 'output: identity'",
-        )
+        use = " or ".join(f"'output: {name}'" for name in cost.outputs)
+        if costs := [f"'cost: {name}'" for name, other in COSTS.items() if output in other.outputs]:
+            use += f", or {', '.join(costs)}"
+        place = "output" if e.output else "cost"
+        yield (place,), f"cost: {cost.name} cannot be used with {output} outputs; use {use}"
+    if not e.data.classes:
+        needs = f"needs classes, but {e.dataset.name} is a regression data set; use"
+        if not cost.for_values:
+            costs = [name for name, other in COSTS.items() if other.for_values]
+            yield ("cost",), f"cost: {cost.name} {needs} one of {', '.join(costs)}"
+        elif ACTIVATIONS[output].sums_to_one:
+            yield ("output",), f"output: {output} {needs} 'output: identity'"
 
 
 def _encoding(e: Experiment) -> Iterator[Problem]:
@@ -113,31 +96,27 @@ def _encoding(e: Experiment) -> Iterator[Problem]:
     if e.sizes[-1] != e.task.outputs:  # reported by _input_output_sizes
         return
     encoding, output = ENCODINGS[e.encoding], e.activations[-1]
-    place = ("targets",) if e.targets else ("layers", len(e.layers) - 1)
+    place: Path = ("targets",) if e.targets else ("layers", len(e.layers) - 1)
     if e.cost.counts_mistakes and not np.isin(encoding.codes(e.data.classes), (0, 1)).all():
-        yield (
-            place,
-            f"targets: {e.cost.name} outputs are 0 or 1, so {encoding.name} targets need exactly two classes; "
-            "use one_hot or binary",
-        )
+        needs = f"{encoding.name} targets need exactly two classes; use one_hot or binary"
+        yield place, f"targets: {e.cost.name} outputs are 0 or 1, so {needs}"
     what = f"{output} outputs" if ACTIVATIONS[output].sums_to_one else e.cost.needs_one_hot
     if what and not encoding.output_per_class:
-        yield (
-            place,
-            f"targets: one output per class is needed for {what}; use {e.data.classes} outputs and 'targets: one_hot'",
-        )
+        use = f"use {e.data.classes} outputs and 'targets: one_hot'"
+        yield place, f"targets: one output per class is needed for {what}; {use}"
 
 
 def _rates(e: Experiment) -> Iterator[Problem]:
     """A number in the file can underflow or overflow in the precision of training."""
     smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
-    for path, value in ((("eta",), e.eta), *((("lambda", name), value) for name, value in e.strengths.items())):
-        if value and not smallest <= value <= largest:
-            yield (
-                path,
-                f"{path[0]}: {value:g} underflows or overflows {e.dtype}; must be between {smallest:.0e} and "
-                f"{largest:.0e}",
-            )
+    rates: dict[Path, float] = {
+        ("eta",): e.eta,
+        **{("lambda", name): strength for name, strength in e.strengths.items()},
+    }
+    for path, value in rates.items():
+        if not smallest <= value <= largest:
+            bounds = f"must be between {smallest:.0e} and {largest:.0e}"
+            yield path, f"{path[0]}: {value:g} underflows or overflows {e.dtype}; {bounds}"
     if e.warmup >= e.epochs:
         yield ("warmup",), f"warmup: must be less than the {e.epochs} epochs of training, not {e.warmup:g}"
 
@@ -146,25 +125,16 @@ def _split_sizes(e: Experiment) -> Iterator[Problem]:
     name, pool = e.dataset.name, e.data.pool
     n_validation, n_train = split_sizes(e)
     if n_validation >= pool:
-        yield (
-            ("validation",),
-            f"validation: {n_validation:,} examples leave none for training; {name} has {pool:,} in all",
-        )
-        return
-    if n_train < 1:
+        has = f"{name} has {pool:,} in all"
+        yield ("validation",), f"validation: {n_validation:,} examples leave none for training; {has}"
+    elif n_train < 1:
         yield ("train_size",), f"train_size: {e.train_size} leaves no training examples"
     elif n_train > pool - n_validation:
-        yield (
-            ("train_size",),
-            f"train_size: {n_train:,} examples, but {name} has {pool:,}, of which {n_validation:,} are for "
-            f"validation; write at most {pool - n_validation}",
-        )
+        has = f"{name} has {pool:,}, of which {n_validation:,} are for validation; write at most {pool - n_validation}"
+        yield ("train_size",), f"train_size: {n_train:,} examples, but {has}"
     elif isinstance(e.batch_size, int) and "batch_size" in e.model_fields_set and e.batch_size > n_train:
-        yield (
-            ("batch_size",),
-            f"batch_size: {e.batch_size:,} is more than the {n_train:,} training examples; write at most {n_train}, "
-            "or full",
-        )
+        use = f"write at most {n_train}, or full"
+        yield ("batch_size",), f"batch_size: {e.batch_size:,} is more than the {n_train:,} training examples; {use}"
 
 
 def _validation(e: Experiment) -> Iterator[Problem]:
@@ -177,14 +147,12 @@ def _validation(e: Experiment) -> Iterator[Problem]:
 
 def _monitor(e: Experiment) -> Iterator[Problem]:
     key, alias = e.monitor, e.early_stopping.monitor if e.early_stopping else None
+    path = ("early_stopping", "monitor")
     if key and alias and key != alias:
-        yield (
-            ("early_stopping", "monitor"),
-            f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two",
-        )
-    for name, path in ((key, ("monitor",)), (alias, ("early_stopping", "monitor"))):
+        yield path, f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two"
+    for name, place in ((key, path[1:]), (alias, path)):
         if name not in (None, "cost", *e.task.metric_names):
-            yield path, f"{'.'.join(path)}: {e.dataset.name} is a regression data set without {name}; use 'cost'"
+            yield place, f"{'.'.join(place)}: {e.dataset.name} is a regression data set without {name}; use 'cost'"
 
 
 def _options(e: Experiment) -> Iterator[Problem]:
@@ -206,15 +174,12 @@ def _without_effect(e: Experiment) -> Iterator[Problem]:
         yield ("penalty",), f"penalty: {e.penalty} has no strength in 'lambda', which sets {names}; remove this key"
     if e.augment and not (e.augment.shift or e.augment.rotation or e.augment.elastic):
         yield ("augment",), "augment: changes nothing; set shift, rotation or elastic"
+    if e.augment and e.data.image is None:
+        yield ("augment",), f"augment: needs images, but the examples of {e.dataset.name} are not images"
     if e.optimizer.full_batch:
         for key, used in (("schedule", e.schedule != Constant()), ("warmup", e.warmup)):
             if used:
                 yield (key,), f"{key}: has no effect on {e.optimizer.name}, which adapts its step size; remove this key"
-
-
-def _augment(e: Experiment) -> Iterator[Problem]:
-    if e.augment and e.data.image is None:
-        yield ("augment",), f"augment: needs images, but the examples of {e.dataset.name} are not images"
 
 
 def _line_search(e: Experiment) -> Iterator[Problem]:
@@ -228,27 +193,23 @@ def _line_search(e: Experiment) -> Iterator[Problem]:
 
 
 def _memory(e: Experiment) -> Iterator[Problem]:
+    available = _physical_memory()
+    if not available:
+        return
     parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes))
-    item = np.dtype(e.dtype).itemsize
     kept = sum(array.size for array in e.optimizer.init(np.zeros(1)).values())
     copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
     batch = e.batch_size if isinstance(e.batch_size, int) else 2000
-    examples = 8 * e.data.inputs * (e.data.pool + e.data.test)
-    needed = item * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
-    available = _physical_memory()
-    if available and needed > available:
+    network = np.dtype(e.dtype).itemsize * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
+    needed = network + 8 * e.data.inputs * (e.data.pool + e.data.test)
+    has = f"but this machine has {available / 2**30:,.1f}"
+    if network > available:
         widest = max(range(1, len(e.sizes)), key=lambda i: e.sizes[i])
-        yield (
-            ("layers", widest),
-            f"layers: training {parameters:,} parameters needs about {needed / 2**30:,.1f} GiB, but this machine "
-            f"has {available / 2**30:,.1f}; make the layer of {e.sizes[widest]:,} units smaller",
-        )
-    elif available and needed + examples > available:
-        yield (
-            ("dataset",),
-            f"dataset: training on {e.data.pool:,} examples needs about {(needed + examples) / 2**30:,.1f} GiB, but "
-            f"this machine has {available / 2**30:,.1f}; use fewer examples",
-        )
+        what = f"training {parameters:,} parameters needs about {network / 2**30:,.1f} GiB"
+        yield ("layers", widest), f"layers: {what}, {has}; make the layer of {e.sizes[widest]:,} units smaller"
+    elif needed > available:
+        what = f"training on {e.data.pool:,} examples needs about {needed / 2**30:,.1f} GiB"
+        yield ("dataset",), f"dataset: {what}, {has}; use fewer examples"
 
 
 def split_sizes(e: Experiment) -> tuple[int, int]:

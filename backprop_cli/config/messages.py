@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -20,51 +21,45 @@ _MESSAGES = {
     "less_than_equal": "must be at most {le:g}, not {input}",
     "too_short": "must have at least {min_length} entries, not {actual_length}",
     "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "form": "{problem}, not {input}",
+    "value_error": "{error}",
 }
+"""By pydantic's type of error, what follows the key."""
 
 _KEYS_ELSEWHERE = {
-    "lr": "eta",
-    "learning_rate": "eta",
-    "alpha": "eta",
-    "loss": "cost",
-    "criterion": "cost",
-    "hidden": "layers",
-    "hidden_layers": "layers",
-    "hidden_layer_sizes": "layers",
-    "sizes": "layers",
-    "data": "dataset",
-    "batch": "batch_size",
-    "mini_batch_size": "batch_size",
-    "max_iter": "epochs",
-    "momentum": "optimizer: {name: momentum, mu: 0.9}",
-    "weight_decay": "lambda",
-    "regularization": "lambda",
-    "l1": "lambda: {l1: …}",
-    "l2": "lambda: {l2: …}",
-    "patience": "early_stopping: {patience: 10}",
-    "scheduler": "schedule",
-    "init": "initializer",
-    "random_state": "seed",
-    "precision": "dtype",
+    "eta": "lr learning_rate alpha",
+    "cost": "loss criterion",
+    "layers": "hidden hidden_layers hidden_layer_sizes sizes",
+    "dataset": "data",
+    "batch_size": "batch mini_batch_size",
+    "epochs": "max_iter",
+    "optimizer: {name: momentum, mu: 0.9}": "momentum",
+    "lambda": "weight_decay regularization",
+    "lambda: {l1: …}": "l1",
+    "lambda: {l2: …}": "l2",
+    "early_stopping: {patience: 10}": "patience",
+    "schedule": "scheduler",
+    "initializer": "init",
+    "seed": "random_state",
+    "dtype": "precision",
 }
+"""What to write here for the keys of other tools."""
+
 _NAMES_ELSEWHERE = {
-    "mse": "quadratic",
-    "l2": "quadratic",
-    "mae": "absolute",
-    "ce": "cross_entropy",
-    "bce": "cross_entropy",
-    "log_loss": "cross_entropy",
-    "logistic": "sigmoid",
-    "linear": "identity",
-    "swish": "silu",
-    "heaviside": "threshold",
-    "argmax": "winner",
-    "gd": "sgd",
-    "kaiming": "he",
-    "glorot": "xavier",
-    "lecun_normal": "scaled",
+    "quadratic": "mse l2",
+    "absolute": "mae",
+    "cross_entropy": "ce bce log_loss",
+    "sigmoid": "logistic",
+    "identity": "linear",
+    "silu": "swish",
+    "threshold": "heaviside",
+    "winner": "argmax",
+    "sgd": "gd",
+    "he": "kaiming",
+    "xavier": "glorot",
+    "scaled": "lecun_normal",
 }
-"""Words of other tools; a name is only suggested where it is valid."""
+"""Our names for those of other tools; one is suggested only where it is valid."""
 
 
 def key_of(path: Path) -> str:
@@ -87,35 +82,23 @@ def message(path: Path, error: Any, known_keys: Sequence[str], owners: Sequence[
     if kind == "extra_forbidden":
         guess = _guess(str(path[-1]), known_keys, {} if path[1:] else _KEYS_ELSEWHERE)
         if not guess and path[1:]:
-            known_here = f"; known here: {', '.join(known_keys)}"
-            guess = f"; it is an option of {', '.join(owners)}" if owners else known_here
+            guess = f"; it is an option of {', '.join(owners)}" if owners else f"; known here: {', '.join(known_keys)}"
         return f"unknown key '{path[-1]}'{guess}"
     if kind in ("unknown_name", "literal_error"):
-        known = context["known"] if "known" in context else _words_of(context["expected"])
+        known = context["known"] if "known" in context else re.findall(r"'(\w+)'", context["expected"])
         name = context.get("name", value)
-        elsewhere = {word: ours for word, ours in _NAMES_ELSEWHERE.items() if ours in known}
+        elsewhere = {ours: theirs for ours, theirs in _NAMES_ELSEWHERE.items() if ours in known}
         guess = _guess(str(name), known, elsewhere)
         return f"{key}: unknown name {show(name)}{guess} (known: {', '.join(known)})"
-    if kind == "nameless":
-        return f"{key}: {error['msg']}"
-    if kind == "form":
-        return f"{key} {error['msg']}, not {show(value)}"
-    if kind == "value_error":
-        return f"{key} {context['error']}"
-    template = _MESSAGES.get(kind)
-    if template is None:
-        return f"{key}: {error['msg']}"
-    return f"{key} {template.format(input=show(value), **context)}"
-
-
-def _words_of(expected: str) -> list[str]:
-    """Return the words in pydantic's "'accuracy' or 'cost'"."""
-    return [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
+    if kind in _MESSAGES:
+        return f"{key} {_MESSAGES[kind].format(input=show(value), problem=error['msg'], **context)}"
+    return f"{key}: {error['msg']}"
 
 
 def _guess(word: str, known: Iterable[str], elsewhere: Mapping[str, str]) -> str:
-    if word.lower() in elsewhere:
-        return f"; use '{elsewhere[word.lower()]}'"
+    for ours, theirs in elsewhere.items():
+        if word.lower() in theirs.split():
+            return f"; use '{ours}'"
     close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.65)
     return f"; did you mean '{close[0]}'?" if close else ""
 

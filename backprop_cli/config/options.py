@@ -22,28 +22,28 @@ JsonSchema = dict[str, Any]
 class Format:
     """Annotates a field that is read, written and described by the methods of a subclass."""
 
-    def read(self, value: Any) -> Any:
+    def _read(self, value: Any) -> Any:
         """Return what a config's value stands for. Raises PydanticCustomError or ValidationError."""
         raise NotImplementedError
 
-    def write(self, value: Any) -> Any:
+    def _write(self, value: Any) -> Any:
         """Return the value as a config has it."""
         return value
 
-    def alternatives(self) -> list[JsonSchema]:
+    def _alternatives(self) -> list[JsonSchema]:
         """Return the JSON Schema of each form that a value may have."""
         raise NotImplementedError
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return a schema that reads and writes; None is valid where the annotated type says so."""
-        write = core_schema.plain_serializer_function_ser_schema(self.write)
-        schema = core_schema.no_info_plain_validator_function(self.read, serialization=write)
+        write = core_schema.plain_serializer_function_ser_schema(self._write)
+        schema = core_schema.no_info_plain_validator_function(self._read, serialization=write)
         return core_schema.nullable_schema(schema) if NoneType in get_args(source) else schema
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the alternatives, and null where None is valid."""
         null = [{"type": "null"}] if schema["type"] == "nullable" else []
-        choices = [*self.alternatives(), *null]
+        choices = [*self._alternatives(), *null]
         return choices[0] if len(choices) == 1 else {"anyOf": choices}
 
 
@@ -53,12 +53,10 @@ class OneOf(Format):
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)
 
-    def read(self, value: Any) -> str:
-        """Return the name."""
+    def _read(self, value: Any) -> str:
         return _known(value, self.names)
 
-    def alternatives(self) -> list[JsonSchema]:
-        """Return the names."""
+    def _alternatives(self) -> list[JsonSchema]:
         return [{"enum": self.names, "type": "string"}]
 
 
@@ -68,8 +66,7 @@ class CountOr(Format):
     def __init__(self, word: str, ge: int, le: int | None = None) -> None:
         self.word, self.ge, self.le = word, ge, le
 
-    def read(self, value: Any) -> int | str:
-        """Return the number or the word."""
+    def _read(self, value: Any) -> int | str:
         if value == self.word and isinstance(value, str):
             return value
         if type(value) is int and self.ge <= value and (self.le is None or value <= self.le):
@@ -77,8 +74,7 @@ class CountOr(Format):
         bounds = f"an integer of at least {self.ge}" if self.le is None else f"an integer from {self.ge} to {self.le}"
         raise PydanticCustomError("form", "must be '{word}' or {bounds}", {"word": self.word, "bounds": bounds})
 
-    def alternatives(self) -> list[JsonSchema]:
-        """Return the word, and the range."""
+    def _alternatives(self) -> list[JsonSchema]:
         maximum = {} if self.le is None else {"maximum": self.le}
         return [{"const": self.word}, {"type": "integer", "minimum": self.ge, **maximum}]
 
@@ -86,18 +82,14 @@ class CountOr(Format):
 class Examples(Format):
     """Annotates an `int | float` field: a number of examples, or a fraction of those there are."""
 
-    def read(self, value: Any) -> int | float:
-        """Return the number or the fraction."""
+    def _read(self, value: Any) -> int | float:
         if (type(value) is int and value >= 0) or (type(value) is float and 0 < value < 1):
             return value
         raise PydanticCustomError("form", "must be a number of examples, or a fraction between 0 and 1")
 
-    def alternatives(self) -> list[JsonSchema]:
-        """Return the number, and the fraction."""
-        return [
-            {"type": "integer", "minimum": 0},
-            {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-        ]
+    def _alternatives(self) -> list[JsonSchema]:
+        fraction = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+        return [{"type": "integer", "minimum": 0}, fraction]
 
 
 class OptionsOf(Format):
@@ -114,8 +106,7 @@ class OptionsOf(Format):
         words = {"enum": list(self.kinds), "type": "string"}
         self._short = ("a name", words) if self.named else also
 
-    def read(self, value: Any) -> Any:
-        """Return the object."""
+    def _read(self, value: Any) -> Any:
         if isinstance(value, tuple(self.kinds.values())):
             return value
         if self.named and isinstance(value, str):
@@ -132,19 +123,15 @@ class OptionsOf(Format):
         options = options_model(kind).model_validate(given)
         return kind(**{name: getattr(options, name) for name in type(options).model_fields})
 
-    def write(self, value: Any) -> Any:
+    def _write(self, value: Any) -> Any:
         """Return the mapping without options that are None, or the bare word."""
-        options = {
-            name: list(option) if isinstance(option, tuple) else option
-            for name, option in dataclasses.asdict(value).items()
-            if option is not None
-        }
+        given = {name: option for name, option in dataclasses.asdict(value).items() if option is not None}
+        options = {name: list(option) if isinstance(option, tuple) else option for name, option in given.items()}
         if not self.named:
             return options
         return {"name": value.name, **options} if options else value.name
 
-    def alternatives(self) -> list[JsonSchema]:
-        """Return the short form, and the mapping of each dataclass."""
+    def _alternatives(self) -> list[JsonSchema]:
         short = [self._short[1]] if self._short else []
         return short + [self._mapping(name, kind) for name, kind in self.kinds.items()]
 
@@ -152,13 +139,8 @@ class OptionsOf(Format):
         schema = options_model(kind).model_json_schema()
         if not self.named:
             return schema
-        word = {"const": name, "title": "Name", "type": "string"}
-        return {
-            **schema,
-            "properties": {"name": word, **schema["properties"]},
-            "required": ["name", *schema.get("required", [])],
-            "title": name,
-        }
+        properties = {"name": {"const": name, "title": "Name", "type": "string"}, **schema["properties"]}
+        return {**schema, "properties": properties, "required": ["name", *schema.get("required", [])], "title": name}
 
 
 @cache
@@ -170,12 +152,9 @@ def options_model(kind: Any) -> type[BaseModel]:
         hint = hints[f.name]
         default = ... if f.default is dataclasses.MISSING else f.default
         fields[f.name] = (Annotated[hint, Strict(False)] if _holds_a_tuple(hint) else hint, default)
-    return create_model(
-        kind.__name__,
-        __config__=ConfigDict(extra="forbid", strict=True, frozen=True),
-        __doc__=(kind.__doc__ or "").partition("\n")[0],  # no docstrings under python -OO
-        **fields,
-    )
+    summary = (kind.__doc__ or "").partition("\n")[0]  # no docstrings under python -OO
+    config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    return create_model(kind.__name__, __config__=config, __doc__=summary, **fields)
 
 
 def _holds_a_tuple(hint: Any) -> bool:
