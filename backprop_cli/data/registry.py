@@ -6,32 +6,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from backprop_cli.data import synthetic
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, Source
 from backprop_cli.data.digits import Digits
 from backprop_cli.data.mnist import Mnist
+from backprop_cli.data.synthetic import GENERATED
 from backprop_cli.data.tasks import Task
 from backprop_cli.errors import UsageError
 
-DATASETS: dict[str, type[Source]] = {
-    source.name: source
-    for source in (
-        Mnist,
-        Digits,
-        synthetic.And,
-        synthetic.Or,
-        synthetic.Nand,
-        synthetic.Xor,
-        synthetic.Majority,
-        synthetic.Parity,
-        synthetic.Blobs,
-        synthetic.Moons,
-        synthetic.Spirals,
-        synthetic.Sine,
-        synthetic.Bump,
-    )
-}
+_SOURCES: tuple[type[Source], ...] = (Mnist, Digits, *GENERATED)
+
+DATASETS = {source.name: source for source in _SOURCES}
 """Every data set by name; the fields of each are options of the config."""
 
 

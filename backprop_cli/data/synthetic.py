@@ -209,3 +209,7 @@ class Bump(_Curve):
 
     def _f(self, x: Any) -> Any:
         return np.exp(-20 * x * x)
+
+
+GENERATED: tuple[type[Source], ...] = (And, Or, Nand, Xor, Majority, Parity, Blobs, Moons, Spirals, Sine, Bump)
+"""Every generated data set, in the order in which they are listed."""
