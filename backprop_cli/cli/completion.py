@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from backprop_cli.config.shipped import keys_and_words, templates
+from backprop_cli.config.shipped import keys_and_words
 
 Items = list[CompletionItem]
 

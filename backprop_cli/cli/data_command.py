@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.completion import complete_words, keys_and_words
+from backprop_cli.cli.completion import complete_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import GetCache, common_options, data_options, split_option
+from backprop_cli.config.shipped import keys_and_words
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache
