@@ -115,7 +115,7 @@ def option_text(option: dataclasses.Field) -> str:
 
 
 def link_to(function: Callable) -> str:
-    source = Path(inspect.getsourcefile(function)).relative_to(ROOT)
+    source = Path(inspect.getsourcefile(inspect.unwrap(function))).relative_to(ROOT)
     return f"`{function.__qualname__}` in [{source}]({source})"
 
 
