@@ -6,7 +6,7 @@ from benchmarks.measure import PEERS, Measured, compare, peers_for, ratio
 from benchmarks.workloads import BARS, WORKLOADS, Workload
 
 
-def test_a_workload_survives_json():
+def test_a_workload_survives_a_json_round_trip():
     for workload in WORKLOADS.values():
         assert Workload.from_json(workload.to_json()) == workload
 

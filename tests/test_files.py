@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 PYTHON = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def test_a_file_of_exactly_the_limit_is_read(tmp_path):
+def test_a_file_of_exactly_the_size_limit_is_read(tmp_path):
     (tmp_path / "x").write_bytes(b"12345")
     assert read_regular_file(tmp_path / "x", 5) == b"12345"
     with pytest.raises(OSError, match="larger than 4 bytes"):
@@ -64,7 +64,7 @@ def test_a_device_stays_a_device(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [">", ">>"])
-def test_what_stdout_goes_to_is_appended_to(tmp_path, mode):
+def test_the_file_that_is_stdout_is_appended_to(tmp_path, mode):
     (tmp_path / "log").write_text("before\n" if mode == ">>" else "")
     script = "from pathlib import Path; from backprop_cli.files import atomic_write\n"
     script += "print('one', flush=True); atomic_write(Path('/dev/stdout'), b'two\\n')"
@@ -99,7 +99,7 @@ def test_a_lock_has_one_holder_and_leaves_no_file(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_lock_is_waited_for(tmp_path, monkeypatch):
+def test_acquiring_waits_for_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "LOCK_PATIENCE", 0)
     path, waits, order = tmp_path / ".lock", [], []
     ready = threading.Event()
@@ -117,7 +117,7 @@ def test_a_lock_is_waited_for(tmp_path, monkeypatch):
     assert (order, waits) == (["first", "second"], [1])
 
 
-def test_asking_does_not_disturb_who_takes_the_lock(tmp_path):
+def test_asking_for_a_lock_does_not_disturb_its_holder(tmp_path):
     path = tmp_path / ".lock"
     path.touch()
     stop = threading.Event()

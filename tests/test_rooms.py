@@ -60,14 +60,14 @@ def test_imports_point_one_way(path):
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in PURE], ids=lambda path: path.name)
-def test_the_mathematics_knows_no_files_clock_or_console(path):
+def test_nn_and_optim_use_no_files_clock_or_console(path):
     for module in imports(path):
         top = module.split(".")[0]
         assert top in {"backprop_cli", *STDLIB_OF_PURE, *PURE[room_of(path)]}, f"{path.name} imports {module}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_file_is_two_rooms(path):
+def test_files_have_at_most_300_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 

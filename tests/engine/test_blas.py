@@ -12,7 +12,7 @@ def arrays(dtype="float32", m=50, k=300, n=7):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("threads", "order"), [(True, "C"), (False, "C"), (False, "F")])
 @pytest.mark.parametrize(("m", "n"), [(1, 7), (50, 7), (400, 7), (10, 400), (3, 4)])
-def test_products_are_matrix_products_in_one_block_or_many(dtype, threads, order, m, n):
+def test_blocked_products_equal_matrix_products(dtype, threads, order, m, n):
     a, b, _ = arrays(dtype, m=m, n=n)
     for right in (b, np.asfortranarray(b)):
         out = np.empty((m, n), dtype, order=order)
@@ -22,14 +22,14 @@ def test_products_are_matrix_products_in_one_block_or_many(dtype, threads, order
         np.testing.assert_allclose(out, a @ b, rtol=1e-5)
 
 
-def test_a_product_may_keep_a_share_of_what_was_there():
+def test_a_product_may_be_added_to_a_multiple_of_the_output():
     a, b, out = arrays()
     out[...] = 1
     gemm(a, b, out, alpha=-2.0, beta=0.5)()
     np.testing.assert_allclose(out, 0.5 - 2 * (a @ b), rtol=1e-5)
 
 
-def test_what_blas_cannot_do_in_place_is_left_to_others():
+def test_products_that_blas_cannot_do_in_place_are_declined():
     a, b, out = arrays()
     assert gemm(a, b, np.empty((100, 14), "float32")[::2, ::2]) is None
     assert gemm(a[:, ::2], b[::2], out) is None

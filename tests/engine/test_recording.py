@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from backprop_cli.engine.recording import Recording
 
 
-def test_a_recording_does_the_same_to_new_numbers():
+def test_a_replay_computes_the_same_function_of_new_numbers():
     x, w, out = np.ones((2, 3)), np.arange(12.0).reshape(4, 3), np.empty((2, 4))
     recording = Recording()
     z = recording.watch(x) @ recording.watch(w).mT
@@ -33,7 +33,7 @@ def test_recording_changes_no_watched_array():
     np.testing.assert_array_equal(y, [0, 4, 8])
 
 
-def test_a_number_that_changes_lives_in_an_array_without_dimensions():
+def test_a_zero_dimensional_array_may_change_between_replays():
     x, eta, total = np.ones(3), np.asarray(2.0), np.zeros(3)
     recording = Recording()
     watched = recording.watch(total)
@@ -109,7 +109,7 @@ def test_bytes_times_a_scale_are_not_rounded_to_bytes():
         lambda x: np.modf(x),
     ],
 )
-def test_what_cannot_be_recorded_is_refused_rather_than_forgotten(what):
+def test_what_cannot_be_recorded_is_an_error(what):
     with pytest.raises(TypeError):
         what(Recording().watch(np.ones((2, 3))))
 
@@ -128,7 +128,7 @@ def test_products_and_added_rows_are_correct_whatever_the_order_in_memory():
                 np.testing.assert_allclose(replay.results[0], left @ right + row, rtol=1e-5)
 
 
-def test_a_product_added_in_place_keeps_a_share_that_may_change():
+def test_a_product_added_in_place_may_scale_the_output_by_a_changing_number():
     rng, keep = np.random.default_rng(0), np.asarray(0.5, np.float32)
     a, b, out = (rng.random(shape).astype(np.float32) for shape in ((3, 4), (4, 5), (3, 5)))
     recording = Recording()
@@ -144,7 +144,7 @@ def names(replay):
     return [getattr(call.func, "__name__", str(call.func)) for call in replay.calls]
 
 
-def test_what_nobody_reads_is_not_computed():
+def test_unused_results_are_not_computed():
     x, out = np.ones((2, 3)), np.zeros((2, 3))
     recording = Recording()
     watched = recording.watch(x)
@@ -169,7 +169,7 @@ def test_an_assigned_expression_is_computed_in_place():
     np.testing.assert_array_equal(v, 0.5 - 2 * g)
 
 
-def test_a_scaled_factor_of_a_product_leaves_the_scale_to_the_smaller_one():
+def test_a_scale_in_a_product_is_applied_to_the_smaller_factor():
     pixels, w = np.arange(12, dtype=np.uint8).reshape(4, 3), np.arange(6.0).reshape(2, 3)
     recording = Recording()
     replay = recording.finish((recording.watch(pixels) * np.asarray(0.5)) @ recording.watch(w).mT)
@@ -223,7 +223,7 @@ def run(program, x, y, s, total):
 
 @given(programs(), st.integers(0, 2**32 - 1))
 @settings(max_examples=400, deadline=None)
-def test_any_recorded_program_does_what_the_program_does(program, seed):
+def test_a_replay_of_a_random_program_equals_the_program(program, seed):
     rng = np.random.default_rng(seed)
     arguments = [np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(()), np.zeros((3, 3))]
     recording = Recording()

@@ -1,13 +1,13 @@
 from backprop_cli.engine.threads import blas_info, choose_threads, cores, limit_threads
 
 
-def test_auto_takes_one_thread_for_small_layers_and_every_core_for_large_ones():
+def test_auto_uses_one_thread_for_small_layers_and_all_cores_for_large_ones():
     assert choose_threads("auto", 10 * 784 * 30) == 1
     assert choose_threads("auto", 128 * 784 * 800) == cores()
     assert choose_threads(3, 10 * 784 * 30) == 3
 
 
-def test_the_limit_holds_within_its_context():
+def test_the_thread_limit_applies_within_its_context():
     before = blas_info()["threads"]
     with limit_threads(1):
         assert blas_info()["threads"] == 1

@@ -37,14 +37,14 @@ def test_selu_keeps_mean_0_and_variance_1():
     assert abs(a.var() - 1) < 0.002
 
 
-def test_the_units_of_perceptrons_answer_0_or_1():
+def test_threshold_and_winner_outputs_are_0_or_1():
     z = np.array([[-0.1, 0.0, 2.0], [3.0, -1.0, 2.0]])
     np.testing.assert_array_equal(ACTIVATIONS["threshold"].value(z), [[0, 1, 1], [1, 0, 1]])
     np.testing.assert_array_equal(ACTIVATIONS["winner"].value(z), [[0, 0, 1], [1, 0, 0]])
 
 
 @pytest.mark.parametrize("f", HIDDEN.values(), ids=lambda f: f.name)
-def test_pulling_back_multiplies_by_the_slope(f):
+def test_pull_back_multiplies_by_the_slope(f):
     h = 1e-6
     slope = (f.value(Z + h) - f.value(Z - h)) / (2 * h)
     g = np.array([3.0, -1.0, 2.0, 0.5, 1.0, -4.0])
@@ -59,7 +59,7 @@ def test_softmax_is_positive_sums_to_one_and_ignores_a_common_shift():
     np.testing.assert_allclose(softmax.value(np.array([[1001.0, 1002.0, 1003.0]])), a, rtol=1e-14)
 
 
-def test_softmax_pulls_back_through_its_whole_jacobian():
+def test_softmax_pull_back_multiplies_by_the_jacobian():
     softmax = ACTIVATIONS["softmax"]
     z, g, h = np.array([[0.3, -1.0, 0.7]]), np.array([[1.0, -2.0, 0.5]]), 1e-6
     steps = h * np.eye(3)[:, None, :]

@@ -46,7 +46,7 @@ def test_costs_and_deltas_of_extreme_outputs_are_finite_without_a_warning(cost, 
     assert np.isfinite(COSTS[cost]().delta(f, z, a, Y, 1.0)).all()
 
 
-def test_delta_is_a_minus_y_for_the_two_pairs_of_which_that_is_a_theorem():
+def test_delta_is_a_minus_y_for_cross_entropy_with_sigmoid_and_softmax():
     z = np.array([[0.5, -1.0, 2.0]])
     for output in ("sigmoid", "softmax"):
         f = ACTIVATIONS[output]
@@ -71,7 +71,7 @@ def test_absolute_and_huber_costs_by_hand():
     np.testing.assert_array_equal(huber.delta(identity, z, z, y, 1.0), [[0, 1, -0.5]])
 
 
-def test_smoothing_is_cross_entropy_with_the_softened_target():
+def test_label_smoothing_is_cross_entropy_with_the_smoothed_target():
     softmax, z = ACTIVATIONS["softmax"], np.array([[0.2, -1.0, 0.7]])
     a, plain, smooth = softmax.value(z), COSTS["cross_entropy"](), COSTS["cross_entropy"](smoothing=0.3)
     soft = np.array([[0.8, 0.1, 0.1]])
@@ -79,7 +79,7 @@ def test_smoothing_is_cross_entropy_with_the_softened_target():
     np.testing.assert_allclose(smooth.delta(softmax, z, a, Y, 1.0), plain.delta(softmax, z, a, soft, 1.0), rtol=1e-14)
 
 
-def test_class_weights_count_an_example_as_often_as_its_class_says():
+def test_a_class_weight_of_k_counts_an_example_k_times():
     softmax, z = ACTIVATIONS["softmax"], np.array([[0.2, -1.0, 0.7], [0.0, 0.3, 0.1]])
     a, y = softmax.value(z), np.eye(3)[[0, 2]]
     plain, weighted = COSTS["cross_entropy"](), COSTS["cross_entropy"](class_weights=(2.0, 1.0, 0.5))
@@ -92,7 +92,7 @@ def test_class_weights_count_an_example_as_often_as_its_class_says():
     )
 
 
-def test_the_perceptrons_cost_is_how_far_its_mistakes_are_on_the_wrong_side():
+def test_the_perceptron_cost_is_the_distance_of_mistakes_from_the_threshold():
     threshold, z = ACTIVATIONS["threshold"], np.array([[0.5], [-2.0], [-1.0], [3.0]])
     y = np.array([[0.0], [1.0], [0.0], [1.0]])
     cost, a = COSTS["perceptron"](), threshold.value(z)

@@ -81,14 +81,14 @@ def test_gradient_check_leaves_theta_as_it_was():
     np.testing.assert_array_equal(theta, before)
 
 
-def test_gradient_check_can_be_asked_for_some_parameters():
+def test_gradient_check_can_be_limited_to_some_parameters():
     objective = objective_of()
     result = check_gradient(objective, *example_of(objective), indices=[3, 40])
     assert (result.checked, result.skipped) == (2, 0)
     assert result.at in {objective.layout.name_of(3), objective.layout.name_of(40)}
 
 
-def test_gradient_check_takes_a_shorter_step_where_the_function_bends_too_much():
+def test_gradient_check_takes_a_shorter_step_where_the_curvature_is_large():
     # inputs so large that a step of 0.001 in a weight moves z by a third
     network = dense_network((2, 3, 1), (ACTIVATIONS["tanh"], ACTIVATIONS["tanh"]))
     objective = Objective(Backpropagation(network, COSTS["quadratic"]()))

@@ -21,7 +21,7 @@ def start(name, dtype="float64"):
     return network.layout.named(theta).values()
 
 
-def test_every_initializer_is_expected_here():
+def test_every_initializer_has_an_expected_spread():
     assert set(EXPECTED) == set(INITIALIZERS)
 
 

@@ -39,7 +39,7 @@ def test_arrays_by_name_are_joined_to_the_theta_they_are_views_of():
             layout.join(wrong, "float64")
 
 
-def test_parameters_have_the_names_of_mathematics():
+def test_parameters_are_named_with_their_indices():
     layout = dense_network((3, 2, 1), (IDENTITY, IDENTITY)).layout
     names = ["W1[0,0]", "W1[0,1]", "W1[0,2]", "W1[1,0]", "W1[1,1]", "W1[1,2]", "W2[0,0]", "W2[0,1]"]
     assert [layout.name_of(i) for i in range(11)] == [*names, "b1[0]", "b1[1]", "b2[0]"]
@@ -104,7 +104,7 @@ def test_dropout_keeps_the_expected_signal_and_drops_nothing_without_noise():
 
 
 @pytest.mark.parametrize("penalty", PENALTIES.values(), ids=lambda p: p.name)
-def test_the_penalty_reaches_the_weights_and_leaves_the_biases(penalty):
+def test_the_penalty_applies_to_weights_and_not_to_biases(penalty):
     estimator = Backpropagation(dense_network((3, 4, 2), (SIGMOID, SIGMOID)), COSTS["quadratic"]())
     rng, n = np.random.default_rng(1), estimator.layout.n_penalized
     theta, x, y = rng.standard_normal(estimator.layout.size), rng.random((6, 3)), rng.random((6, 2))
@@ -116,7 +116,7 @@ def test_the_penalty_reaches_the_weights_and_leaves_the_biases(penalty):
     assert with_penalty.value(theta, x, y) - plain.value(theta, x, y) == pytest.approx(0.5 * penalty.value(weights))
 
 
-def test_the_cost_of_a_batch_is_a_mean_so_that_repeating_it_changes_nothing():
+def test_repeating_the_examples_of_a_batch_does_not_change_its_mean_cost():
     network = dense_network((3, 4, 2), (SIGMOID, SIGMOID))
     objective = Objective(Backpropagation(network, COSTS["cross_entropy"]()), ((PENALTIES["l2"], 0.1),))
     rng = np.random.default_rng(1)

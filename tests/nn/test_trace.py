@@ -24,7 +24,7 @@ def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", sizes=(2,
     return Objective(Backpropagation(network, COSTS[cost]()), penalties)
 
 
-def test_every_number_of_a_2_2_1_network_is_what_a_pencil_gives():
+def test_every_number_of_a_2_2_1_network_agrees_with_calculation_by_hand():
     # W1 = [[0.1, 0.2], [0.3, 0.4]], W2 = [[0.5, -0.6]], b1 = [0.01, 0.02], b2 = [0.03]; one example, (1, 2) -> 1
     theta = np.array([0.1, 0.2, 0.3, 0.4, 0.5, -0.6, 0.01, 0.02, 0.03])
 
@@ -80,7 +80,7 @@ def test_derivatives_agree_with_differences(objective):
 
 @pytest.mark.parametrize(("cost", "output"), OUTPUT_PAIRS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_the_factors_of_a_delta_make_it_up(hidden, cost, output):
+def test_delta_is_the_product_of_its_factors(hidden, cost, output):
     objective = objective_of(hidden, output, cost, (3, 4, 4, 3))
     found = trace(objective, *example_of(objective), stay)
     for layer in found.layers:
@@ -93,7 +93,7 @@ def test_the_factors_of_a_delta_make_it_up(hidden, cost, output):
     np.testing.assert_array_equal(hidden_layers[-1].dC_da, last.delta @ last.W)
 
 
-def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
+def test_the_step_uses_the_gradient_with_its_penalty_and_leaves_theta_unchanged():
     objective = objective_of("tanh", "softmax", "cross_entropy", (3, 4, 3), ((PENALTIES["l2"], 0.1),))
     theta, x, y = example_of(objective)
     before = theta.copy()
@@ -110,7 +110,7 @@ def test_the_step_sees_the_gradient_with_its_penalty_and_theta_stays():
     assert found.value == pytest.approx(found.cost + found.penalty)
 
 
-def test_a_difference_across_a_kink_says_so():
+def test_a_difference_across_a_kink_is_reported():
     # one relu unit with z = 0.00001 x
     objective = objective_of(output="relu", sizes=(1, 1))
     one = np.ones((1, 1))
@@ -118,7 +118,7 @@ def test_a_difference_across_a_kink_says_so():
     assert not trace(objective, np.array([0.5, 0.0]), one, one, stay).difference.crosses_kink
 
 
-def test_without_any_gradient_the_first_weight_is_looked_at():
+def test_the_first_weight_is_traced_if_all_gradients_are_zero():
     objective = objective_of("relu", "relu")
     difference = trace(objective, -np.ones(9), np.ones((1, 2)), np.ones((1, 1)), stay).difference
     assert (difference.at, difference.derivative, difference.error) == ("W1[0,0]", 0, 0)

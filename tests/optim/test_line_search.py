@@ -31,7 +31,7 @@ def along_a_line(cost, slope):
     ],
     ids=["parabola", "bowl with a brim", "almost level at first"],
 )
-def test_it_finds_a_lower_and_flatter_point_from_first_steps_of_any_size(cost, slope, first):
+def test_search_finds_a_lower_and_flatter_point_from_first_steps_of_any_size(cost, slope, first):
     run, _ = along_a_line(cost, slope)
     found = run(first)
     assert found.cost < cost(0.0)
@@ -39,7 +39,7 @@ def test_it_finds_a_lower_and_flatter_point_from_first_steps_of_any_size(cost, s
     assert (found.cost, found.slope) == (cost(found.alpha), slope(found.alpha))
 
 
-def test_a_parabola_takes_two_looks_since_a_cubic_through_two_points_is_exact():
+def test_a_parabola_takes_two_evaluations_since_a_cubic_through_two_points_is_exact():
     run, looked = along_a_line(lambda x: (x - 1) ** 2, lambda x: 2 * (x - 1))
     assert run(3.0).alpha == pytest.approx(1)
     assert len(looked) == 2
@@ -47,7 +47,7 @@ def test_a_parabola_takes_two_looks_since_a_cubic_through_two_points_is_exact():
 
 @pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["cost", "slope"])
-def test_it_comes_back_from_where_there_is_no_cost_or_no_slope(nothing, where):
+def test_search_returns_from_points_without_a_finite_cost_or_slope(nothing, where):
     run, _ = along_a_line(
         lambda x: nothing if where == "cost" and x > 1 else (x - 0.5) ** 2,
         lambda x: nothing if where == "slope" and x > 1 else 2 * (x - 0.5),
@@ -56,36 +56,36 @@ def test_it_comes_back_from_where_there_is_no_cost_or_no_slope(nothing, where):
     assert found.alpha == pytest.approx(0.5, abs=0.05)
 
 
-def test_at_a_kink_where_no_point_is_flat_the_lowest_one_has_to_do():
+def test_the_lowest_point_is_returned_at_a_kink_where_no_point_is_flat():
     run, looked = along_a_line(lambda x: abs(x - 0.3), lambda x: float(np.sign(x - 0.3)))
     found = run(1.0)
     assert len(looked) == MAX_EVALUATIONS
     assert found.alpha == min(looked, key=lambda x: abs(x - 0.3))
 
 
-def test_it_closes_in_on_a_kink_between_a_slope_and_a_cliff():
+def test_search_approaches_a_kink_between_a_slope_and_a_jump():
     # a cubic through both ends has its minimum next to the one on the slope: by itself it would hardly get on
     run, _ = along_a_line(lambda x: -x if x < 0.3 else 1e4 * (x - 0.3) - 0.3, lambda x: -1.0 if x < 0.3 else 1e4)
     assert run(1.0).alpha == pytest.approx(0.3, abs=1e-3)
 
 
-def test_it_ends_where_there_are_no_numbers_left_between_a_slope_and_a_wall():
+def test_search_ends_when_no_floating_point_number_lies_between_the_bounds():
     run, looked = along_a_line(lambda x: -x if x <= 1 else np.nan, lambda x: -1.0)
     assert run(1.0).alpha == pytest.approx(1)
     assert len(looked) < MAX_EVALUATIONS
 
 
-def test_where_nothing_is_lower_nothing_is_found():
+def test_search_returns_none_if_no_point_is_lower():
     run, looked = along_a_line(lambda x: abs(x), lambda x: -1.0)  # a slope that lies
     assert run(1.0) is None
     assert len(looked) == MAX_EVALUATIONS
 
 
-def test_where_costs_are_equal_by_rounding_slopes_decide():
+def test_slopes_decide_where_costs_are_equal_after_rounding():
     run, _ = along_a_line(lambda x: 1.0, lambda x: 1e-9 * (x - 1))
     assert run(0.95).alpha == 0.95
 
 
-def test_products_of_single_precision_are_summed_in_double():
+def test_dot_products_of_float32_are_summed_in_float64():
     a = np.full(3, 2.0**100, np.float32)
     assert dot(a, a) == 3 * 2.0**200

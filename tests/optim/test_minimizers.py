@@ -50,7 +50,7 @@ def landscape(seed, dtype, scale):
 
 @every_rule
 @pytest.mark.parametrize(("landscape", "iterations"), [(bowl, 12), (valley, 40)])
-def test_every_minimizer_finds_the_lowest_place_to_a_millionth(rule, landscape, iterations):
+def test_every_minimizer_finds_the_minimum_to_a_millionth(rule, landscape, iterations):
     minimizer, theta = rule(), np.array(START[landscape])
     state, count = minimizer.init(theta), Counted(landscape)
     for _ in range(iterations):
@@ -62,7 +62,7 @@ def test_every_minimizer_finds_the_lowest_place_to_a_millionth(rule, landscape, 
     ("name", "scipy_name", "options"),
     [("cg", "CG", {"gtol": 1e-6}), ("lbfgs", "L-BFGS-B", {"gtol": 1e-6, "ftol": 0})],
 )
-def test_it_gets_where_scipy_gets_and_about_as_soon(name, scipy_name, options):
+def test_minimizers_need_about_as_many_evaluations_as_those_of_scipy(name, scipy_name, options):
     theta = np.tile([-1.2, 1.0], 10)
     expected = minimize(long_valley, theta, jac=True, method=scipy_name, options=options)
     minimizer, count = MINIMIZERS[name](), Counted(long_valley)
@@ -77,7 +77,7 @@ def test_it_gets_where_scipy_gets_and_about_as_soon(name, scipy_name, options):
 @both_precisions
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), scale=st.sampled_from([1e-12, 1e-3, 1.0, 1e9]))
-def test_no_iteration_ends_higher_than_it_began(rule, dtype, seed, scale):
+def test_no_iteration_increases_the_cost(rule, dtype, seed, scale):
     cost_and_gradient, theta = landscape(seed, dtype, scale)
     minimizer, count = rule(), Counted(cost_and_gradient)
     state = minimizer.init(theta)
@@ -97,7 +97,7 @@ def test_no_iteration_ends_higher_than_it_began(rule, dtype, seed, scale):
 
 
 @every_rule
-def test_where_no_step_goes_down_theta_stays_and_the_next_try_is_straight_down(rule):
+def test_theta_stays_where_no_step_decreases_the_cost_and_the_next_direction_is_steepest_descent(rule):
     minimizer, theta = rule(), np.array(START[valley])
     state = minimizer.init(theta)
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_where_no_step_goes_down_theta_stays_and_the_next_try_is_straight_down(r
 
 @every_rule
 @both_precisions
-def test_a_gradient_of_zero_is_a_place_to_stay(rule, dtype):
+def test_theta_stays_where_the_gradient_is_zero(rule, dtype):
     minimizer, theta = rule(), np.ones(2, dtype)
     state, count = minimizer.init(theta), Counted(valley)
     for _ in range(3):
@@ -134,7 +134,7 @@ def test_a_gradient_of_zero_is_a_place_to_stay(rule, dtype):
 @every_rule
 @pytest.mark.parametrize("cost", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("slope", [1.0, np.nan, np.inf])
-def test_where_there_is_no_cost_or_slope_to_go_by_theta_stays(rule, cost, slope):
+def test_theta_stays_where_the_cost_or_slope_is_not_finite(rule, cost, slope):
     minimizer, theta = rule(), np.ones(2)
     state = minimizer.init(theta)
     for _ in range(2):
@@ -143,7 +143,7 @@ def test_where_there_is_no_cost_or_slope_to_go_by_theta_stays(rule, cost, slope)
 
 
 @every_rule
-def test_a_cost_without_a_bottom_ends_all_the_same(rule):
+def test_minimizing_an_unbounded_cost_ends(rule):
     minimizer, theta = rule(), np.zeros(2)
     state = minimizer.init(theta)
     for _ in range(50):
@@ -155,7 +155,7 @@ def test_a_cost_without_a_bottom_ends_all_the_same(rule):
 
 @every_rule
 @both_precisions
-def test_a_state_that_was_put_away_goes_on_with_the_same_bits_and_no_call_more(rule, dtype):
+def test_a_saved_state_continues_with_the_same_bits_and_no_further_evaluation(rule, dtype):
     minimizer, theta = rule(), np.tile(np.array([-1.2, 1.0], dtype), 4)
     state, whole, rest = minimizer.init(theta), Counted(long_valley), Counted(long_valley)
     for _ in range(13):
@@ -171,7 +171,7 @@ def test_a_state_that_was_put_away_goes_on_with_the_same_bits_and_no_call_more(r
 
 
 @every_rule
-def test_a_theta_that_was_moved_meanwhile_is_a_new_start(rule):
+def test_a_minimizer_restarts_if_theta_was_changed(rule):
     minimizer, theta = rule(), np.array(START[valley])
     state = minimizer.init(theta)
     for _ in range(5):
@@ -184,7 +184,7 @@ def test_a_theta_that_was_moved_meanwhile_is_a_new_start(rule):
 
 @every_rule
 @both_precisions
-def test_the_arrays_of_a_state_stay_what_they_are(rule, dtype):
+def test_the_arrays_of_a_state_keep_their_shapes_and_dtypes(rule, dtype):
     minimizer, theta = rule(), np.tile(np.array([-1.2, 1.0], dtype), 4)
     state = minimizer.init(theta)
     arrays = dict(state)
@@ -197,7 +197,7 @@ def test_the_arrays_of_a_state_stay_what_they_are(rule, dtype):
 
 
 @both_precisions
-def test_the_direction_of_lbfgs_is_that_of_the_matrix_it_stands_for(dtype):
+def test_the_direction_of_lbfgs_is_that_of_its_explicit_matrix(dtype):
     # H <- (I - ρ s y^T) H (I - ρ y s^T) + ρ s s^T for each pair, oldest first, written out as a matrix
     minimizer, theta = LBFGS(history=3), np.tile(np.array([-1.2, 1.0], dtype), 3)
     state = minimizer.init(theta)
@@ -218,7 +218,7 @@ def test_the_direction_of_lbfgs_is_that_of_the_matrix_it_stands_for(dtype):
     np.testing.assert_allclose(tried[0] - before, expected, rtol=accuracy, atol=accuracy * np.abs(expected).max())
 
 
-def test_conjugate_gradients_cross_a_quadratic_of_n_dimensions_in_about_n_lines():
+def test_conjugate_gradients_minimize_a_quadratic_of_n_dimensions_in_about_n_steps():
     # with exact line searches it would be n (Nocedal & Wright, theorem 5.1); straight down takes hundreds
     curvature = np.linspace(1, 1000, 5)
     minimizer, theta = MINIMIZERS["cg"](c2=1.1e-4), np.ones(5)
@@ -230,7 +230,7 @@ def test_conjugate_gradients_cross_a_quadratic_of_n_dimensions_in_about_n_lines(
 
 @every_rule
 @pytest.mark.parametrize("scale", [1e-165, 1e-155, 1e-140, 1e140, 1e165])
-def test_gradients_whose_squares_double_precision_does_not_hold_do_no_harm(rule, scale):
+def test_gradients_whose_squares_overflow_or_underflow_are_handled(rule, scale):
     minimizer, theta = rule(), np.array(START[valley])
     state, last = minimizer.init(theta), np.inf
     for _ in range(30):

@@ -53,7 +53,7 @@ def test_the_first_step_of_adam_is_eta_whatever_the_gradient():
 
 @pytest.mark.parametrize("case", TORCH["cases"], ids=lambda case: f"{case['name']}-{case['options']}")
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-12), ("float32", 1e-6)])
-def test_every_step_is_pytorch_s(case, dtype, rtol):
+def test_every_step_agrees_with_pytorch(case, dtype, rtol):
     # the oracle is in double precision for both: single precision may stray from it by a few of its own roundings
     rule, theta = OPTIMIZERS[case["name"]](**case["options"]), np.array(TORCH["start"], dtype)
     state, eta = rule.init(theta), np.asarray(case["eta"], dtype)
@@ -84,7 +84,7 @@ PATIENCE = {
 
 @every_rule
 @pytest.mark.parametrize("landscape", [bowl, valley])
-def test_every_optimizer_finds_the_lowest_place_to_a_thousandth(rule, landscape):
+def test_every_optimizer_finds_the_minimum_to_a_thousandth(rule, landscape):
     options, *patience = PATIENCE[rule.name]
     eta, steps = patience[:2] if landscape is bowl else patience[2:]
     optimizer, theta = rule(**options), np.array(START[landscape])
@@ -106,7 +106,7 @@ def bits(*arrays):
 @every_rule
 @both_precisions
 @pytest.mark.parametrize("shape", [(8,), (3, 8)])
-def test_a_recorded_step_is_the_step(rule, dtype, shape):
+def test_a_recorded_step_equals_the_step(rule, dtype, shape):
     optimizer, theta, state, eta = start(rule, dtype, shape)
     _, recorded, own, _ = start(rule, dtype, shape)
     g, recording = np.zeros(shape, dtype), Recording()
@@ -124,7 +124,7 @@ def test_a_recorded_step_is_the_step(rule, dtype, shape):
 
 @every_rule
 @both_precisions
-def test_a_state_that_was_put_away_goes_on_with_the_same_bits(rule, dtype):
+def test_a_saved_state_continues_with_the_same_bits(rule, dtype):
     optimizer, theta, state, eta = start(rule, dtype)
     for g in G[:5].astype(dtype):
         optimizer.step(theta, g, state, eta)
@@ -138,7 +138,7 @@ def test_a_state_that_was_put_away_goes_on_with_the_same_bits(rule, dtype):
 
 @every_rule
 @both_precisions
-def test_the_arrays_of_a_state_stay_what_they_are(rule, dtype):
+def test_the_arrays_of_a_state_keep_their_shapes_and_dtypes(rule, dtype):
     optimizer, theta, state, eta = start(rule, dtype)
     arrays = dict(state)
     forms = {name: (array.shape, array.dtype) for name, array in state.items()}
@@ -153,7 +153,7 @@ def test_the_arrays_of_a_state_stay_what_they_are(rule, dtype):
 
 
 @every_rule
-def test_networks_in_a_stack_step_as_each_would_alone(rule):
+def test_a_stack_of_networks_steps_like_each_network_alone(rule):
     optimizer, theta, state, eta = start(rule, "float64", (2, 4))
     alone = [(row.copy(), optimizer.init(row)) for row in theta]
     for g in G.reshape(len(G), 2, 4):
@@ -163,7 +163,7 @@ def test_networks_in_a_stack_step_as_each_would_alone(rule):
     np.testing.assert_array_equal(theta, [row for row, _ in alone])
 
 
-def test_bias_correction_keeps_its_digits_in_single_precision():
+def test_bias_correction_is_accurate_in_single_precision():
     # at step 1 of beta2 = 0.9999999, 1 - beta2^t is 1e-7: nothing would be left of it in single precision
     theta, g = np.zeros(1, np.float32), np.ones(1, np.float32)
     rule, eta = Adam(beta2=0.9999999), np.asarray(0.1, np.float32)
@@ -173,6 +173,6 @@ def test_bias_correction_keeps_its_digits_in_single_precision():
         np.testing.assert_allclose(theta, -0.1 * t, rtol=1e-6)  # a mean of ones is one
 
 
-def test_only_plain_descent_may_be_taken_by_a_product_and_only_rprop_wants_all_examples():
+def test_only_sgd_is_plain_and_only_rprop_needs_full_batches():
     assert [name for name, rule in OPTIMIZERS.items() if rule.plain] == ["sgd"]
     assert [name for name, rule in OPTIMIZERS.items() if rule.full_batch] == ["rprop"]

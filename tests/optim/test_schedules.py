@@ -14,18 +14,18 @@ def test_schedules_by_hand():
     np.testing.assert_allclose(Cosine(smallest=0.2).factors(t, 4), 0.2 + 0.8 * np.array(half_wave), atol=1e-15)
 
 
-def test_warmup_rises_in_a_line_and_then_lets_the_other_schedule_begin():
+def test_warmup_rises_linearly_before_the_other_schedule_starts():
     t = np.arange(0, 4, 0.5)
     rising = Warmup(1.0, StepDecay(every=1, gamma=0.1)).factors(t, 4)
     np.testing.assert_allclose(rising, [0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-def test_a_schedule_ends_where_training_does_however_late_it_begins():
+def test_a_schedule_ends_with_training_however_late_it_starts():
     np.testing.assert_allclose(Warmup(9.5, Cosine()).factors(np.array([9.5, 9.75, 10.0]), 10), [1, 0.5, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", SCHEDULES.values(), ids=lambda rule: rule.name)
-def test_no_schedule_starts_below_eta_or_goes_above_it(rule):
+def test_every_schedule_starts_at_eta_and_never_exceeds_it(rule):
     factors = rule().factors(np.linspace(0, 30, 301)[:-1], 30)
     assert factors[0] == 1
     assert np.all(np.diff(factors) <= 0)

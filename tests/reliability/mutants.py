@@ -153,7 +153,7 @@ def memory(name):
 
 
 def attempt(path):
-    """Load a checkpoint as `eval` does; return what became of it."""
+    """Load a checkpoint as `eval` does; return the result."""
     try:
         load_network(read_checkpoint(path), str(path))
     except BackpropError:

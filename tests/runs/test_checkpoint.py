@@ -52,7 +52,7 @@ def npy(array, allow_pickle=False):
     return file.getvalue()
 
 
-def test_a_checkpoint_comes_back_as_it_went(path, checkpoint):
+def test_a_checkpoint_survives_a_round_trip(path, checkpoint):
     back = read_checkpoint(path)
     assert back.meta == checkpoint.meta
     assert list(back.parameters) == list(checkpoint.parameters)
@@ -65,14 +65,14 @@ def test_equal_checkpoints_are_equal_bytes(checkpoint):
     assert to_bytes(checkpoint) == to_bytes(checkpoint)
 
 
-def test_anybody_can_read_it_with_numpy_alone(path, checkpoint):
+def test_a_checkpoint_can_be_read_with_numpy_alone(path, checkpoint):
     with np.load(path, allow_pickle=False) as file:
         assert set(file) == {"W1", "b1", "W2", "b2", "optimizer.v", "meta"}
         np.testing.assert_array_equal(file["W2"], checkpoint.parameters["W2"])
         assert json.loads(str(file["meta"]))["status"]["epoch"] == 3
 
 
-def test_every_flipped_byte_is_noticed_or_harmless(path, checkpoint):
+def test_every_flipped_byte_is_detected_or_harmless(path, checkpoint):
     data = path.read_bytes()
     for position in range(0, len(data), 7):
         path.write_bytes(data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1 :])
@@ -83,7 +83,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(path, checkpoint):
         assert to_bytes(back) == to_bytes(checkpoint)
 
 
-def test_every_cut_is_noticed(path):
+def test_every_truncation_is_detected(path):
     data = path.read_bytes()
     for length in range(0, len(data), 97):
         path.write_bytes(data[:length])
@@ -117,7 +117,7 @@ def test_a_changed_entry_is_refused(path, changes, message):
         read_checkpoint(path)
 
 
-def test_a_header_that_promises_more_than_there_is_allocates_nothing(path):
+def test_a_header_that_declares_more_data_than_the_file_has_allocates_nothing(path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**9, 10**9)})
     rewrite(path, {"W1.npy": header.getvalue()})
@@ -125,7 +125,7 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(path):
         read_checkpoint(path)
 
 
-def test_a_zip_bomb_is_refused_from_its_headers(path):
+def test_a_zip_bomb_is_refused_by_its_headers(path):
     rewrite(path, {"W1.npy": npy(np.zeros(10_000_000, np.float32))}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 100_000
     with pytest.raises(CheckpointError, match="larger than the file"):
@@ -133,12 +133,12 @@ def test_a_zip_bomb_is_refused_from_its_headers(path):
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"hello", b"\x93NUMPY" + b"\0" * 100], ids=repr)
-def test_what_is_no_checkpoint_at_all_is_said_to_be_none(tmp_path, data):
+def test_other_files_are_reported_as_not_a_checkpoint(tmp_path, data):
     (tmp_path / "x.npz").write_bytes(data)
     with pytest.raises(CheckpointError, match=r"x\.npz: not a whole checkpoint"):
         read_checkpoint(tmp_path / "x.npz")
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(CheckpointError, match="No such file"):
         read_checkpoint(tmp_path / "none.npz")

@@ -27,7 +27,7 @@ def test_runs_are_numbered_by_the_name_of_their_config(runs):
     assert create_run_folder(runs, "digits").path.name == "digits-001"
 
 
-def test_numbers_go_on_after_a_gap_and_past_a_thousand(runs):
+def test_numbering_continues_after_a_gap_and_past_a_thousand(runs):
     (runs / "mnist-999").mkdir(parents=True)
     assert create_run_folder(runs, "mnist").path.name == "mnist-1000"
 
@@ -43,7 +43,7 @@ def test_special_characters_of_a_config_name_are_replaced(runs):
     assert create_run_folder(runs, "…").path.name == "run-001"
 
 
-def test_a_name_is_taken_once(runs):
+def test_a_name_is_used_only_once(runs):
     make(runs, "first")
     with pytest.raises(RunError, match="exists"):
         create_run_folder(runs, "x", "first")
@@ -68,7 +68,7 @@ def test_overwrite_keeps_a_folder_that_only_resembles_a_run(runs, file):
 
 
 @pytest.mark.parametrize("name", ["a/b", "../a", "..", ".", "", "-rf", ".hidden", "a\0b", "a b", "x" * 101, "a..b"])
-def test_names_stay_inside(runs, name):
+def test_names_cannot_leave_the_runs_folder(runs, name):
     with pytest.raises(UsageError, match="run name"):
         create_run_folder(runs, "x", name)
 
@@ -120,7 +120,7 @@ def test_only_regular_files_of_a_run_are_read(runs, monkeypatch, tmp_path, name,
         folder.read_record() if name == "run.json" else folder.read_config()
 
 
-def test_a_record_or_config_without_end_is_not_read(runs):
+def test_an_endless_record_or_config_is_not_read(runs):
     folder = make(runs, "alpha")
     for path in (folder.record, folder.config):
         path.touch()
@@ -178,7 +178,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("overwrite", [False, True], ids=["rm", "overwrite"])
-def test_a_removal_that_is_killed_at_any_moment_leaves_what_can_be_removed(runs, monkeypatch, overwrite):
+def test_a_removal_killed_at_any_moment_can_be_repeated(runs, monkeypatch, overwrite):
     """A run with a record can be resumed as well: one of its checkpoints is there."""
     steps = {"n": 0, "last": 0}
 
@@ -234,7 +234,7 @@ def test_a_folder_that_was_replaced_is_not_written_to(runs):
     assert RunFolder(runs / "moved").read_record() == {"status": "running"}
 
 
-def test_a_moved_run_keeps_its_owner(runs):
+def test_a_moved_run_stays_locked(runs):
     run = finished(runs, "alpha")
     with run.lock():
         run.path.rename(runs / "moved")

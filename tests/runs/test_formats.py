@@ -21,7 +21,7 @@ RUNS = sorted(path.name.removesuffix("-4.npz") for path in FOLDER.glob("*-4.npz"
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_of_version_0_1_is_continued_as_that_version_did(name, tmp_path):
+def test_a_run_of_version_0_1_continues_as_in_that_version(name, tmp_path):
     before, after = (read_checkpoint(FOLDER / f"{name}-{epochs}.npz") for epochs in (4, 8))
     experiment = experiment_of(before, name, epochs=8)
     plan = build_plan(experiment, load_data(experiment, Cache(tmp_path)))

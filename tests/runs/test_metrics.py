@@ -95,7 +95,7 @@ def test_a_file_cut_at_any_byte_is_restored(tmp_path):
         assert path.read_bytes() == whole
 
 
-def test_an_epoch_has_one_row(tmp_path):
+def test_each_epoch_has_one_row(tmp_path):
     path = tmp_path / "metrics.csv"
     for epoch in (1, 2, 2, 1, 3):
         append_row(path, row(epoch))

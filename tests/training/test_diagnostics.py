@@ -46,7 +46,7 @@ def test_units_that_are_dead_or_saturated_are_counted():
 
 
 @pytest.mark.parametrize("optimizer", [None, Adam()], ids=str)
-def test_looking_changes_nothing_and_a_resumed_run_sees_the_same(optimizer):
+def test_diagnostics_do_not_change_training_and_are_the_same_after_resume(optimizer):
     p = plan(optimizer=optimizer, eta=0.1)
     seen = replace(p, diagnostics=True)
     np.testing.assert_array_equal(run(p)[0].theta, run(seen)[0].theta)
@@ -57,7 +57,7 @@ def test_looking_changes_nothing_and_a_resumed_run_sees_the_same(optimizer):
     assert len(results(events)[0].layers) == 3
 
 
-def test_advice_names_the_layer_and_what_may_help():
+def test_advice_names_the_layer_and_a_remedy():
     fine = LayerState(1.0, 1.0, 0.01, saturated=0.1)
     names = ("sigmoid", "sigmoid")
     assert list(advice([fine, fine], names, "sgd")) == []
@@ -80,7 +80,7 @@ def test_a_gradient_that_has_vanished_is_still_measured():
     assert 0 < look(p, state)[0].gradient_norm < 1e-20
 
 
-def test_a_line_can_separate_and_but_not_xor():
+def test_and_is_linearly_separable_and_xor_is_not():
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
     assert separable(x, np.array([[0], [0], [0], [1]], float)) is True
     assert separable(x, np.array([[0], [1], [1], [0]], float)) is False

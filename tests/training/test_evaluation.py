@@ -4,7 +4,7 @@ from backprop_cli.training.evaluation import CHUNK, Evaluator, judge
 from tests.training.helpers import dataset, plan, start
 
 
-def test_evaluation_in_chunks_is_evaluation_of_the_whole():
+def test_evaluation_in_chunks_equals_evaluation_of_the_whole():
     data = dataset(n=2 * CHUNK + 25)
     p = plan(dtype="float64", data=data)
     theta, split = start(p).theta, data.train
@@ -29,7 +29,7 @@ def test_the_number_of_workers_does_not_change_a_bit():
     assert len(scores) == 1
 
 
-def test_an_evaluator_sees_the_theta_of_the_moment():
+def test_an_evaluator_uses_the_current_theta():
     p = plan()
     theta = start(p).theta
     evaluator = Evaluator(p.objective.estimator, theta, p.data.scale, p.data.task)

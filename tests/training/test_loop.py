@@ -37,7 +37,7 @@ def copy(state):
     return TrainingState(state.theta.copy(), arrays, replace(state.status))
 
 
-def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():
+def test_an_epoch_uses_every_example_once_in_its_own_order():
     p = plan()
     first, second = (np.concatenate(batches_of_epoch(p, epoch)) for epoch in (1, 2))
     np.testing.assert_array_equal(np.sort(first), np.arange(37))
@@ -56,7 +56,7 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone():
     assert np.sum(other == np.concatenate(batches_of_epoch(p, 3))) < 10
 
 
-def test_training_is_the_plain_loop_over_batches():
+def test_training_equals_a_plain_loop_over_batches():
     p = plan(dtype="float64", strength=0.01)
     theta, y = start(p).theta, p.data.task.encode(p.data.train.targets, "float64")
     for epoch in range(1, 5):
@@ -65,7 +65,7 @@ def test_training_is_the_plain_loop_over_batches():
     np.testing.assert_allclose(run(p)[0].theta, theta, rtol=1e-10)
 
 
-def test_scores_are_those_of_the_plain_formulas():
+def test_scores_agree_with_the_plain_formulas():
     p = plan("tanh", "softmax", "cross_entropy", dtype="float64")
     state, events = run(p)
     last = results(events)[-1]
@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_plain_formulas():
         assert score.accuracy == wins / len(split)
 
 
-def test_events_tell_every_epoch_and_the_way_there():
+def test_events_report_every_epoch_and_the_progress_within_it():
     _, events = run(plan(epochs=2))
     assert [event for event in events if isinstance(event, Progress)] == [
         Progress(epoch, step, 4) for epoch in (1, 2) for step in (1, 2, 3, 4)
@@ -93,7 +93,7 @@ def test_events_tell_every_epoch_and_the_way_there():
 
 @pytest.mark.parametrize("optimizer", [None, Momentum()], ids=["sgd", "momentum"])
 @pytest.mark.parametrize("steps", [1, 3, 4, 6, 9, 15])
-def test_training_stopped_anywhere_goes_on_to_the_same_bits(optimizer, steps):
+def test_training_resumed_from_any_step_gives_the_same_bits(optimizer, steps):
     p = plan(optimizer=optimizer, strength=0.01, eta=0.3)
     whole, events = run(p)
     state, before = run(p, stop=After(steps))
@@ -110,7 +110,7 @@ def test_extending_a_finished_run_gives_the_bits_of_a_long_one():
     np.testing.assert_array_equal(extended.theta, run(replace(p, epochs=10))[0].theta)
 
 
-def test_divergence_is_reported_at_the_step_at_which_it_happens():
+def test_divergence_is_reported_with_its_step():
     p = plan("relu", "identity", eta=1e4, epochs=50)
     with pytest.raises(DivergedError) as error:
         run(p)
@@ -137,7 +137,7 @@ def test_a_plan_without_validation_has_results_without_it():
 
 
 @pytest.mark.parametrize("every", [2, 3, 7])
-def test_epochs_that_are_not_evaluated_change_nothing_but_the_metrics(every):
+def test_skipping_evaluations_changes_only_the_metrics(every):
     p = plan(epochs=8)
     whole, events = run(p)
     state, some = run(replace(p, evaluate_every=every))
@@ -149,7 +149,7 @@ def test_epochs_that_are_not_evaluated_change_nothing_but_the_metrics(every):
             assert (event.train, event.validation) == (full.train, full.validation)
 
 
-def test_patience_counts_epochs_where_not_every_one_is_evaluated():
+def test_patience_counts_epochs_that_are_not_evaluated_too():
     p = plan(epochs=40, eta=1e-9, early_stopping=EarlyStopping(patience=6), evaluate_every=4)
     _, events = run(p)
     assert events[-1] == Stopped(12, "no improvement of validation accuracy in 8 epochs")  # 4, and two without any

@@ -38,7 +38,7 @@ RULES = {**OPTIMIZERS, **MINIMIZERS}
     [(what, rule) for what in NOISY for rule in RULES if rule not in MINIMIZERS or what == "ema"],
 )
 @pytest.mark.parametrize("steps", [2, 3, 11])  # the last is inside the second epoch
-def test_training_stopped_anywhere_goes_on_to_the_same_bits_with_every_kind_of_noise(what, optimizer, steps):
+def test_training_resumed_from_any_step_gives_the_same_bits_with_every_kind_of_noise(what, optimizer, steps):
     p = plan("relu", "softmax", "cross_entropy", optimizer=RULES[optimizer](), strength=0.01, eta=0.05, **NOISY[what])
     if optimizer in MINIMIZERS:
         p = replace(p, batch_size=37)
@@ -95,7 +95,7 @@ def test_a_step_with_dropout_is_the_step_of_the_network_without_the_dropped_unit
         np.testing.assert_allclose(new_b, b - 0.5 * delta.sum(axis=0), rtol=1e-12)
 
 
-def test_evaluation_knows_no_dropout():
+def test_evaluation_uses_no_dropout():
     p = plan(dropouts=(0.5, 0.5, 0.5), epochs=1)
     state, events = run(p)
     a = p.data.validation.inputs * np.float32(p.data.scale)
@@ -105,7 +105,7 @@ def test_evaluation_knows_no_dropout():
     assert results(events)[-1].validation.accuracy == correct
 
 
-def test_the_average_is_that_of_the_thetas_after_each_step_and_is_what_is_evaluated():
+def test_the_average_is_over_theta_after_each_step_and_is_evaluated():
     p = plan(average=Ema(decay=0.75), dtype="float64", epochs=1)
     plain = replace(p, average=None)
     theta, average = start(p).theta, start(p).theta
@@ -122,7 +122,7 @@ def test_the_average_is_that_of_the_thetas_after_each_step_and_is_what_is_evalua
     assert results(events)[0].validation.cost == pytest.approx(cost, rel=1e-12)
 
 
-def test_long_weight_vectors_are_cut_and_short_ones_left_alone():
+def test_long_weight_vectors_are_rescaled_and_short_ones_are_not():
     W = np.eye(5, 6)
     W[2] = [3, 4, 0, 0, 0, 0]
     MaxNorm(2.0).apply(W)
@@ -130,7 +130,7 @@ def test_long_weight_vectors_are_cut_and_short_ones_left_alone():
     np.testing.assert_array_equal(W[1], np.eye(5, 6)[1])
 
 
-def test_training_with_max_norm_keeps_every_hidden_unit_within_it():
+def test_training_with_max_norm_bounds_every_hidden_unit():
     p = plan(max_norm=MaxNorm(0.3), eta=3.0)
     *hidden, (output_W, _) = weights_and_biases(p, run(p)[0].theta)
     for W, _ in hidden:

@@ -41,20 +41,20 @@ def test_without_validation_the_last_epoch_is_the_best():
     assert best == [True, True, True]
 
 
-def test_early_stopping_waits_as_long_as_its_patience_says():
+def test_early_stopping_stops_after_patience_epochs_without_improvement():
     _, status = follow(plan(early_stopping=EarlyStopping(patience=3)), [0.5, 0.7, 0.6, 0.7, 0.6, 0.9])
     assert (status.epoch, status.best) == (5, (2, 0.7))
     assert status.stopped == "no improvement of validation accuracy in 3 epochs"
 
 
-def test_an_improvement_smaller_than_min_delta_ends_no_waiting_but_is_the_best_all_the_same():
+def test_an_improvement_below_min_delta_is_the_best_epoch_but_does_not_reset_patience():
     p = plan(early_stopping=EarlyStopping(patience=2, min_delta=0.1))
     best, status = follow(p, [0.5, 0.55, 0.58, 0.9])
     assert (status.epoch, best) == (3, [True, True, True])
     assert (status.best, status.improved) == ((3, 0.58), (1, 0.5))
 
 
-def test_a_plateau_halves_eta_again_and_again_until_it_is_small_enough():
+def test_plateau_halves_eta_repeatedly_and_then_stops():
     p = plan(schedule=Plateau(patience=2, stop_at=8))
     values = [0.5, 0.6, 0.5, 0.5, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5]
     halved = []
@@ -74,7 +74,7 @@ def test_training_on_a_plateau_uses_the_halved_eta():
 
 
 @pytest.mark.parametrize("schedule", [StepDecay(every=1, gamma=0.5), Cosine()], ids=lambda s: s.name)
-def test_each_step_is_made_with_the_eta_of_its_time(schedule):
+def test_each_step_uses_the_eta_of_its_time(schedule):
     p = plan(schedule=schedule, warmup=0.5, dtype="float64", epochs=2)
     theta, y = start(p).theta, p.data.task.encode(p.data.train.targets, "float64")
     from backprop_cli.training.loop import batches_of_epoch
@@ -99,7 +99,7 @@ def test_each_step_is_made_with_the_eta_of_its_time(schedule):
     ids=str,
 )
 @pytest.mark.parametrize("steps", [1, 6, 9])
-def test_choices_are_the_same_after_a_stop_anywhere(more, steps):
+def test_selection_is_the_same_after_resuming_from_any_step(more, steps):
     p = plan(epochs=8, **more)
     whole, events = run(p)
     state, before = run(p, stop=After(steps))
@@ -139,13 +139,13 @@ def test_a_perceptron_follows_rosenblatts_rule_and_counts_its_mistakes():
     assert events[-1] == Stopped(len(counted), "an epoch without a mistake")
 
 
-def test_a_perceptron_does_not_stop_where_it_cannot_succeed():
+def test_a_perceptron_does_not_stop_early_on_inseparable_examples():
     _, events = train_perceptron(perceptron([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], epochs=30))
     assert [event.epoch for event in events if isinstance(event, EpochResult)] == list(range(1, 31))
     assert all(event.mistakes for event in results(events))
 
 
-def test_mistakes_are_counted_over_the_whole_epoch_also_across_a_stop():
+def test_mistakes_are_counted_over_the_whole_epoch_also_after_resuming():
     p = perceptron(np.random.default_rng(0).random((20, 3)), [0, 1] * 10, epochs=3)
     _, events = train_perceptron(p)
     state = p.initial_state(np.zeros(4))

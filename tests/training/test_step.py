@@ -37,7 +37,7 @@ def examples(p, rows):
 @pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize(("cost", "output"), OUTPUT_PAIRS, ids=str)
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_a_recorded_step_goes_down_the_gradient(hidden, cost, output, penalty):
+def test_a_recorded_step_subtracts_eta_times_the_gradient(hidden, cost, output, penalty):
     p = plan(hidden, output, cost, penalty, strength=0.02, eta=0.5, dtype="float64")
     theta, recorded = start(p).theta, Recorded(p)
     for rows in (ROWS, ROWS + 2):
@@ -45,7 +45,7 @@ def test_a_recorded_step_goes_down_the_gradient(hidden, cost, output, penalty):
         np.testing.assert_allclose(recorded(rows).theta, theta, rtol=1e-12, atol=1e-15)
 
 
-def test_a_batch_so_large_that_signals_lie_by_columns_makes_the_same_step():
+def test_a_batch_stored_by_columns_makes_the_same_step():
     p = plan("relu", "softmax", "cross_entropy", strength=0.02, eta=0.5, dtype="float64", data=dataset(n=700))
     rows = np.arange(1, 651, dtype=np.intp)
     theta = start(p).theta
@@ -53,7 +53,7 @@ def test_a_batch_so_large_that_signals_lie_by_columns_makes_the_same_step():
     np.testing.assert_allclose(Recorded(p, 650)(rows).theta, expected, rtol=1e-12, atol=1e-15)
 
 
-def test_the_textbook_update_of_weights_and_biases_by_its_own_formula():
+def test_the_textbook_update_of_weights_and_biases_by_hand():
     # W <- (1 - eta lambda/n) W - eta dC/dW, with n the training examples; b <- b - eta dC/db
     p = plan(strength=5.0 / 37, eta=0.5, dtype="float64")
     before, n = start(p).theta, p.objective.layout.n_penalized
@@ -74,7 +74,7 @@ def test_plain_sgd_with_both_penalties_by_hand():
 @pytest.mark.parametrize("rule", OPTIMIZERS.values(), ids=lambda rule: rule.name)
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("more", [{}, {"average": Ema(0.9), "max_norm": MaxNorm(0.5)}], ids=["", "ema, max-norm"])
-def test_a_recorded_step_is_the_textbook_step(rule, penalty, more):
+def test_a_recorded_step_equals_the_textbook_step(rule, penalty, more):
     p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64", **more)
     recorded, state = Recorded(p), start(p)
     for rows, eta in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
@@ -87,7 +87,7 @@ def test_a_recorded_step_is_the_textbook_step(rule, penalty, more):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_dropout_is_recorded_with_masks_that_are_drawn_anew(optimizer):
+def test_recorded_dropout_draws_a_new_mask_in_every_step(optimizer):
     p = plan("tanh", optimizer=OPTIMIZERS[optimizer](), dropouts=(0.2, 0.5, 0.5), eta=0.1, dtype="float64")
     recorded, state, streams = Recorded(p), start(p), Streams(p.seed)
     for rows in (ROWS, ROWS + 2):
@@ -108,7 +108,7 @@ class _Float32:
 @pytest.mark.parametrize(
     "rule", [OPTIMIZERS["momentum"], OPTIMIZERS["adam"], OPTIMIZERS["rprop"]], ids=lambda r: r.name
 )
-def test_a_step_on_slices_of_theta_is_the_step_on_the_whole(monkeypatch, rule):
+def test_a_step_on_slices_of_theta_equals_the_step_on_the_whole(monkeypatch, rule):
     p = plan(optimizer=rule(), penalty="l1 + l2", strength=0.1, eta=0.5, dtype="float64", average=Ema(0.9))
     whole = Recorded(p)
     monkeypatch.setattr("backprop_cli.engine.optimize.LONG", 10)
@@ -133,7 +133,7 @@ def test_a_batch_in_micro_batches_makes_the_same_step(monkeypatch, optimizer):
     np.testing.assert_allclose(*thetas, rtol=1e-12)
 
 
-def test_a_gradient_in_micro_batches_comes_with_the_cost_of_them_all(monkeypatch):
+def test_a_gradient_in_micro_batches_comes_with_the_cost_of_the_whole_batch(monkeypatch):
     monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 10)
     monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 8)
     from backprop_cli.optim.minimizers import LBFGS
