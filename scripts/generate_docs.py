@@ -4,8 +4,8 @@
     python scripts/generate_docs.py --check  print what is out of date, and exit with 1 if anything is
     python scripts/generate_docs.py --all    update, with the commands marked slow and the pictures; needs MNIST
 
-A generated part is between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->`. A part `source FUNCTION` is the
-source of that function, so that what a document explains is the code that runs. Output of commands: see console.py.
+A generated part is between `<!-- generated: NAME ARGUMENTS -->` and `<!-- end -->`. A part `source FUNCTION…` is the
+source of these functions, so that what a document explains is the code that runs. Output of commands: see console.py.
 """
 
 from __future__ import annotations
@@ -114,16 +114,13 @@ def option_text(option: dataclasses.Field) -> str:
     return option.name if option.default is None else f"{option.name}: {option.default}"
 
 
-def link_to(function: Callable) -> str:
-    source = Path(inspect.getsourcefile(inspect.unwrap(function))).relative_to(ROOT)
-    return f"`{function.__qualname__}` in [{source}]({source})"
-
-
-def source_of(name: str) -> str:
-    """Return the source of a function by its full name, without the indent that it has in a class."""
-    function = pkgutil.resolve_name(name.strip())
-    code = textwrap.dedent(inspect.getsource(function)).rstrip()
-    return f"{link_to(function)}:\n\n```python\n{code}\n```\n"
+def sources_of(names: str) -> str:
+    """Return the source of functions of one file by their full names, without the indent that they have in a class."""
+    functions = [pkgutil.resolve_name(name) for name in names.split()]
+    (file,) = {Path(inspect.getsourcefile(inspect.unwrap(function))).relative_to(ROOT) for function in functions}
+    title = ", ".join(f"`{function.__qualname__}`" for function in functions)
+    code = "\n\n".join(textwrap.dedent(inspect.getsource(function)).rstrip() for function in functions)
+    return f"{title} in [{file}]({file}):\n\n```python\n{code}\n```\n"
 
 
 PARTS: dict[str, Callable[[str], str]] = {
@@ -132,7 +129,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "keys": key_table,
     "pairs": pair_table,
     "choices": choice_table,
-    "source": source_of,
+    "source": sources_of,
 }
 """The function that writes each kind of part from its arguments. Links are relative to the top of the project."""
 
