@@ -17,9 +17,9 @@ from backprop_cli.explain.formulas import (
     formulas_of,
     penalty_formula,
 )
+from backprop_cli.explain.trace import Trace
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
 from backprop_cli.explain.rendering import to_markdown, to_text
 from backprop_cli.explain.sections import Section, UpdateRule, sections_of
+from backprop_cli.explain.trace import EPS, Move, Trace, trace
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
-from backprop_cli.nn.trace import EPS, Move, Trace, trace
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import SGD, Optimizer
 from backprop_cli.runs.build import batch_size, build_network, build_plan, initial_theta, n_train

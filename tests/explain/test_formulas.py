@@ -14,12 +14,12 @@ from backprop_cli.explain.formulas import (
     formulas_of,
     penalty_formula,
 )
+from backprop_cli.explain.trace import trace
 from backprop_cli.nn import costs, penalties
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.gradcheck import example_of
 from backprop_cli.nn.network import dense_network
 from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.trace import trace
 
 
 def test_every_activation_and_penalty_has_a_formula():

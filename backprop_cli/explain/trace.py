@@ -152,15 +152,7 @@ def trace(
         penalty=penalty,
         value=float(np.mean(costs)) + penalty,
         new_value=float(objective.value(new, x, y)),
-        difference=_difference(
-            objective,
-            theta,
-            x,
-            y,
-            _most_sensitive(objective, grad) if index is None else index,
-            eps,
-            grad + penalty_grad,
-        ),
+        difference=_difference(objective, theta, x, y, index, eps, grad + penalty_grad),
     )
 
 

@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 
+from backprop_cli.explain.trace import trace
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
 from backprop_cli.nn.gradcheck import combinations, example_of
 from backprop_cli.nn.network import dense_network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES
-from backprop_cli.nn.trace import trace
 from backprop_cli.optim.optimizers import Momentum
 
 COMBINATIONS = {(c.hidden, c.output, c.cost, c.extra): c.objective for c in combinations() if c.extra != "dropout"}
