@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_cli.nn.arrays import Array, Mask, Noise, Shape
+from backprop_cli.nn.arrays import Array, Mask, Noise
 from backprop_cli.nn.layers.layer import Layer
-from backprop_cli.nn.parameters import Gradient, Parameter, Params
+from backprop_cli.nn.parameters import Gradient, Params
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,6 @@ class Activation(Layer):
         """Return dC/dz, given a = f(z) and dC/da."""
         raise NotImplementedError
 
-    def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
-        """Return the shape as it is, and no parameters."""
-        return in_shape, ()
-
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, tuple[Array, Array]]:
         """Return f(x)."""
         a = self.value(x)
@@ -55,10 +51,6 @@ class Activation(Layer):
     def backward(self, p: Params, cache: tuple[Array, Array], delta: Array, grad: Gradient) -> Array:
         """Return dC/dz, given delta = dC/da."""
         return self.pull_back(*cache, delta)
-
-    def multiplications(self, in_shape: Shape) -> int:
-        """Return 0."""
-        return 0
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_cli.nn.arrays import Array, Noise, Shape
+from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.layers.layer import Layer
-from backprop_cli.nn.parameters import Gradient, Parameter, Params
+from backprop_cli.nn.parameters import Gradient, Params
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,6 @@ class Dropout(Layer):
     """
 
     p: float
-
-    def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
-        """Return the shape as it is, and no parameters."""
-        return in_shape, ()
 
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, Array | None]:
         """Return x ⊙ mask, or x itself without noise."""
@@ -35,7 +31,3 @@ class Dropout(Layer):
     def backward(self, p: Params, cache: Array | None, delta: Array, grad: Gradient) -> Array:
         """Return delta ⊙ mask."""
         return delta if cache is None else delta * cache
-
-    def multiplications(self, in_shape: Shape) -> int:
-        """Return 0."""
-        return 0

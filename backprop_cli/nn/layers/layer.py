@@ -19,7 +19,8 @@ class Layer(Protocol):
     """
 
     def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
-        """Return the shape of an output and the parameters, given the shape of an input."""
+        """Return the shape of an output and the parameters, given the shape of an input: by default, it and none."""
+        return in_shape, ()
 
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, Cache]:
         """Return y and what `backward` needs."""
@@ -29,3 +30,4 @@ class Layer(Protocol):
 
     def multiplications(self, in_shape: Shape) -> int:
         """Return how many multiplications `forward` makes for one example; 0 where they do not matter."""
+        return 0
