@@ -30,7 +30,7 @@ Labels = npt.NDArray[Any]
 class Score:
     """The mean cost, without the penalty, and how good the answers are.
 
-    That is the accuracy, the share of examples predicted rightly; or, where values are asked for, the root of the
+    That is the accuracy, the share of examples predicted correctly; or, where values are asked for, the root of the
     mean squared error and r2, the share of the variance that is explained.
     """
 
@@ -146,12 +146,12 @@ class Judgement:
 
     @property
     def right(self) -> int:
-        """The number of examples predicted rightly."""
+        """The number of examples predicted correctly."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
-        """The share of examples predicted rightly."""
+        """The share of examples predicted correctly."""
         return self.right / self.n
 
     @property
