@@ -169,6 +169,50 @@ def test_an_assigned_expression_is_computed_in_place():
     np.testing.assert_array_equal(v, 0.5 - 2 * g)
 
 
+def test_an_array_that_is_read_again_is_not_written_over():
+    x = np.arange(4.0)
+    recording = Recording()
+    watched = recording.watch(x)
+    twice = watched * 2
+    watched[...] = twice + (watched + 1)
+    replay = recording.finish()
+    replay()
+    np.testing.assert_array_equal(x, 3 * np.arange(4.0) + 1)
+
+
+def test_a_product_is_not_written_over_its_own_factor():
+    x, w = np.arange(9.0).reshape(3, 3), np.arange(9.0)[::-1].reshape(3, 3).copy()
+    expected, recording = x @ w, Recording()
+    watched = recording.watch(x)
+    watched[...] = watched @ w
+    recording.finish()()
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_a_sum_over_slices_waits_for_all_of_them(monkeypatch):
+    monkeypatch.setattr("backprop_cli.engine.optimize.LONG", 10)
+    monkeypatch.setattr("backprop_cli.engine.optimize.SLICE", 7)
+    x, out = np.arange(20.0), np.zeros(20)
+    recording = Recording()
+    twice = 2 * recording.watch(x)
+    target = recording.watch(out)
+    target[...] = twice + np.sum(twice)
+    replay = recording.finish()
+    for _ in range(2):
+        x += 1
+        replay()
+        np.testing.assert_array_equal(out, 2 * x + np.sum(2 * x))
+
+
+def test_a_row_of_a_matrix_is_added_to_all_its_rows():
+    x = np.random.default_rng(0).random((5, 7))
+    recording = Recording()
+    e = np.exp(recording.watch(x))
+    replay = recording.finish(e + e[2:3])
+    replay()
+    np.testing.assert_allclose(replay.results[0], np.exp(x) + np.exp(x[2:3]))
+
+
 def test_a_scale_in_a_product_is_applied_to_the_smaller_factor():
     pixels, w = np.arange(12, dtype=np.uint8).reshape(4, 3), np.arange(6.0).reshape(2, 3)
     recording = Recording()

@@ -46,6 +46,12 @@ def test_an_epoch_uses_every_example_once_in_its_own_order():
     assert [len(batch) for batch in batches_of_epoch(p, 1)] == [10, 10, 10, 7]
 
 
+def test_a_batch_of_all_examples_keeps_their_order():
+    for size in (37, 100):
+        (rows,) = batches_of_epoch(plan(batch_size=size), 2)
+        np.testing.assert_array_equal(rows, np.arange(37))
+
+
 def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone():
     p = plan()
     for other in (replace(p, eta=0.1), replace(p, epochs=99), replace(p, dtype="float64")):
@@ -128,6 +134,34 @@ def test_divergence_is_reported_with_its_step():
                 finite.append((e, number, np.isfinite(theta).all()))
     first = next((e, number) for e, number, ok in finite if not ok)
     assert first == (epoch, step)
+
+
+def test_parameters_whose_sum_overflows_have_not_diverged():
+    state = start(plan())
+    state.theta[...] = 3e38
+    assert len(results(run(plan(epochs=1), state)[1])) == 1
+
+
+def test_a_cost_that_is_not_finite_is_divergence_too_and_the_epoch_does_not_count():
+    p = plan("relu", "identity", "absolute", eta=1e-20)
+    state = start(p)
+    state.theta[...] = 1e15  # the outputs overflow, but no gradient does
+    with pytest.raises(DivergedError) as error:
+        run(p, state)
+    assert (error.value.epoch, error.value.step) == (1, 4)
+    assert (state.status.epoch, state.status.step) == (0, 4)
+    assert np.isfinite(state.theta).all()
+
+
+def test_without_validation_every_epoch_is_the_best_also_if_it_is_not_evaluated():
+    p = plan(evaluate_every=3)
+    p = replace(p, data=replace(p.data, validation=p.data.validation[:0]))
+    assert [(event.is_best, event.train is None) for event in results(run(p)[1])] == [
+        (True, True),
+        (True, True),
+        (True, False),
+        (True, False),
+    ]
 
 
 def test_a_plan_without_validation_has_results_without_it():

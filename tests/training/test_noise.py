@@ -122,6 +122,29 @@ def test_the_average_is_over_theta_after_each_step_and_is_evaluated():
     assert results(events)[0].validation.cost == pytest.approx(cost, rel=1e-12)
 
 
+def test_the_average_is_over_the_weights_that_max_norm_has_shortened():
+    p = plan(average=Ema(decay=0.75), max_norm=MaxNorm(0.3), dtype="float64", epochs=1)
+    theta, average = start(p).theta, start(p).theta
+    y = p.data.task.encode(p.data.train.targets, "float64")
+    for t, rows in enumerate(batches_of_epoch(p, 1), start=1):
+        theta -= p.eta * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
+        for W, _ in weights_and_biases(p, theta)[:-1]:
+            for w in W:
+                w *= min(0.3 / np.linalg.norm(w), 1)
+        d = min(0.75, (1 + t) / (10 + t))
+        average = d * average + (1 - d) * theta
+    np.testing.assert_allclose(run(p)[0].evaluated_theta, average, rtol=1e-11)
+
+
+def test_the_average_is_taken_over_the_iterations_of_a_minimizer_too():
+    p = replace(plan(optimizer=MINIMIZERS["lbfgs"](), dtype="float64", average=Ema(decay=0.75)), batch_size=37)
+    average = start(p).theta
+    for t in (1, 2, 3):
+        d = min(0.75, (1 + t) / (10 + t))
+        average = d * average + (1 - d) * run(replace(p, epochs=t, average=None))[0].theta
+    np.testing.assert_allclose(run(replace(p, epochs=3))[0].evaluated_theta, average, rtol=1e-12)
+
+
 def test_long_weight_vectors_are_rescaled_and_short_ones_are_not():
     W = np.eye(5, 6)
     W[2] = [3, 4, 0, 0, 0, 0]

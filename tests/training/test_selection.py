@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -137,6 +139,23 @@ def test_a_perceptron_follows_rosenblatts_rule_and_counts_its_mistakes():
     assert [event.mistakes for event in results(events)] == counted
     np.testing.assert_array_equal(state.theta, [*w, b])
     assert events[-1] == Stopped(len(counted), "an epoch without a mistake")
+
+
+def test_the_epoch_after_which_training_stops_is_evaluated():
+    p = replace(perceptron([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1]), evaluate_every=1000)
+    *others, last = results(train_perceptron(p)[1])
+    assert others
+    assert all(event.train is None for event in others)
+    assert last.train.accuracy == 1
+
+
+def test_a_mistake_is_an_example_however_many_outputs_are_wrong():
+    p = plan(output="winner", cost="perceptron", eta=1e-9, epochs=1, count_mistakes=True)
+    state = start(p)
+    a = p.objective.estimator.network.outputs(state.theta, p.data.train.inputs * np.float32(p.data.scale))
+    wrong = int(np.sum(np.argmax(a, axis=1) != p.data.train.targets))
+    (result,) = results(run(p, state)[1])
+    assert 0 < wrong == result.mistakes
 
 
 def test_a_perceptron_does_not_stop_early_on_inseparable_examples():

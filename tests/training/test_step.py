@@ -5,10 +5,14 @@ from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
+from backprop_cli.optim.minimizers import LBFGS, Minimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS
+from backprop_cli.optim.state import State
+from backprop_cli.training.loop import Stopped
 from backprop_cli.training.step import AccumulatedGradient, make_step, textbook_step
 from backprop_cli.training.streams import Streams
 from tests.training.helpers import dataset, plan, start
+from tests.training.test_loop import run
 
 ROWS = np.array([3, 30, 8, 1])
 PENALTIES = ("l1", "l2", "l1 + l2")
@@ -136,8 +140,6 @@ def test_a_batch_in_micro_batches_makes_the_same_step(monkeypatch, optimizer):
 def test_a_gradient_in_micro_batches_comes_with_the_cost_of_the_whole_batch(monkeypatch):
     monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 10)
     monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 8)
-    from backprop_cli.optim.minimizers import LBFGS
-
     p = plan("tanh", "softmax", "cross_entropy", optimizer=LBFGS(), dtype="float64")
     state, rows = start(p), np.arange(35)
     grad = np.zeros_like(state.theta)
@@ -145,3 +147,27 @@ def test_a_gradient_in_micro_batches_comes_with_the_cost_of_the_whole_batch(monk
     x, y = examples(p, rows)
     assert cost == pytest.approx(p.objective.value(state.theta, x, y), rel=1e-13)
     np.testing.assert_allclose(grad, p.objective.gradient(state.theta, x, y), rtol=1e-12, atol=1e-16)
+
+
+class Hesitant(Minimizer):
+    """Moves only every `every`th time it is asked to."""
+
+    name = "hesitant"
+
+    def __init__(self, every):
+        self.every, self.asked = every, 0
+
+    def init(self, theta):
+        return State()
+
+    def step(self, cost_and_gradient, theta, s):
+        self.asked += 1
+        if self.asked % self.every == 0:
+            theta -= 0.1 * cost_and_gradient(theta)[1]
+
+
+def test_a_minimizer_has_converged_only_if_it_finds_nothing_twice_in_a_row():
+    moving, stuck = (run(plan(optimizer=Hesitant(every), batch_size=37, epochs=3)) for every in (2, 3))
+    assert moving[0].status.stopped is None
+    assert moving[0].status.epoch == 3
+    assert stuck[1][-1] == Stopped(1, "no lower cost was found")
