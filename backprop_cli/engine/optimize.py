@@ -82,7 +82,7 @@ def _write_directly(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call
         if id(source) in kept or not (_whole(source) and _laid_out_alike(source, out)):
             continue
         users = [i for i, call in enumerate(calls) if _touches(call, source) and i != index]
-        if len(users) != 1 or calls[users[0]].out is not source or users[0] > index or calls[users[0]].keeps:
+        if len(users) != 1 or calls[users[0]].out is not source or users[0] > index:
             continue
         writer = calls[users[0]]
         if any(_touches(call, out) for call in calls[users[0] + 1 : index]):
