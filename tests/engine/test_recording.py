@@ -230,6 +230,14 @@ def test_a_parameter_that_is_used_twice_has_the_sum_of_both_gradients():
     np.testing.assert_allclose(layout.named(grad)["b1"], [4, 4])
 
 
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_a_recorded_mean_is_that_over_its_axis(axis):
+    x, recording = np.arange(12.0).reshape(4, 3), Recording()
+    replay = recording.finish(np.mean(recording.watch(x), axis=axis))
+    replay()
+    np.testing.assert_allclose(replay.results[0], x.mean(axis=axis))
+
+
 def test_a_row_of_a_matrix_is_added_to_all_its_rows():
     x = np.random.default_rng(0).random((60, 70))
     recording = Recording()

@@ -66,12 +66,13 @@ def test_the_textbook_update_of_weights_and_biases_by_hand():
     np.testing.assert_allclose(Recorded(p)(ROWS).theta, expected, rtol=1e-14, atol=1e-15)
 
 
-def test_plain_sgd_with_both_penalties_by_hand():
+@pytest.mark.parametrize("c", [0.3, 3.0])  # with 3.0, the weight decay alone changes every sign
+def test_plain_sgd_with_both_penalties_by_hand(c):
     # W <- W - eta (dC/dW + c sign W + c W): the penalties act on the W before the step, and not on each other
-    p = plan(penalty="l1 + l2", strength=0.3, eta=0.5, dtype="float64")
+    p = plan(penalty="l1 + l2", strength=c, eta=0.5, dtype="float64")
     W, n = start(p).theta, p.objective.layout.n_penalized
     expected = Recorded(plan(eta=0.5, dtype="float64"))(ROWS).theta
-    expected[:n] -= 0.5 * (0.3 * np.sign(W[:n]) + 0.3 * W[:n])
+    expected[:n] -= 0.5 * (c * np.sign(W[:n]) + c * W[:n])
     np.testing.assert_allclose(Recorded(p)(ROWS).theta, expected, rtol=1e-14, atol=1e-15)
 
 
