@@ -23,7 +23,7 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.mnist import Mnist
 from backprop_cli.engine.threads import limit_threads
-from backprop_cli.runs.build import build_plan, initial_state, load_data
+from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.training.evaluation import Evaluator
 from backprop_cli.training.loop import EpochResult, train
 
@@ -137,7 +137,7 @@ def runs_of(folder: Path, config: str) -> list[Run]:
 def highest_test_accuracy(experiment: Experiment) -> float:
     data = load_data(experiment, CACHE)
     plan = build_plan(experiment, data)
-    state = initial_state(experiment, plan)
+    state = plan.initial_state(initial_theta(experiment))
     test = Evaluator(plan.objective.estimator, state.evaluated_theta, data.scale, data.task)
     with limit_threads(1):
         epochs = (event for event in train(plan, state) if isinstance(event, EpochResult))

@@ -97,6 +97,18 @@ class Select(Call):
 
 
 @dataclass(eq=False)
+class Take(Call):
+    """out <- the rows of x, along an axis, that the indices name."""
+
+    axis: int
+
+    def replays(self) -> Replays:
+        """Return np.take; the default mode would copy out."""
+        x, indices = self.inputs
+        return [partial(np.take, x, indices, self.axis, self.out, "clip")]
+
+
+@dataclass(eq=False)
 class Reduce(Call):
     """out <- ufunc.reduce(x)."""
 

@@ -23,8 +23,10 @@ LONG, SLICE = 80_000, 32_768
 
 def owner(array: NDArray) -> NDArray:
     """Return the array whose memory this one is a view of."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base: Any = array
+    while base is not None:  # as_strided puts an object of its own between a view and its array
+        array = base if isinstance(base, np.ndarray) else array
+        base = getattr(base, "base", None)
     return array
 
 
@@ -208,7 +210,7 @@ def _substitute(call: Call, old: NDArray, new: NDArray) -> None:
             return value
         if value is old:
             return new
-        memory = new if new.flags.c_contiguous else new.T
+        memory = new.ravel(order="K")  # a view, as an owner has no gaps
         offset = value.ctypes.data - old.ctypes.data
         return np.ndarray(value.shape, value.dtype, memory, offset, value.strides)
 

@@ -63,8 +63,9 @@ class Network:
         behind = [*self.layers[1:], self.output]
         return tuple(
             Unit(index, layer, f)
-            for index, (layer, f) in enumerate(zip(self.layers, behind, strict=True))
-            if self.layout.layers[index] and isinstance(f, Activation)
+            for index, layer in enumerate(self.layers)
+            if self.layout.layers[index]
+            for f in [next(f for f in behind[index:] if isinstance(f, Activation))]
         )
 
     @cached_property

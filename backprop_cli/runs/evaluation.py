@@ -18,7 +18,7 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
 from backprop_cli.text import table
-from backprop_cli.training.evaluation import Judgement, judge
+from backprop_cli.training.evaluation import ClassificationReport, classification_report
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 """The splits of a data set and their names in a sentence."""
@@ -75,8 +75,8 @@ class Evaluation:
         return self._report.recall
 
     @cached_property
-    def _report(self) -> Judgement:
-        return judge(self.predictions, self.examples.targets, self._classification().classes)
+    def _report(self) -> ClassificationReport:
+        return classification_report(self.predictions, self.examples.targets, self._classification().classes)
 
     def _classification(self) -> Classification:
         if not isinstance(self.task, Classification):

@@ -1,4 +1,4 @@
-"""How good a network is on a split: its outputs, and the mean cost and accuracy."""
+"""Evaluation of a network on a split: its outputs, the mean cost and other metrics."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Score:
-    """The mean cost, without the penalty, and how good the answers are.
+    """The mean cost, without penalties, and the metrics of the task.
 
-    That is the accuracy, the share of examples predicted correctly; or, where values are asked for, the root of the
-    mean squared error and r2, the share of the variance that is explained.
+    These are the accuracy for classes; for values the root mean squared error, and r2, the share of the variance that
+    is explained.
     """
 
     cost: float
@@ -40,7 +40,7 @@ class Score:
     r2: float | None = None
 
     def metrics(self) -> dict[str, float]:
-        """Return those that there are, by name."""
+        """Return cost and metrics by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -134,8 +134,8 @@ def outputs_of(network: Network, theta: Array, x: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What outputs are worth as predictions: confusion[t, p] counts examples of class t taken for class p."""
+class ClassificationReport:
+    """Predictions compared with labels: confusion[t, p] counts the examples of class t that are predicted as p."""
 
     confusion: npt.NDArray[np.intp]
 
@@ -145,30 +145,30 @@ class Judgement:
         return int(self.confusion.sum())
 
     @property
-    def right(self) -> int:
+    def correct(self) -> int:
         """The number of examples predicted correctly."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
         """The share of examples predicted correctly."""
-        return self.right / self.n
+        return self.correct / self.n
 
     @property
     def precision(self) -> npt.NDArray[np.float64]:
-        """Of the examples taken for a class, the share that belongs to it; NaN if none was."""
+        """Of the examples predicted as a class, the share that belongs to it; NaN if there are none."""
         return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     @property
     def recall(self) -> npt.NDArray[np.float64]:
-        """Of the examples of a class, the share taken for it; NaN if there are none."""
+        """Of the examples of a class, the share predicted as it; NaN if there are none."""
         return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain numbers; what is undefined is None."""
         return {
             "examples": self.n,
-            "right": self.right,
+            "correct": self.correct,
             "accuracy": self.accuracy,
             "precision": [None if np.isnan(p) else float(p) for p in self.precision],
             "recall": [None if np.isnan(r) else float(r) for r in self.recall],
@@ -176,10 +176,10 @@ class Judgement:
         }
 
 
-def judge(predicted: Labels, labels: Labels, classes: int) -> Judgement:
-    """Return the judgement of predictions (n,), given the labels (n,)."""
+def classification_report(predicted: Labels, labels: Labels, classes: int) -> ClassificationReport:
+    """Return the report of predictions (n,), given the labels (n,)."""
     pairs = labels.astype(np.intp) * classes + predicted
-    return Judgement(np.bincount(pairs, minlength=classes * classes).reshape(classes, classes))
+    return ClassificationReport(np.bincount(pairs, minlength=classes * classes).reshape(classes, classes))
 
 
 def _share(part: npt.NDArray[np.intp], whole: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

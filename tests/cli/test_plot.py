@@ -133,7 +133,7 @@ def test_confusion_agrees_with_eval_for_other_encodings(backprop, tmp_path):
     )
     assert backprop("train", "c.yaml", "--name", "run").code == 0
     shows = json.loads(backprop("plot", "run", "--kind", "confusion", "--json").out)["pictures"][0]["shows"]
-    assert f"{json.loads(backprop('eval', 'run', '--json').out)['results'][0]['right']} of 500" in shows
+    assert f"{json.loads(backprop('eval', 'run', '--json').out)['results'][0]['correct']} of 500" in shows
 
 
 @pytest.mark.usefixtures("unrendered")

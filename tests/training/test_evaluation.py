@@ -1,6 +1,6 @@
 import numpy as np
 
-from backprop_cli.training.evaluation import CHUNK, Evaluator, judge
+from backprop_cli.training.evaluation import CHUNK, Evaluator, classification_report
 from tests.training.helpers import dataset, plan, start
 
 
@@ -15,7 +15,7 @@ def test_evaluation_in_chunks_equals_evaluation_of_the_whole():
     x, y = split.inputs * data.scale, data.task.encode(split.targets, "float64")
     np.testing.assert_allclose(cost, p.objective.value(theta, x, y), rtol=1e-12)
     assert outputs.shape == (len(split), 3)
-    assert evaluator.score(split).accuracy == judge(data.task.predict(outputs), split.targets, 3).accuracy
+    assert evaluator.score(split).accuracy == classification_report(data.task.predict(outputs), split.targets, 3).accuracy
 
 
 def test_the_number_of_workers_does_not_change_a_bit():
@@ -42,9 +42,9 @@ def test_an_evaluator_uses_the_current_theta():
 
 def test_a_judgement_by_hand():
     labels = np.array([0, 0, 1, 1, 1, 2], np.uint8)
-    judgement = judge(np.array([0, 1, 1, 1, 0, 1]), labels, 3)
-    np.testing.assert_array_equal(judgement.confusion, [[1, 1, 0], [1, 2, 0], [0, 1, 0]])
-    assert (judgement.n, judgement.right, judgement.accuracy) == (6, 3, 0.5)
-    np.testing.assert_allclose(judgement.precision, [1 / 2, 2 / 4, np.nan])
-    np.testing.assert_allclose(judgement.recall, [1 / 2, 2 / 3, 0])
-    assert judgement.to_dict()["precision"] == [0.5, 0.5, None]
+    report = classification_report(np.array([0, 1, 1, 1, 0, 1]), labels, 3)
+    np.testing.assert_array_equal(report.confusion, [[1, 1, 0], [1, 2, 0], [0, 1, 0]])
+    assert (report.n, report.correct, report.accuracy) == (6, 3, 0.5)
+    np.testing.assert_allclose(report.precision, [1 / 2, 2 / 4, np.nan])
+    np.testing.assert_allclose(report.recall, [1 / 2, 2 / 3, 0])
+    assert report.to_dict()["precision"] == [0.5, 0.5, None]
