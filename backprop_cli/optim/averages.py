@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Gt, Lt
 
 from backprop_cli.nn.arrays import Array
-from backprop_cli.optim.state import State
+from backprop_cli.optim.state import State, is_count
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Ema:
         s.t += 1
         d = np.minimum(self.decay, (1 + s.t) / (10 + s.t))
         s.theta = d * s.theta + (1 - d) * theta
+
+    def is_state(self, s: State, steps: int) -> bool:
+        """Whether the arrays in s, which come from a file, can be a state after so many steps."""
+        return not s.has_nan() and is_count(s.t, steps)
 
 
 AVERAGES: dict[str, type[Ema]] = {average.name: average for average in (Ema,)}

@@ -20,7 +20,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from backprop_cli.nn.arrays import Array
 from backprop_cli.optim.line_search import CostAndGradient, Point, dot, move, search
-from backprop_cli.optim.state import State
+from backprop_cli.optim.state import State, is_count
 
 
 class Minimizer:
@@ -47,6 +47,10 @@ class Minimizer:
 
         Where no lower theta is found, theta stays as it is, and the next iteration goes straight down the gradient.
         """
+        raise NotImplementedError
+
+    def is_state(self, s: State, iterations: int) -> bool:
+        """Whether the arrays in s, which come from a file, can be a state after so many iterations."""
         raise NotImplementedError
 
 
@@ -89,6 +93,10 @@ class ConjugateGradient(Minimizer):
         _accept(found, theta, d, s)
         d *= beta
         d -= g
+
+    def is_state(self, s: State, iterations: int) -> bool:
+        """Whether the last step lowered the cost."""
+        return -math.inf < float(s.decrease) <= 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,13 @@ class LBFGS(Minimizer):
         for s, y, curvature in pairs:
             d += (alphas.pop() - dot(y, d) / curvature) * s
         return d
+
+    def is_state(self, s: State, iterations: int) -> bool:
+        """Whether the curvature is positive along all steps that are kept."""
+        if not is_count(s.count, iterations):
+            return False
+        slots = range(min(int(s.count), self.history))
+        return all(dot(s.s[slot], s.y[slot]) > 0 and dot(s.y[slot], s.y[slot]) < math.inf for slot in slots)
 
 
 def _initial(theta: Array) -> State:

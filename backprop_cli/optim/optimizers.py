@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from backprop_cli.nn.arrays import Array
-from backprop_cli.optim.state import State
+from backprop_cli.optim.state import State, is_count
 
 Decay = Annotated[float, Ge(0), Lt(1)]
 """The share of the past that is left after a step."""
@@ -47,6 +47,10 @@ class Optimizer:
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Change theta, and the arrays in s, in place by one step with gradient g."""
         raise NotImplementedError
+
+    def is_state(self, s: State, steps: int) -> bool:
+        """Whether the arrays in s, which come from a file, can be a state after so many steps."""
+        return not s.has_nan()
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,10 @@ class Adam(Optimizer):
         m_hat = s.m / (1 - self.beta1**s.t)
         v_hat = s.v / (1 - self.beta2**s.t)
         theta -= eta * m_hat / (np.sqrt(v_hat) + self.eps)
+
+    def is_state(self, s: State, steps: int) -> bool:
+        """Whether there is no NaN, and t is a number of steps."""
+        return super().is_state(s, steps) and is_count(s.t, steps)
 
 
 @dataclass(frozen=True)

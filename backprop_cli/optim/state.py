@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from backprop_cli.nn.arrays import Array
 
 
@@ -19,3 +21,12 @@ class State(dict[str, Array]):
         """Write value into the array of that name; after `s.v += g` it is there already."""
         if value is not self[name]:
             self[name][...] = value
+
+    def has_nan(self) -> bool:
+        """Whether any number is NaN."""
+        return any(bool(np.isnan(array).any()) for array in self.values())
+
+
+def is_count(value: Array, largest: int) -> bool:
+    """Whether an array without dimensions is a whole number from 0 to `largest`."""
+    return bool(0 <= value <= largest and value == np.floor(value))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
+import numpy as np
+
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
@@ -92,8 +94,15 @@ def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
 
 
 def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Array:
-    """Return the theta of which these are the arrays by name. Raises CheckpointError if they do not fit."""
+    """Return the theta of which these are the arrays by name.
+
+    Raises CheckpointError if they do not fit, or are not finite.
+    """
     try:
-        return layout.join(arrays, e.dtype)
+        with np.errstate(over="ignore"):
+            theta = layout.join(arrays, e.dtype)
     except ValueError as error:
         raise CheckpointError(f"its arrays are not those of a network {'-'.join(map(str, e.sizes))}") from error
+    if not np.isfinite(theta).all():
+        raise CheckpointError("its parameters are not finite")
+    return theta

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import re
-import stat
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from backprop_cli.errors import CheckpointError
-from backprop_cli.files import with_path_in_error
+from backprop_cli.files import open_regular_file, with_path_in_error
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.formats import upgrade
 from backprop_cli.training.state import TrainingStatus
@@ -95,13 +94,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises CheckpointError for anything but a whole one of this program, and OSError if it is there and cannot be read.
     """
     try:
-        with with_path_in_error(path):
-            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-                raise CheckpointError("not a file")
-            with path.open("rb") as file:
-                return _parse(file)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+        with with_path_in_error(path), open_regular_file(path) as file:
+            return _parse(file)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINVAL):  # missing, or not a regular file
+            raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+        raise
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
 

@@ -11,15 +11,17 @@ from typing import Any
 from backprop_cli.config.load import load_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, UsageError
+from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, RunError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
+from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder, create_run_folder
 from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
 from backprop_cli.runs.outcome import COMPLETE
 from backprop_cli.runs.session import Session, columns_of, environment, now
+from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
 
@@ -32,7 +34,7 @@ class AlreadyDivergedError(DivergedError):
 
 @dataclass(frozen=True)
 class Resumption:
-    """How a run is resumed: from a checkpoint, under an experiment that may have more epochs than before.
+    """How a run is resumed: from a checkpoint file, under an experiment that may have more epochs than before.
 
     `best` are the metrics of the best epoch, unless its checkpoint was lost; `complete` says why there is nothing to
     train, if so; `warnings` are lines for the user.
@@ -40,6 +42,7 @@ class Resumption:
 
     folder: RunFolder
     record: dict[str, Any]
+    origin: Path
     checkpoint: Checkpoint
     experiment: Experiment
     best: Metrics | None = None
@@ -78,22 +81,30 @@ def new_session(
 def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] = ()) -> Iterator[Session]:
     """Yield a session that continues a run. The caller owns the folder.
 
-    Raises CheckpointError if the arrays of the checkpoint are not those of the experiment.
+    Raises CheckpointError if the checkpoint is not a state of the experiment.
     """
     experiment, checkpoint, record = resumption.experiment, resumption.checkpoint, resumption.record
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
-        theta = theta_of(experiment, plan.objective.layout, checkpoint.parameters)
-        arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
-        if _shapes(arrays) != _shapes(plan.initial_state(theta).arrays):
-            raise CheckpointError("its arrays are not those of the experiment")
-        status = replace(checkpoint.meta.status)
+        try:
+            state = _state_of(experiment, plan, checkpoint)
+        except CheckpointError as error:
+            raise CheckpointError(f"{resumption.origin}: {error}") from error
         if resumption.best is None:
-            status.best = None  # the best of the epochs to come
+            state.status.best = None  # the best of the epochs to come
         history: dict[str, Any] = {key: record[key] for key in ("argv", "started") if key in record}
         history |= {"seconds": record.get("seconds") or 0.0, "resumed": now(), "resume_argv": list(argv)}
-        state = TrainingState(theta, arrays, status)
         yield Session(experiment, resumption.folder, plan, state, history, resumption.best, checkpoint.meta.last)
+
+
+def _state_of(experiment: Experiment, plan: Plan, checkpoint: Checkpoint) -> TrainingState:
+    theta = theta_of(experiment, plan.objective.layout, checkpoint.parameters)
+    arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
+    if _shapes(arrays) != _shapes(plan.initial_state(theta).arrays):
+        raise CheckpointError("its arrays are not those of the experiment")
+    state = TrainingState(theta, arrays, replace(checkpoint.meta.status))
+    check_state(plan, state, checkpoint.meta)
+    return state
 
 
 def _shapes(arrays: Mapping[str, Array]) -> dict[str, object]:
@@ -106,7 +117,7 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
     Raises AlreadyDivergedError, UsageError if it cannot have this number of epochs, CheckpointError if no checkpoint
     is readable.
     """
-    record = folder.read_record()
+    record, unreadable = _record(folder)
     if record.get("status") == "diverged":
         at = record.get("diverged")
         place = f" in epoch {at.get('epoch')}, step {at.get('step')}" if at else ""
@@ -114,9 +125,12 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
             f"{folder.path} diverged{place}, and would again; start a new run with other settings, e.g. a smaller eta"
         )
     checkpoint, origin, warnings = _newest(folder)
+    warnings += unreadable
     meta, status = checkpoint.meta, checkpoint.meta.status
+    if status.epoch > experiment_of(checkpoint, str(origin)).epochs:
+        raise CheckpointError(f"{origin}: not a state of its experiment: epoch {status.epoch}")
     experiment = experiment_of(checkpoint, str(origin), epochs)
-    found = Resumption(folder, record, checkpoint, experiment)
+    found = Resumption(folder, record, origin, checkpoint, experiment)
     if experiment.epochs < status.epoch:
         raise UsageError(f"{folder.path} already has {status.epoch} epochs; --epochs must not be less")
     if status.stopped and record.get("status") in COMPLETE:
@@ -142,6 +156,14 @@ def environment_changes(record: dict[str, Any]) -> Iterator[str]:
     for what, here in environment().items():
         if record.get(what) not in (None, here):
             yield f"{what} changed, so results may not be bit-identical: {record[what]} before, {here} now"
+
+
+def _record(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
+    """Return the content of run.json, which resuming can do without, and a warning if it cannot be read."""
+    try:
+        return folder.read_record(), []
+    except RunError as error:
+        return {}, [f"{error}; it will be written anew"]
 
 
 def _newest(folder: RunFolder) -> tuple[Checkpoint, Path, list[str]]:

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
+import termios
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,16 +47,41 @@ class Forks:
         signals: tuple[tuple[float, int], ...] = (),
         timeout: float = 20,
         closed: tuple[int, ...] = (),
+        terminal: bool = False,
     ) -> Ended:
+        """With `terminal`, stderr is a terminal, and what is written there is thrown away."""
         out, err = self.folder / "out", self.folder / "err"
+        err.write_bytes(b"")
         job = {"words": [str(word) for word in words], "cwd": str(cwd), "fault": fault, "timeout": timeout}
         job |= {"out": str(out), "err": str(err), "signals": list(signals), "closed": list(closed)}
-        assert self.server.stdin
-        assert self.server.stdout
-        self.server.stdin.write(json.dumps(job) + "\n")
-        self.server.stdin.flush()
-        answer = json.loads(self.server.stdout.readline())
+        with a_terminal() if terminal else nullcontext(job["err"]) as job["err"]:
+            assert self.server.stdin
+            assert self.server.stdout
+            self.server.stdin.write(json.dumps(job) + "\n")
+            self.server.stdin.flush()
+            answer = json.loads(self.server.stdout.readline())
         return Ended(out=out.read_text(errors="replace"), err=err.read_text(errors="replace"), **answer)
+
+
+@contextmanager
+def a_terminal() -> Iterator[str]:
+    """Yield the path of a terminal whose output is read, so that it never blocks."""
+    main, other = pty.openpty()
+    termios.tcsetwinsize(other, (24, 80))
+
+    def drain() -> None:
+        with suppress(OSError):  # how a terminal ends on Linux
+            while os.read(main, 1 << 16):
+                pass
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    try:
+        yield os.ttyname(other)
+    finally:
+        os.close(other)
+        reader.join()
+        os.close(main)
 
 
 @pytest.fixture(scope="session")

@@ -92,4 +92,4 @@ def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(backprop, best_is_ear
     os.mkfifo(LAST)
     done = backprop("eval", "run", "--which", "last")
     assert done.code == 1
-    assert f"{LAST}: not a file" in done.err
+    assert f"{LAST}: cannot be read: not a regular file" in done.err

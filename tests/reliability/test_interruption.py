@@ -11,6 +11,7 @@ import pytest
 from backprop_cli.runs.checkpoint import read_checkpoint
 from tests.cli.helpers import numbers, same_bits
 from tests.reliability.conftest import fault
+from tests.reliability.experiments import EXPERIMENTS
 
 TRAIN = ("train", "some.yaml", "--name", "run")
 SAVING = "open write fsync rename"
@@ -19,11 +20,12 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKIL
 
 @pytest.fixture(scope="module")
 def undisturbed(forks, tmp_path_factory):
+    return run_undisturbed(forks, tmp_path_factory.mktemp("place"), EXPERIMENTS["momentum"])
+
+
+def run_undisturbed(forks, place, config):
     """A folder with a config and, below `good`, its run; the seconds that takes, and its calls that save something."""
-    place = tmp_path_factory.mktemp("place")
-    (place / "some.yaml").write_text(
-        "dataset: digits\nlayers: 64-40-10\neta: 0.5\nepochs: 12\nbatch_size: 5\noptimizer: momentum\n"
-    )
+    (place / "some.yaml").write_text(config)
     done = forks(*TRAIN, "--runs-dir", "good", cwd=place)
     assert done.code == 0
     calls = forks(*TRAIN, "--runs-dir", "runs", cwd=place, fault=fault(0, calls=SAVING)).seen
@@ -44,9 +46,18 @@ def resume_and_compare(forks, place):
         assert "warning" not in done.err
     good = place / "good/run"
     for which in ("best", "last"):
-        assert same_bits(run / f"checkpoints/{which}.npz", good / f"checkpoints/{which}.npz")
+        one, other = run / f"checkpoints/{which}.npz", good / f"checkpoints/{which}.npz"
+        assert same_bits(one, other)
+        assert read_checkpoint(one).meta == read_checkpoint(other).meta
     assert numbers(run / "metrics.csv") == numbers(good / "metrics.csv")
+    assert outcome_of(run) == outcome_of(good)
     assert not list(run.rglob(".*.tmp"))
+
+
+def outcome_of(run):
+    """What run.json says of the result."""
+    record = json.loads((run / "run.json").read_text())
+    return {key: record[key] for key in ("status", "epochs", "best", "final", "test", "experiment")}
 
 
 def kill_while_saving(forks, undisturbed, moments):
@@ -81,6 +92,26 @@ def signal_at_times(forks, undisturbed, parts, kinds, wanted):
         resume_and_compare(forks, place)
     assert slowest < 5
     return slowest
+
+
+def kill_again_and_again(forks, undisturbed, rng, wanted, live):
+    """Kill a run at random moments, and up to four times those that resume it, until so many kills have met one."""
+    place, seconds, _ = undisturbed
+    words, met, chains = ("--live",) * live, 0, 0
+    while met < wanted:
+        shutil.rmtree(place / "runs", ignore_errors=True)
+        for _ in range(rng.choice((1, 2, 3, 5))):
+            started = (place / "runs/run/run.json").exists()
+            command = ("resume", "run") if started else (*TRAIN, "--overwrite")
+            at = ((rng.random() * seconds, signal.SIGKILL),)
+            done = forks(*command, *words, cwd=place, signals=at, terminal=live)
+            if done.code == 0:
+                break
+            assert done.code == -signal.SIGKILL, done
+            met += 1
+        resume_and_compare(forks, place)
+        chains += 1
+    print(f"killed {met} times in {chains} runs")
 
 
 def signal_while_saving(forks, undisturbed, moments):
@@ -119,6 +150,21 @@ def test_hundreds_of_kills_lose_nothing(forks, undisturbed):
     signal_at_times(forks, undisturbed, moments(1), [signal.SIGKILL], 200)
     print(f"killed at each of {calls} calls while saving, and at 200 random moments")
     assert calls >= 50
+
+
+OTHERS = [(name, False) for name in EXPERIMENTS if name != "momentum"]
+
+
+def test_a_resumed_run_that_is_killed_too_can_be_resumed(forks, tmp_path):
+    place = run_undisturbed(forks, tmp_path, EXPERIMENTS["spirals, lbfgs"])
+    kill_again_and_again(forks, place, random.Random(3), 3, live=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "live"), [*OTHERS, ("momentum", True)], ids=str)
+def test_a_hundred_kills_of_each_experiment_lose_nothing(forks, tmp_path, name, live):
+    place = run_undisturbed(forks, tmp_path, EXPERIMENTS[name])
+    kill_again_and_again(forks, place, random.Random(name), 120, live)
 
 
 @pytest.mark.long

@@ -1,0 +1,69 @@
+"""Whether a checkpoint can be where a run of its experiment stands: a correct SHA-256 says nothing about that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from backprop_cli.errors import CheckpointError
+from backprop_cli.optim.state import is_count
+from backprop_cli.runs.checkpoint import Meta
+from backprop_cli.training.loop import batches_of_epoch
+from backprop_cli.training.plan import Plan
+from backprop_cli.training.state import AVERAGE, CONVERGED, MISTAKES, TrainingState, TrainingStatus
+
+MAX_SECONDS = 1e9
+"""More than any epoch takes: 30 years."""
+
+
+def check_state(plan: Plan, state: TrainingState, meta: Meta) -> None:
+    """Raise CheckpointError if training by this plan cannot have led to this state and these metrics."""
+    steps = len(batches_of_epoch(plan, 1))
+    for problem in (*_status(plan, state.status, steps), *_metrics(meta), *_arrays(plan, state, steps)):
+        raise CheckpointError(f"not a state of this experiment: {problem}")
+
+
+def _status(plan: Plan, status: TrainingStatus, steps: int) -> Iterator[str]:
+    """Yield what is impossible in the numbers of a state, given the steps of an epoch."""
+    if status.epoch > plan.epochs:
+        yield f"epoch {status.epoch} of {plan.epochs}"
+    if status.step > (steps if status.epoch < plan.epochs else 0):
+        yield f"step {status.step} of {steps} after epoch {status.epoch}"
+    if not 0 <= status.seconds <= MAX_SECONDS:
+        yield f"{status.seconds:g} seconds in an epoch"
+    for name, value in (("best", status.best), ("improved", status.improved)):
+        if value and not (1 <= value[0] <= status.epoch and math.isfinite(value[1])):
+            yield f"'{name}' is epoch {value[0]} with a value of {value[1]:g}"
+    if not status.halvings <= status.epoch or not status.halved_at <= status.epoch:
+        yield f"{status.halvings} halvings of eta, the last after epoch {status.halved_at}"
+
+
+def _metrics(meta: Meta) -> Iterator[str]:
+    """Yield what is impossible in the metrics of the best and the last epoch."""
+    for name, metrics in (("best", meta.best), ("last", meta.last)):
+        if metrics and not (_all_finite(metrics) and metrics["epoch"] in range(1, meta.status.epoch + 1)):
+            yield f"the metrics of the {name} epoch, {metrics['epoch']}"
+
+
+def _all_finite(metrics: Mapping[str, int | float | None]) -> bool:
+    try:
+        return all(value is None or math.isfinite(value) for value in metrics.values())
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
+def _arrays(plan: Plan, state: TrainingState, steps: int) -> Iterator[str]:
+    """Yield the arrays with impossible values, given the steps of an epoch. What a rule keeps may overflow."""
+    arrays, done = state.arrays, state.status.epoch * steps + state.status.step
+    if not np.isfinite(state.evaluated_theta).all():
+        yield f"{AVERAGE} is not finite"
+    if MISTAKES in arrays and not is_count(arrays[MISTAKES], len(plan.data.train)):
+        yield f"{MISTAKES} is {arrays[MISTAKES]:g}"
+    if CONVERGED in arrays and not is_count(arrays[CONVERGED], 1):
+        yield f"{CONVERGED} is {arrays[CONVERGED]:g}"
+    if not plan.optimizer.is_state(state.group("optimizer"), done):
+        yield f"the arrays of {plan.optimizer.name}"
+    if plan.average and not plan.average.is_state(state.group("average"), done):
+        yield f"the arrays of {plan.average.name}"
