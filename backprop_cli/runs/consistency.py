@@ -63,7 +63,9 @@ def _arrays(plan: Plan, state: TrainingState, steps: int) -> Iterator[str]:
         yield f"{MISTAKES} is {arrays[MISTAKES]:g}"
     if CONVERGED in arrays and not is_count(arrays[CONVERGED], 1):
         yield f"{CONVERGED} is {arrays[CONVERGED]:g}"
-    if not plan.optimizer.is_state(state.group("optimizer"), done):
+    with np.errstate(all="ignore"):
+        possible = plan.optimizer.is_state(state.group("optimizer"), done)
+    if not possible:
         yield f"the arrays of {plan.optimizer.name}"
     if plan.average and not plan.average.is_state(state.group("average"), done):
         yield f"the arrays of {plan.average.name}"
