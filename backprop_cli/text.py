@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ MAX_WIDTH, MIN_WIDTH = 40, 8
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
     """Return a table: the first `left` columns are left-aligned, the others right-aligned."""
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[one_line(str(cell)) for cell in row] for row in (header, *rows)]
     widths = _widths(lines)
     return "\n".join(
         "  ".join(
@@ -21,6 +22,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
         ).rstrip()
         for line in lines
     )
+
+
+def one_line(text: str) -> str:
+    r"""Return text with its line breaks replaced by \n: the name of a file could look like a second message."""
+    return text.replace("\n", "\\n")
+
+
+def without_password(text: str) -> str:
+    """Return text without the user names and passwords of the URLs in it."""
+    return re.sub(r"(?<=//)\S*@", "***@", text)
 
 
 def terminal_width() -> int | None:

@@ -17,6 +17,7 @@ import click
 
 from backprop_cli.errors import BackpropError, Exit
 from backprop_cli.files import to_json
+from backprop_cli.text import one_line
 
 DEBUG = "backprop_cli.debug"
 """The key of the context's `meta` that says whether --debug was given."""
@@ -138,7 +139,7 @@ def _explain(error: Exception) -> tuple[str, Exit]:
             hint = f"\nTry '{context.command_path} --help'." if context else ""
             return error.format_message() + hint, Exit.USAGE
         case OSError():
-            place = f"{error.filename}: " if error.filename else ""
+            place = f"{one_line(str(error.filename))}: " if error.filename else ""
             return f"{place}{error.strerror or error}", Exit.FAILED
         case MemoryError():
             return f"out of memory ({error}); use a smaller network or batch", Exit.FAILED

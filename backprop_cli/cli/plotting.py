@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import Selection
-from backprop_cli.errors import BackpropError, UsageError
+from backprop_cli.errors import BackpropError, RunError, UsageError
 
 if TYPE_CHECKING:
     from backprop_cli.runs.run import Run
@@ -35,6 +35,13 @@ def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[
         if run.status == "running":
             console.say(f"{run.path} is being trained or was killed; showing the epochs completed so far")
     return found
+
+
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Raise RunError if a path in the folder of a run, which may be a stranger's, is a symbolic link."""
+    for path in paths:
+        if path.is_symlink():
+            raise RunError(f"{path} is a symbolic link; choose another place with --output")
 
 
 class SkippedPlots:

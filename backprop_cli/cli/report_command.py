@@ -28,7 +28,7 @@ def command(runs: tuple[str, ...], output: Path | None, each: bool, chosen: Sele
     It contains the metrics, plots, config, environment and the command to repeat the run. It needs no other files and
     no network, and can be printed.
     """
-    from backprop_cli.cli.plotting import SkippedPlots, load_runs, require_extra
+    from backprop_cli.cli.plotting import SkippedPlots, load_runs, refuse_links, require_extra
     from backprop_cli.files import atomic_write
 
     require_extra("matplotlib", "jinja2")
@@ -38,6 +38,8 @@ def command(runs: tuple[str, ...], output: Path | None, each: bool, chosen: Sele
 
     skipped = SkippedPlots()
     path = output or (found[0].path if len(found) == 1 else Path()) / "report.html"
+    if output is None:
+        refuse_links([path])
     text = page(found, skipped.add, each, chosen.split)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, text.encode(errors="backslashreplace"))

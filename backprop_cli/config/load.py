@@ -106,7 +106,7 @@ def _override(document: Document, override: str) -> None:
     place = f"command line: {override}"
     name, equals, text = override.partition("=")
     keys = [ALIASES.get(key, key) for key in name.split(".")]
-    if not equals or not all(keys):
+    if not equals or not all(keys) or not name.isprintable():
         document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
         return
     if len(keys) > 2 or keys[0] == "extends":

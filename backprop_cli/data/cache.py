@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backprop_cli.errors import DataError
 from backprop_cli.files import atomic_write, hold_lock, remove_temporaries
+from backprop_cli.text import without_password
 
 Log = Callable[[str], None]
 """Receives a line about what takes time, and about damaged files."""
@@ -123,7 +124,7 @@ class Cache:
         return data
 
     def _download(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...], rejected: list[str]) -> bytes:
-        from backprop_cli.data.download import DownloadError, download, without_password  # requests takes 0.1 s
+        from backprop_cli.data.download import DownloadError, download  # requests takes 0.1 s
 
         folder, failures = self.folder / dataset, []
         for mirror in mirrors:

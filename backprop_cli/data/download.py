@@ -15,6 +15,8 @@ from urllib.parse import urljoin
 import requests
 from requests.adapters import HTTPAdapter
 
+from backprop_cli.text import without_password
+
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""
 
@@ -53,11 +55,6 @@ def download(url: str, size: int, sha256: str) -> bytes:
                 if pause is None or not isinstance(error, _TryAgain):
                     raise
                 time.sleep(pause)
-
-
-def without_password(text: str) -> str:
-    """Return text without the user names and passwords of the URLs in it."""
-    return re.sub(r"(?<=//)[^/?#\s]*@", "***@", text)
 
 
 def _attempt(session: requests.Session, url: str, size: int, sha256: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -32,10 +32,10 @@ def _status(plan: Plan, status: TrainingStatus, steps: int) -> Iterator[str]:
     if status.step > (steps if status.epoch < plan.epochs else 0):
         yield f"step {status.step} of {steps} after epoch {status.epoch}"
     if not 0 <= status.seconds <= MAX_SECONDS:
-        yield f"{status.seconds:g} seconds in an epoch"
-    for name, value in (("best", status.best), ("improved", status.improved)):
-        if value and not (1 <= value[0] <= status.epoch and math.isfinite(value[1])):
-            yield f"'{name}' is epoch {value[0]} with a value of {value[1]:g}"
+        yield "the seconds of an epoch"
+    for name, value in (("best", status.best), ("last improved", status.improved)):
+        if value and not (1 <= value[0] <= status.epoch and _finite(value[1])):
+            yield f"the {name} epoch"
     if not status.halvings <= status.epoch or not status.halved_at <= status.epoch:
         yield f"{status.halvings} halvings of eta, the last after epoch {status.halved_at}"
 
@@ -43,13 +43,16 @@ def _status(plan: Plan, status: TrainingStatus, steps: int) -> Iterator[str]:
 def _metrics(meta: Meta) -> Iterator[str]:
     """Yield what is impossible in the metrics of the best and the last epoch."""
     for name, metrics in (("best", meta.best), ("last", meta.last)):
-        if metrics and not (_all_finite(metrics) and metrics["epoch"] in range(1, meta.status.epoch + 1)):
-            yield f"the metrics of the {name} epoch, {metrics['epoch']}"
+        if metrics and not (
+            all(value is None or _finite(value) for value in metrics.values())
+            and metrics["epoch"] in range(1, meta.status.epoch + 1)
+        ):
+            yield f"the metrics of the {name} epoch"
 
 
-def _all_finite(metrics: Mapping[str, int | float | None]) -> bool:
+def _finite(value: float) -> bool:
     try:
-        return all(value is None or math.isfinite(value) for value in metrics.values())
+        return math.isfinite(value)
     except OverflowError:  # an integer that no float can hold
         return False
 

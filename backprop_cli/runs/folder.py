@@ -131,16 +131,22 @@ class RunFolder:
         """Whether a process is training the run; True if the file system has no locks."""
         return is_locked(self.lock_file)
 
+    def check_files(self) -> None:
+        """Raise RunError if a file of the run is a pipe, or a link, which would be followed out of the folder."""
+        files = (self.checkpoint("best"), self.checkpoint("last"), self.config, self.metrics, self.record)
+        for path in (self.path / "checkpoints", *files):
+            if path in files and path.exists() and not path.is_file():
+                raise RunError(f"{path}: not a regular file")
+            if path.is_symlink():
+                raise RunError(f"{path} is a symbolic link; replace it by the file or folder that it points to")
+
     def prepare(self) -> None:
         """Make the folder ready for its owner to write to: complete, and without temporary files of killed processes.
 
-        Raises RunError if a file of the run is a symbolic link, which would be followed out of the folder.
+        Raises RunError as `check_files`.
         """
+        self.check_files()
         checkpoints = self.path / "checkpoints"
-        files = (self.checkpoint("best"), self.checkpoint("last"), self.config, self.metrics, self.record)
-        for path in (checkpoints, *files):
-            if path.is_symlink():
-                raise RunError(f"{path} is a symbolic link; replace it by the file or folder that it points to")
         checkpoints.mkdir(exist_ok=True)
         sync_folder(self.path)
         for folder in (self.path, checkpoints):

@@ -40,7 +40,11 @@ def evaluated_theta(experiment: Experiment, layout: Layout, checkpoint: Checkpoi
     average = checkpoint.arrays.get(AVERAGE, theta)
     if average.shape != theta.shape:
         raise CheckpointError(f"its {AVERAGE} is not that of the network")
-    return average.astype(theta.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        average = average.astype(theta.dtype, copy=False)
+    if not np.isfinite(average).all():
+        raise CheckpointError(f"its {AVERAGE} is not finite")
+    return average
 
 
 def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array]:

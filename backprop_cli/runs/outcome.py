@@ -38,7 +38,7 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
             metrics = f"validation {_main_metric(validation)}"
         if test := record.get("test"):
             metrics += f", test {_main_metric(test)}"
-        lines.append(f"best epoch  {best['epoch']} of {epochs}: {metrics}")
+        lines.append(f"best epoch  {best.get('epoch', '?')} of {epochs}: {metrics}")
     if status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {record.get('reason')}")
     lines.append(f"run         {path}  ({status}, {duration(record.get('seconds') or 0)})")
@@ -51,7 +51,8 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
 
 def _main_metric(metrics: Mapping[str, Any]) -> str:
     values = {name: metrics.get(name) for name in ("accuracy", "rmse", "r2")}
-    return ", ".join(f"{name} {metric(name, value)}" for name, value in values.items() if value is not None)
+    known = [f"{name} {metric(name, value)}" for name, value in values.items() if value is not None]
+    return ", ".join(known) or "unknown"
 
 
 def advice(session: Session) -> Iterator[str]:

@@ -16,7 +16,7 @@ from backprop_cli.data.tasks import Classification
 from backprop_cli.errors import BackpropError, UnreadableError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
-from backprop_cli.text import table
+from backprop_cli.text import one_line, table
 
 Labels = npt.NDArray[np.intp]
 
@@ -170,14 +170,14 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
             batch = read_inputs(name, e.dataset, e.dtype)
         except (BackpropError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-            line = f"{name}: {reason}" if isinstance(error, UnreadableError | OSError) else reason
+            line = f"{one_line(name)}: {reason}" if isinstance(error, UnreadableError | OSError) else reason
             if line not in messages:  # a missing library is reported once, not for every image
                 messages.append(line)
             failed.append(Unreadable(name, reason))
             continue
-        messages += [f"{place}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
+        messages += [f"{one_line(place)}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
         if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
-            messages.append(f"{name}: {more:,} more rows cannot be read")
+            messages.append(f"{one_line(name)}: {more:,} more rows cannot be read")
         failed += map(Unreadable._make, batch.problems)
         names += batch.names
         outputs.append(model.apply(batch.x))

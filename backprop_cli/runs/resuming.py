@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
 from backprop_cli.runs.outcome import COMPLETE
 from backprop_cli.runs.session import Session, columns_of, environment, now
+from backprop_cli.text import without_password
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -71,7 +73,7 @@ def new_session(
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
         state = plan.initial_state(initial_theta(experiment))
-        history = {"argv": list(argv), "started": now(), "seconds": 0.0}
+        history = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
         folder = create_run_folder(runs_dir, stem, name, overwrite)  # once all that could fail before has not
         with folder.lock():
             yield Session(experiment, folder, plan, state, history)
@@ -93,7 +95,7 @@ def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] =
         if resumption.best is None:
             state.status.best = None  # the best of the epochs to come
         history: dict[str, Any] = {key: record[key] for key in ("argv", "started") if key in record}
-        history |= {"seconds": record.get("seconds") or 0.0, "resumed": now(), "resume_argv": list(argv)}
+        history |= {"seconds": record.get("seconds") or 0.0, "resumed": now(), "resume_argv": [without_password(word) for word in argv]}
         yield Session(experiment, resumption.folder, plan, state, history, resumption.best, checkpoint.meta.last)
 
 
@@ -118,6 +120,7 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
     is readable.
     """
     record, unreadable = _record(folder)
+    folder.check_files()
     if record.get("status") == "diverged":
         at = record.get("diverged")
         place = f" in epoch {at.get('epoch')}, step {at.get('step')}" if at else ""
@@ -163,6 +166,8 @@ def _record(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
     try:
         return folder.read_record(), []
     except RunError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno != errno.EFBIG:
+            raise
         return {}, [f"{error}; it will be written anew"]
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from backprop_cli.errors import RunError
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_rows
+from backprop_cli.text import one_line
 
 Config = Mapping[str, Any]
 """An experiment by dotted key, see `flatten`."""
@@ -68,7 +69,7 @@ def read_summaries(runs: Path) -> tuple[list[RunSummary], list[str]]:
         try:
             found.append(read_summary(RunFolder(runs / name)))
         except RunError as error:
-            problems.append(str(error))
+            problems.append(one_line(str(error)))
     return found, problems
 
 

@@ -13,5 +13,5 @@ EXPERIMENTS = {
     + "eta: 0.1\noutput: softmax\ncost: {name: cross_entropy, smoothing: 0.1, "
     + "class_weights: [1, 2, 1, 0.5, 1, 1, 3, 1, 1, 1]}\n",
     "xor, full batch": XOR + "eta: 2.0\nepochs: 400\n",
-    "spirals, lbfgs": SPIRALS + "batch_size: full\noptimizer: {name: lbfgs, history: 7}\nepochs: 60\n",
+    "spirals, lbfgs": SPIRALS + "optimizer: {name: lbfgs, history: 7}\nepochs: 60\n",
 }

@@ -61,8 +61,8 @@ def mutated(record, rng):
     return text
 
 
-def assert_handled(done):
-    assert done.code in (0, 1, 2)
+def assert_handled(done, codes=(0, 1, 2)):
+    assert done.code in codes, done
     assert "unexpected" not in done.err, done.err
     assert "Traceback" not in done.err
 
@@ -76,6 +76,8 @@ def check_mutants(backprop, run, count, seed):
             done = backprop(*words)
             assert_handled(done)
             assert words[1] != "list" or (done.code == 0 and "good" in done.out)
+        # resume can do without the record; 3 if that says that training diverged
+        assert_handled(backprop("resume", "mutant"), codes=(0, 3))
 
 
 def test_a_mutated_record_is_a_line(backprop, run):
@@ -120,7 +122,34 @@ def test_the_config_of_an_old_run_is_read_with_the_reader_of_configs(backprop, r
     assert "config.yaml:2:10: aliases" in done.err
 
 
-@pytest.mark.parametrize("link", ["checkpoints", "metrics.csv"])
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv", "config.yaml", "checkpoints/last.npz"])
+def test_resume_does_not_write_to_a_pipe(backprop, run, name):
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    done = backprop("resume", "mutant", "--epochs", 4)
+    assert (done.code, f"{name}: " in done.err, "not a regular file" in done.err) == (1, True, True)
+
+
+def test_a_damaged_record_does_not_keep_a_run_from_being_resumed(backprop, run):
+    (run / "run.json").write_text('{"seconds": NaN}')
+    done = backprop("resume", "mutant", "--epochs", 4)
+    assert (done.code, "run.json: cannot be read: NaN is not a finite number; it will be" in done.err) == (0, True)
+    assert json.loads((run / "run.json").read_text())["epochs"] == 4
+
+
+@pytest.mark.parametrize("link", ["plots", "plots/curves.png", "report.html"])
+def test_plots_are_not_written_through_a_link(backprop, run, unrendered, link):
+    Path("victim").mkdir()
+    (run / "plots").mkdir(exist_ok=True)
+    if link == "plots":
+        (run / "plots").rmdir()
+    (run / link).symlink_to(Path("victim" if link == "plots" else "victim/new").absolute())
+    done = backprop("report", "mutant") if link == "report.html" else backprop("plot", "mutant", "--kind", "curves")
+    assert (done.code, f"{link} is a symbolic link" in done.err) == (1, True)
+    assert list(Path("victim").iterdir()) == []
+
+
+@pytest.mark.parametrize("link", ["checkpoints", "metrics.csv", "run.json"])
 def test_resume_does_not_write_through_a_link(backprop, run, link):
     """Neither to where it leads, nor does it remove files there that look like its own temporary ones."""
     Path("victim").mkdir()

@@ -164,7 +164,7 @@ def test_a_resumed_run_that_is_killed_too_can_be_resumed(forks, tmp_path):
 @pytest.mark.parametrize(("name", "live"), [*OTHERS, ("momentum", True)], ids=str)
 def test_a_hundred_kills_of_each_experiment_lose_nothing(forks, tmp_path, name, live):
     place = run_undisturbed(forks, tmp_path, EXPERIMENTS[name])
-    kill_again_and_again(forks, place, random.Random(name), 120, live)
+    kill_again_and_again(forks, place, random.Random(name), 150, live)
 
 
 @pytest.mark.long
