@@ -135,3 +135,38 @@ def test_no_network_access_and_no_code_from_files(tiny, tmp_path):
     words = [sys.executable, "-c", WATCHED, *lines]
     done = subprocess.run(words, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=60)
     assert done.stderr.splitlines()[-1] == "[]", done.stderr
+
+
+def test_without_asserts_and_docstrings_the_commands_do_the_same(tiny, tmp_path):
+    done = [
+        shell(tmp_path, f"backprop {words}", PYTHONOPTIMIZE="2")
+        for words in ("train tiny.yaml --name run -q", "resume run --epochs 4 -q", "eval run", "train --help", "schema")
+    ]
+    assert [(one.returncode, one.stderr) for one in done] == [(0, b"")] * 5
+    for one, words in zip(done[2:], ("eval run", "train --help", "schema"), strict=True):
+        assert len(one.stdout) > 0.5 * len(shell(tmp_path, f"backprop {words}").stdout)
+
+
+def test_a_line_break_in_a_file_name_does_not_look_like_another_message(backprop, tiny, tmp_path):
+    backprop("train", tiny, "--name", "run", "-q")
+    name = "x\nerror: fake.csv"
+    (tmp_path / name).write_text("1,2\n" + ",".join(["0.5"] * 64) + "\n")
+    done = backprop("predict", "run", name, "y\nz.csv")
+    assert done.err.splitlines() == [
+        "error: x\\nerror: fake.csv:1: a row of 2, expected 64 numbers (8 x 8 pixels)",
+        "error: y\\nz.csv: No such file or directory",
+    ]
+    assert len(done.out.splitlines()) == 2
+
+
+def test_a_password_of_a_mirror_is_not_kept_in_the_record(tiny, tmp_path):
+    done = shell(tmp_path, "backprop train tiny.yaml --name run --mirror http://user:s3/cret@localhost/")
+    record = (tmp_path / "runs/run/run.json").read_text()
+    assert done.returncode == 0
+    assert "http://***@localhost/" in record
+    assert "s3/cret" not in record
+
+
+def test_a_key_that_is_no_text_is_named(backprop, tiny):
+    done = backprop("train", tiny, "\udcff=1")
+    assert (done.code, "command line: \\udcff=1: expected KEY=VALUE" in done.err) == (2, True)

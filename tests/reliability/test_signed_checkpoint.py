@@ -24,7 +24,7 @@ NUMBERS = [0, -1, 1, 0.5, 7, 1e30, -1e30, 1e308, 5e-324, float("nan"), float("in
 
 POINTS = "dataset: {name: moons, n: 60}\nlayers: 2-4-1\nepochs: 3\nvalidation: 10\nbatch_size: 7\n"
 EXPERIMENTS = {
-    "perceptron": "dataset: {name: blobs, n: 60, classes: 3}\nlayers: 2-3\noutput: winner\ncost: perceptron\n"
+    "perceptron": "dataset: {name: moons, n: 60}\nlayers: 2-1\noutput: threshold\ncost: perceptron\n"
     "epochs: 3\nvalidation: 10\n",
     "lbfgs": POINTS.replace("batch_size: 7", "batch_size: full")
     + "optimizer: {name: lbfgs, history: 3}\ndtype: float64\n",

@@ -15,7 +15,8 @@ def test_evaluation_in_chunks_equals_evaluation_of_the_whole():
     x, y = split.inputs * data.scale, data.task.encode(split.targets, "float64")
     np.testing.assert_allclose(cost, p.objective.value(theta, x, y), rtol=1e-12)
     assert outputs.shape == (len(split), 3)
-    assert evaluator.score(split).accuracy == classification_report(data.task.predict(outputs), split.targets, 3).accuracy
+    report = classification_report(data.task.predict(outputs), split.targets, 3)
+    assert evaluator.score(split).accuracy == report.accuracy
 
 
 def test_the_number_of_workers_does_not_change_a_bit():
