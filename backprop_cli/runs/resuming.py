@@ -95,7 +95,11 @@ def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] =
         if resumption.best is None:
             state.status.best = None  # the best of the epochs to come
         history: dict[str, Any] = {key: record[key] for key in ("argv", "started") if key in record}
-        history |= {"seconds": record.get("seconds") or 0.0, "resumed": now(), "resume_argv": [without_password(word) for word in argv]}
+        history |= {
+            "seconds": record.get("seconds") or 0.0,
+            "resumed": now(),
+            "resume_argv": [without_password(word) for word in argv],
+        }
         yield Session(experiment, resumption.folder, plan, state, history, resumption.best, checkpoint.meta.last)
 
 
