@@ -23,7 +23,7 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.errors import ConfigError
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
-from backprop_cli.runs.build import build_plan, initial_state, load_data
+from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.training.loop import batches_of_epoch
 
 FILE = Path(__file__).parents[1] / "tests" / "training" / "torch_runs.json"
@@ -158,7 +158,7 @@ def train(e: Experiment) -> list[float]:
     """Return the parameters that are evaluated after training: W1, …, WL, b1, …, bL, each row by row."""
     data = load_data(e, Cache(Path("unused"), offline=True))
     plan = build_plan(e, data)
-    named = plan.objective.layout.named(initial_state(e, plan).theta)
+    named = plan.objective.layout.named(initial_theta(e))
     depth = len(e.sizes) - 1
     params = [torch.tensor(named[f"{letter}{l}"]) for letter in "Wb" for l in range(1, depth + 1)]
     Ws, bs = params[:depth], params[depth:]

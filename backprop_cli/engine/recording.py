@@ -245,10 +245,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def _reduction(ufunc: np.ufunc) -> Callable[..., Traced]:
-    def reduce(recording: Recording, x: Any, axis: Any = None, **kwargs: Any) -> Traced:
-        return recording.reduce(ufunc, x, axis=axis, **kwargs)
-
-    return reduce
+    return lambda recording, x, axis=None, **kwargs: recording.reduce(ufunc, x, axis=axis, **kwargs)
 
 
 def _mean(recording: Recording, x: Any, axis: Any = None, **kwargs: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from backprop_cli.config.load import override_experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.runs.build import build_plan, initial_state, load_data
+from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.training.loop import train
 
 TORCH = json.loads((Path(__file__).parent / "torch_runs.json").read_text(encoding="utf-8"))
@@ -18,7 +18,7 @@ TORCH = json.loads((Path(__file__).parent / "torch_runs.json").read_text(encodin
 def test_training_gives_the_parameters_of_pytorch(case, tmp_path):
     experiment = override_experiment(case["config"], [], "config")
     plan = build_plan(experiment, load_data(experiment, Cache(tmp_path, offline=True)))
-    state = initial_state(experiment, plan)
+    state = plan.initial_state(initial_theta(experiment))
     list(train(plan, state))
     named = plan.objective.layout.named(state.evaluated_theta)
     found = np.concatenate([named[name].ravel() for name in sorted(named)])  # W1, W2, …, b1, b2, …
