@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 
@@ -32,6 +33,11 @@ class UsageError(BackpropError):
 
 MAX_PROBLEMS = 50
 """How many errors of a config are printed; the exception has them all."""
+
+
+def without_password(text: str) -> str:
+    """Return text without the user names and passwords of the URLs in it."""
+    return re.sub(r"(?<=//)\S*@", "***@", text)
 
 
 class ConfigError(UsageError):

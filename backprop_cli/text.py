@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -27,11 +26,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
 def one_line(text: str) -> str:
     r"""Return text with its line breaks replaced by \n: the name of a file could look like a second message."""
     return text.replace("\n", "\\n")
-
-
-def without_password(text: str) -> str:
-    """Return text without the user names and passwords of the URLs in it."""
-    return re.sub(r"(?<=//)\S*@", "***@", text)
 
 
 def terminal_width() -> int | None:

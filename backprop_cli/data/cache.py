@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from backprop_cli.errors import DataError
+from backprop_cli.errors import DataError, without_password
 from backprop_cli.files import atomic_write, hold_lock, remove_temporaries
-from backprop_cli.text import without_password
 
 Log = Callable[[str], None]
 """Receives a line about what takes time, and about damaged files."""

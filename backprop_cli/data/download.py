@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import requests
 from requests.adapters import HTTPAdapter
 
-from backprop_cli.text import without_password
+from backprop_cli.errors import without_password
 
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""

@@ -29,7 +29,7 @@ def outcome(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
     """Return the best epoch, the reason for stopping early, the folder, and the commands for the next steps."""
-    status, epochs, best = record.get("status"), record.get("epochs", 0), record.get("best")
+    status, epochs, best = record.get("status"), record.get("epochs") or 0, record.get("best")
     lines = []
     if best:
         metrics = "the last one, as there is no validation split"

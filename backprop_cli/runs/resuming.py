@@ -12,7 +12,7 @@ from typing import Any
 from backprop_cli.config.load import load_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, RunError, UsageError
+from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, RunError, UsageError, without_password
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
@@ -22,7 +22,6 @@ from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
 from backprop_cli.runs.outcome import COMPLETE
 from backprop_cli.runs.session import Session, columns_of, environment, now
-from backprop_cli.text import without_password
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
