@@ -29,4 +29,4 @@ class State(dict[str, Array]):
 
 def is_count(value: Array, largest: int) -> bool:
     """Whether an array without dimensions is a whole number from 0 to `largest`."""
-    return bool(0 <= value <= largest and value == np.floor(value))
+    return bool(0 <= value <= min(largest, 2**53) and value == np.floor(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -21,7 +22,7 @@ MAX_SECONDS = 1e9
 def check_state(plan: Plan, state: TrainingState, meta: Meta) -> None:
     """Raise CheckpointError if training by this plan cannot have led to this state and these metrics."""
     steps = len(batches_of_epoch(plan, 1))
-    for problem in (*_status(plan, state.status, steps), *_metrics(meta), *_arrays(plan, state, steps)):
+    for problem in chain(_status(plan, state.status, steps), _metrics(meta), _arrays(plan, state, steps)):
         raise CheckpointError(f"not a state of this experiment: {problem}")
 
 
