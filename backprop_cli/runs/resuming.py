@@ -12,7 +12,15 @@ from typing import Any
 from backprop_cli.config.load import load_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.errors import BackpropError, CheckpointError, ConfigError, DivergedError, RunError, UsageError, without_password
+from backprop_cli.errors import (
+    BackpropError,
+    CheckpointError,
+    ConfigError,
+    DivergedError,
+    RunError,
+    UsageError,
+    without_password,
+)
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
