@@ -27,16 +27,16 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?|")
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Append the row of an epoch, and before the first row a header with its columns, which all rows share.
+    """Append the row of an epoch under the columns of the header; before the first row, a header with its columns.
 
     Raises OSError; part of the row may then have been written.
     """
-    with with_path_in_error(path):
-        new = not path.exists() or path.stat().st_size == 0
-        with path.open("a", encoding="utf-8", newline="") as file:
-            if new:
-                file.write(",".join(row) + "\n")
-            file.write(",".join(map(_text, row.values())) + "\n")
+    with with_path_in_error(path), path.open("a+", encoding="utf-8", newline="") as file:
+        file.seek(0)
+        header = file.readline()
+        if not header:
+            file.write(",".join(row) + "\n")
+        file.write(",".join(_text(row.get(name)) for name in _columns(header) or row) + "\n")
 
 
 def sync(path: Path) -> None:
@@ -49,7 +49,7 @@ def sync(path: Path) -> None:
 def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
     """Keep the header and the rows up to an epoch; everything else does not belong to a checkpoint.
 
-    A damaged header is replaced by one with these columns. Raises OSError.
+    A header that lacks some of these columns gets them, with empty cells; a damaged one is replaced. Raises OSError.
     """
     lines = _lines(path)
     if lines and (kept := _kept(lines, epoch, columns)) != lines:
@@ -123,10 +123,17 @@ def _lines(path: Path) -> list[str]:
 def _kept(lines: list[str], epoch: int, columns: Sequence[str]) -> list[str]:
     header = _columns(lines[0]) if lines else []
     n_same = sum(one == other for one, other in zip(header, columns, strict=False))
-    if not header or (len(header) == len(columns) and 2 * n_same > len(columns)):
-        header = [*columns]  # also where a name or two are damaged
-    rows = [cells for cells in _rows(lines, len(header), lambda line, cell: None) if int(cells[0]) <= epoch]
-    return [",".join(cells) + "\n" for cells in (header, *rows)]
+    rows = _rows_until(epoch, lines, len(header))
+    if not rows or (len(header) == len(columns) and 2 * n_same > len(columns)):
+        header, rows = [*columns], _rows_until(epoch, lines, len(columns))  # also where a name or two are damaged
+    missing = [name for name in columns if name not in header]
+    return [
+        ",".join(line) + "\n" for line in ([*header, *missing], *([*cells, *("" for _ in missing)] for cells in rows))
+    ]
+
+
+def _rows_until(epoch: int, lines: list[str], width: int) -> list[list[str]]:
+    return [cells for cells in _rows(lines, width, lambda line, cell: None) if int(cells[0]) <= epoch]
 
 
 def _columns(header: str) -> list[str]:

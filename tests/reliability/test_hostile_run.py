@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from backprop_cli.runs.metrics import read_rows
+from tests.reliability.limits import Limits
+from tests.runs.test_metrics import damaged
+
 VALUES = [None, True, 0, -1, 1.5, 10**18, 10**308, 10**400, float("nan"), float("inf"), 1e-320, "", "x", "\ud800"]
 VALUES += ["caf\udce9", "\x1b[31m", "x" * 5000, [], {}, [1], {"x": 1}, [[]] * 50, {"epoch": -1}, {"val_accuracy": "x"}]
 COMMANDS = [
@@ -18,6 +22,12 @@ COMMANDS = [
     ("runs", "show", "mutant"),
     ("runs", "show", "mutant", "--json"),
     ("runs", "compare", "mutant", "good"),
+]
+READERS = [
+    ("runs", "list"),
+    ("runs", "show", "mutant"),
+    ("plot", "mutant", "--kind", "curves"),
+    ("report", "mutant", "-o", "x.html"),
 ]
 
 
@@ -61,23 +71,18 @@ def mutated(record, rng):
     return text
 
 
-def assert_handled(done, codes=(0, 1, 2)):
-    assert done.code in codes, done
-    assert "unexpected" not in done.err, done.err
-    assert "Traceback" not in done.err
-
-
 def check_mutants(backprop, run, count, seed):
-    rng = random.Random(seed)
+    rng, limits = random.Random(seed), Limits()
     record = json.loads((run / "run.json").read_text())
     for _ in range(count):
-        (run / "run.json").write_text(mutated(record, rng), encoding="utf-8")
+        text = mutated(record, rng)
+        (run / "run.json").write_text(text, encoding="utf-8")
         for words in COMMANDS:
-            done = backprop(*words)
-            assert_handled(done)
-            assert words[1] != "list" or (done.code == 0 and "good" in done.out)
+            done = limits.run(backprop, *words, codes=(0, 1, 2), problem=text)
+            assert words[1] != "list" or (done.code == 0 and "good" in done.out), done
         # resume can do without the record; 3 if that says that training diverged
-        assert_handled(backprop("resume", "mutant"), codes=(0, 3))
+        limits.run(backprop, "resume", "mutant", codes=(0, 3), problem=text)
+    return limits
 
 
 def test_a_mutated_record_is_a_line(backprop, run):
@@ -86,7 +91,34 @@ def test_a_mutated_record_is_a_line(backprop, run):
 
 @pytest.mark.long
 def test_thousands_of_mutated_records_are_lines(backprop, run):
-    check_mutants(backprop, run, 5000, seed=2)
+    print("5,000 run.json:", check_mutants(backprop, run, 5000, seed=2))
+
+
+def check_metrics(backprop, run, count, seed):
+    """Let the commands read damaged metrics.csv of a run that looks killed, so that all of them do."""
+    rng, limits = random.Random(seed), Limits()
+    (run / "run.json").write_text((run / "run.json").read_text().replace('"finished"', '"running"'))
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for number in range(count):
+        data = damaged(kept[run / "metrics.csv"], rng)
+        for words in READERS if number % 10 == 0 else READERS[:-1]:  # a report takes long
+            (run / "metrics.csv").write_bytes(data)
+            done = limits.run(backprop, *words, codes=(0, 1), problem=data)
+            assert words[1] != "list" or (done.code == 0 and "good" in done.out), done
+        limits.run(backprop, "resume", "mutant", "--epochs", 4, codes=(0,), problem=data)
+        assert [row["epoch"] for row in read_rows(run / "metrics.csv")][-1:] == [4], data
+        for path, content in kept.items():
+            path.write_bytes(content)
+    return limits
+
+
+def test_the_commands_read_a_mutated_table_or_name_it(backprop, run, unrendered):
+    check_metrics(backprop, run, 30, seed=1)
+
+
+@pytest.mark.long
+def test_the_commands_read_thousands_of_mutated_tables_or_name_them(backprop, run, unrendered):
+    print("5,000 metrics.csv:", check_metrics(backprop, run, 5000, seed=2))
 
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.csv"])

@@ -62,11 +62,22 @@ def test_cutting_back_restores_a_lost_header_and_drops_lines_that_are_not_rows(t
     assert path.read_text() == HEADER + line + line.replace("1,", "2,", 1)
 
 
-def test_a_file_with_more_columns_keeps_them(tmp_path):
+def test_a_file_with_other_columns_keeps_them_and_gets_those_it_lacks(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("epoch,train_cost,more\n1,0.5,7\n2,0.4,8\n")
-    cut_back(path, 1, COLUMNS)
+    cut_back(path, 1, ("epoch", "train_cost"))
     assert path.read_text() == "epoch,train_cost,more\n1,0.5,7\n"
+    cut_back(path, 1, ("epoch", "eta", "train_cost"))
+    append_row(path, {"epoch": 2, "eta": 0.1, "train_cost": 0.25})
+    assert path.read_text() == "epoch,train_cost,more,eta\n1,0.5,7,\n2,0.25,,0.1\n"
+
+
+def test_a_header_that_lost_a_column_is_restored(tmp_path):
+    path = tmp_path / "metrics.csv"
+    whole = three_rows(path)
+    path.write_bytes(whole.replace(b"train_accuracy,val_cost", b"train_ac_l_cost", 1))
+    cut_back(path, 3, COLUMNS)
+    assert path.read_bytes() == whole
 
 
 def test_a_table_has_the_complete_rows_by_column_and_nan_for_empty_cells(tmp_path):
@@ -190,16 +201,21 @@ PIECES = [
 ]
 
 
+def damaged(whole, rng):
+    """Return the bytes of a file with up to five places changed, lost or added to."""
+    data = bytearray(whole)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        place = rng.randrange(len(data))
+        data[place : place + rng.choice((0, 1, 1, 9, 90))] = rng.choice((*PIECES, rng.randbytes(1)))
+        data = data or bytearray(b"x")
+    return bytes(data)
+
+
 def check_mutants(path, count, seed):
     """Damage a file; whatever is read afterwards, and kept by `cut_back`, has finite numbers and increasing epochs."""
     rng, whole = random.Random(seed), three_rows(path)
     for _ in range(count):
-        data = bytearray(whole)
-        for _ in range(rng.choice((1, 1, 2, 5))):
-            place = rng.randrange(len(data))
-            data[place : place + rng.choice((0, 1, 1, 9, 90))] = rng.choice((*PIECES, rng.randbytes(1)))
-            data = data or bytearray(b"x")
-        path.write_bytes(data)
+        path.write_bytes(damaged(whole, rng))
         try:
             table = read_table(path)
             assert {len(column) for column in table.values()} == {len(read_rows(path))}

@@ -1,0 +1,45 @@
+"""What every fuzzer holds the program to: bounded time and memory, usual exit codes, and a line for each failure."""
+
+from collections import Counter
+from contextlib import contextmanager
+
+from tests.reliability.mutants import Watch
+
+SECONDS = 5
+MEMORY = 300
+"""MB beside what the process had before."""
+
+INTERNAL = ("unexpected", "This is a bug", "Traceback", "Warning")
+
+
+class Limits:
+    """Checks one command or call after another; remembers the exit codes, the slowest and the largest."""
+
+    def __init__(self):
+        self.watch, self.codes, self.slowest, self.largest = Watch(), Counter(), 0.0, 0.0
+
+    @contextmanager
+    def hold(self, problem):
+        """Time what is done in this context, and measure its memory."""
+        try:
+            with self.watch:
+                yield
+        finally:
+            self.slowest, self.largest = max(self.slowest, self.watch.seconds), max(self.largest, self.watch.memory)
+            assert self.watch.seconds < SECONDS, problem
+            assert self.watch.memory < MEMORY, problem
+
+    def run(self, backprop, *words, codes=(0, 1, 2, 3), problem=None):
+        """Run a command; return how it ended."""
+        problem = (words, problem)
+        with self.hold(problem):
+            done = backprop(*words)
+        self.codes[done.code] += 1
+        assert done.code in codes, (problem, done)
+        assert not any(word in done.err for word in INTERNAL), (problem, done)
+        assert "\x1b]" not in done.out + done.err, (problem, done)
+        return done
+
+    def __str__(self):
+        codes = f"exit codes {dict(sorted(self.codes.items()))}, " if self.codes else ""
+        return f"{codes}at most {self.slowest:.2f} s and {self.largest:.0f} MB"
