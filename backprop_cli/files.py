@@ -53,8 +53,10 @@ def atomic_write(path: Path, data: bytes) -> None:
     be synced.
     """
     with with_path_in_error(path):
-        if _is_stream(path):
-            with open(path, "ab") as file:
+        if is_stream(path):
+            # stdout itself: the offset of a second descriptor would leave the next line that is printed over the data
+            descriptor = _standard_descriptor(path)
+            with open(descriptor or path, "ab", closefd=descriptor is None) as file:
                 file.write(data)
             return
         target = Path(os.path.realpath(path))
@@ -74,17 +76,23 @@ def atomic_write(path: Path, data: bytes) -> None:
     sync_folder(target.parent)
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Whether path exists and must not be replaced by a new file: a pipe, a device, or where stdout or stderr goes."""
     try:
         found = path.stat()
     except FileNotFoundError:
         return False
+    regular = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+    return not regular or _standard_descriptor(path) is not None
+
+
+def _standard_descriptor(path: Path) -> int | None:
+    """Return the descriptor of stdout or stderr, if path is where that goes."""
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):
-            if os.path.samestat(found, os.fstat(descriptor)):
-                return True
-    return not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+    return None
 
 
 @contextlib.contextmanager

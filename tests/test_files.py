@@ -67,10 +67,10 @@ def test_a_device_stays_a_device(tmp_path):
 def test_the_file_that_is_stdout_is_appended_to(tmp_path, mode):
     (tmp_path / "log").write_text("before\n" if mode == ">>" else "")
     script = "from pathlib import Path; from backprop_cli.files import atomic_write\n"
-    script += "print('one', flush=True); atomic_write(Path('/dev/stdout'), b'two\\n')"
+    script += "print('one', flush=True); atomic_write(Path('/dev/stdout'), b'two\\n'); print('three')"
     line = f'{sys.executable} -c "$0" {mode} log'
     subprocess.run(["bash", "-c", line, script], cwd=tmp_path, env=PYTHON, check=True, timeout=20)
-    assert (tmp_path / "log").read_text() == ("before\n" if mode == ">>" else "") + "one\ntwo\n"
+    assert (tmp_path / "log").read_text() == ("before\n" if mode == ">>" else "") + "one\ntwo\nthree\n"
 
 
 def test_the_longest_legal_name_can_be_written(tmp_path):
