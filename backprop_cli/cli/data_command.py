@@ -96,6 +96,7 @@ def show(
     import shutil
     import sys
 
+    from backprop_cli.cli.plotting import check_suffix
     from backprop_cli.data.registry import get_dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
@@ -103,8 +104,8 @@ def show(
 
     source = get_dataset(name)
     suffix = output.suffix.lower() if output else ""
-    if output and suffix not in (".png", ".csv"):
-        raise UsageError(f"{output}: the name must end in .png or .csv")
+    if output:
+        check_suffix(output, ".png", ".csv")
     if suffix == ".png" and not source.spec.image:
         raise UsageError(f"{name} has no images; use -o FILE.csv for a table")
     found = choose_examples(source, split, cache(), label, start, count)

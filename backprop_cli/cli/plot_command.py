@@ -51,7 +51,7 @@ def command(
     confusion, the confusion matrix; mistakes, the most confident misclassifications of images; weights of the first
     layer, as images; gradients of each layer, if diagnostics were recorded.
     """
-    from backprop_cli.cli.plotting import SkippedPlots, load_runs, refuse_links, require_extra
+    from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.errors import BackpropError
     from backprop_cli.files import atomic_write
 
@@ -68,6 +68,8 @@ def command(
     if output is None:
         own = [path for path, job in zip(paths, jobs, strict=True) if len(job.runs) == 1]
         refuse_links([*(path.parent for path in own), *own])
+    for path in paths:
+        check_suffix(path, *(f".{name}" for name in FORMATS))
     for job, path in zip(jobs, paths, strict=True):
         try:
             plot = job.draw()

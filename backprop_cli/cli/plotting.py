@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import Selection
 from backprop_cli.errors import BackpropError, RunError, UsageError
+from backprop_cli.files import is_stream
 
 if TYPE_CHECKING:
     from backprop_cli.runs.run import Run
@@ -43,6 +45,16 @@ def refuse_links(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.is_symlink():
             raise RunError(f"{path} is a symbolic link; choose another place with --output")
+
+
+def check_suffix(path: Path, *allowed: str) -> None:
+    """Raise UsageError if the name of an output, or of the file it links to, has a suffix of another kind of file.
+
+    So a mistyped name does not replace a config or a checkpoint. A pipe, a device or stdout may have any name.
+    """
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.suffix.lower() not in allowed and not is_stream(path):
+        raise UsageError(f"{target}: the name must end in {' or '.join(allowed)}")
 
 
 class SkippedPlots:

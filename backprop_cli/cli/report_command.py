@@ -28,9 +28,11 @@ def command(runs: tuple[str, ...], output: Path | None, each: bool, chosen: Sele
     It contains the metrics, plots, config, environment and the command to repeat the run. It needs no other files and
     no network, and can be printed.
     """
-    from backprop_cli.cli.plotting import SkippedPlots, load_runs, refuse_links, require_extra
+    from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.files import atomic_write
 
+    if output:
+        check_suffix(output, ".html", ".htm")
     require_extra("matplotlib", "jinja2")
     found = load_runs(runs, chosen, console)
 
