@@ -142,6 +142,8 @@ def _explain(error: Exception) -> tuple[str, Exit]:
             place = f"{one_line(str(error.filename))}: " if error.filename else ""
             return f"{place}{error.strerror or error}", Exit.FAILED
         case MemoryError():
-            return f"out of memory ({error}); use a smaller network or batch", Exit.FAILED
+            return f"out of memory{f' ({error})' if str(error) else ''}; use a smaller network or batch", Exit.FAILED
+        case ImportError():
+            return f"a library cannot be loaded: {error}; reinstall it, or make more memory available", Exit.FAILED
     message = f"unexpected {type(error).__name__}: {error}"
     return f"{message}\nThis is a bug; run with --debug for a traceback and please report it.", Exit.FAILED

@@ -199,7 +199,7 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes))
     kept = sum(array.size for array in e.optimizer.init(np.zeros(1)).values())
     copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
-    batch = e.batch_size if isinstance(e.batch_size, int) else 2000
+    batch = min(e.batch_size, e.data.pool) if isinstance(e.batch_size, int) else 2000
     network = np.dtype(e.dtype).itemsize * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
     needed = network + 8 * e.data.inputs * (e.data.pool + e.data.test)
     has = f"but this machine has {available / 2**30:,.1f}"

@@ -101,6 +101,7 @@ def _reason(error: BaseException) -> str:
         error = error.args[-1]
     reason = getattr(error, "reason", None)
     text = str(reason if isinstance(reason, BaseException) else error) or type(error).__name__
+    text = re.sub(r"^\w+\(host=.*?\): ", "", text)  # the class of the connection and its server, which the URL names
     return without_password(text)[:300]
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from backprop_cli.errors import RunError
 from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, WIDTH, Array, by_epoch, in_percent, plain, styled
 
 NAMES = {"cost": "cost", "accuracy": "accuracy", "rmse": "RMSE", "r2": "R²"}
@@ -61,9 +62,11 @@ class Curves:
 def draw_curves(curves: Sequence[Curves]) -> Figure:
     """Draw a panel for each metric: training and validation of one run, or several runs in different colours.
 
-    Costs of different cost functions are in different panels.
+    Costs of different cost functions are in different panels. Raises RunError if there is no metric to draw.
     """
     panels = _panels(curves)
+    if not panels:
+        raise RunError(f"{curves[0].label}: no epoch was evaluated, so there are no learning curves")
     columns = min(len(panels), MAX_COLUMNS)
     rows = -(-len(panels) // columns)
     longest = max(len(one.label) for one in curves)

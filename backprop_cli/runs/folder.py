@@ -200,8 +200,9 @@ def check_removable(run: RunFolder) -> None:
         raise RunError(f"{run.path} is a symbolic link; remove the link, or give the folder that it points to")
     if not (run.is_run() and (run.path / "checkpoints").is_dir() or run.is_unfinished()):
         raise RunError(f"{run.path} is not a run's folder (no run.json, or no checkpoints); it is not removed")
-    with run.lock():
-        pass
+    if run.is_run():  # unlocking removes the lock file, which may be all that shows that a folder is unfinished
+        with run.lock():
+            pass
 
 
 def _empty(run: RunFolder) -> None:

@@ -121,6 +121,13 @@ def test_the_commands_read_thousands_of_mutated_tables_or_name_them(backprop, ru
     print("5,000 metrics.csv:", check_metrics(backprop, run, 5000, seed=2))
 
 
+@pytest.mark.parametrize("table", ["epoch,loss\n1,0.5\n", "epoch,train_cost,val_cost\n1,,\n"], ids=["named", "empty"])
+def test_a_table_without_metrics_has_no_curves(backprop, run, table):
+    (run / "metrics.csv").write_text(table)
+    done = backprop("plot", "mutant", "--kind", "curves")
+    assert (done.code, "no epoch was evaluated" in done.err) == (1, True)
+
+
 @pytest.mark.parametrize("name", ["run.json", "metrics.csv"])
 @pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
 def test_a_file_that_is_not_regular_is_neither_waited_for_nor_read(backprop, run, name, target):

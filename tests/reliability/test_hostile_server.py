@@ -182,6 +182,13 @@ def test_passwords_in_addresses_are_not_shown(server, tmp_path, path):
     assert "s3cret" not in "".join([*lines, str(error.value)])
 
 
+def test_a_refused_connection_is_told_in_plain_words():
+    with pytest.raises(
+        DownloadError, match=r"^Failed to establish a new connection: \[Errno \d+\] Connection refused$"
+    ):
+        download("http://127.0.0.1:1/x", FILE.size, FILE.sha256)
+
+
 def test_the_scheme_may_be_in_capitals(server):
     assert download(server().url.replace("http", "HTTP"), FILE.size, FILE.sha256) == DATA
 

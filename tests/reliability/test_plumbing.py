@@ -170,3 +170,41 @@ def test_a_password_of_a_mirror_is_not_kept_in_the_record(tiny, tmp_path):
 def test_a_key_that_is_no_text_is_named(backprop, tiny):
     done = backprop("train", tiny, "\udcff=1")
     assert (done.code, "command line: \\udcff=1: expected KEY=VALUE" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("target", ["tiny.yaml", "runs/run/checkpoints/best.npz", "runs/run/metrics.csv", "link.html"])
+@pytest.mark.parametrize("words", [("report", "run"), ("plot", "run", "--kind", "curves")], ids=["report", "plot"])
+def test_an_output_does_not_replace_a_file_of_another_kind(backprop, tiny, tmp_path, words, target):
+    assert backprop("train", tiny, "--name", "run", "-q").code == 0
+    (tmp_path / "link.html").symlink_to("tiny.yaml")
+    before = (tmp_path / target).read_bytes()
+    done = backprop(*words, "-o", target)
+    assert (done.code, done.out) == (2, "")
+    assert (tmp_path / target).read_bytes() == before
+
+
+def test_a_link_that_looks_like_an_output_does_not_lead_to_a_config(backprop, tiny, tmp_path, unrendered):
+    assert backprop("train", tiny, "--name", "run", "-q").code == 0
+    before = tiny.read_bytes()
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots/curves.png").symlink_to(tiny)
+    (tmp_path / "digits.csv").symlink_to(tiny)
+    for words in (("plot", "run", "-o", "plots"), ("data", "show", "digits", "-o", "digits.csv")):
+        done = backprop(*words)
+        assert (done.code, f"{tiny}: the name must end in" in done.err) == (2, True)
+    assert tiny.read_bytes() == before
+
+
+def test_a_report_may_be_replaced_and_go_to_stdout(backprop, tiny, tmp_path, unrendered):
+    assert backprop("train", tiny, "--name", "run", "-q").code == 0
+    for _ in range(2):
+        assert backprop("report", "run", "-o", "page.HTML").code == 0
+    assert "<!doctype html>" in backprop("report", "run", "-o", "/dev/stdout").out
+
+
+def test_a_library_that_cannot_be_loaded_is_named(tiny, tmp_path):
+    """As with too little address space, where the loader fails, or a broken installation."""
+    (tmp_path / "scipy.py").write_text("raise ImportError('libfoo.so: failed to map segment from shared object')")
+    done = shell(tmp_path, "backprop train tiny.yaml", PYTHONPATH=f"{tmp_path}:{ROOT}", NO_COLOR="1")
+    line = "error: a library cannot be loaded: libfoo.so: failed to map segment from shared object; reinstall it"
+    assert (done.returncode, done.stderr.decode().startswith(line)) == (1, True), done

@@ -166,6 +166,17 @@ def test_a_changed_checkpoint_is_read_or_refused(backprop, folders, tmp_path, un
     assert codes[1]
 
 
+@pytest.mark.parametrize("key", ["batch_size", "epochs", "seed", "layers", "train_size", "evaluate_every"])
+def test_a_number_that_no_float_can_hold_is_refused(backprop, folders, key):
+    run, meta, arrays = folders[1]
+    value = 10**400
+    meta["experiment"][key] = [2, value, 1] if key == "layers" else value
+    write(run / "checkpoints/last.npz", meta, arrays)
+    shutil.copy(run / "checkpoints/last.npz", run / "checkpoints/best.npz")
+    for command in COMMANDS:
+        Limits().run(backprop, command[0], run, *command[2:])
+
+
 @pytest.mark.long
 def test_thousands_of_changed_checkpoints_are_read_or_refused(backprop, folders, tmp_path, unrendered):
     print("5,000 checkpoints:", check_mutants(backprop, folders, 5000, 2, tmp_path))

@@ -252,3 +252,12 @@ def test_a_link_in_a_run_is_not_written_through(runs, tmp_path, name):
     path.symlink_to(tmp_path / "victim")
     with pytest.raises(RunError, match=f"{name} is a symbolic link"):
         run.prepare()
+
+
+def test_a_folder_with_a_lock_alone_is_removed(runs):
+    """What remains of a run that was killed as its folder was created, or almost removed."""
+    run = create_run_folder(runs, "x", "alpha")
+    run.lock_file.touch()
+    check_removable(run)
+    remove(run)
+    assert os.listdir(runs) == []
