@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from backprop_cli.data.tasks import Classification, Regression, Task
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
-from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.nn.costs import COSTS, Cost
 from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.layers.dense import Dense
@@ -46,7 +48,8 @@ class Fitted:
 
     def outputs(self, x: npt.ArrayLike) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, ...)."""
-        return outputs_of(self.network, self.theta, _inputs(x, self.theta.dtype).astype(self.theta.dtype, copy=False))
+        inputs = _inputs(x, self.theta.dtype, self.network.in_shape)
+        return outputs_of(self.network, self.theta, inputs.astype(self.theta.dtype, copy=False))
 
     def predict(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the predicted classes (n,), or values (n, k)."""
@@ -54,7 +57,7 @@ class Fitted:
 
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the cost and the other metrics on the examples x (n, ...), y (n,) or (n, k)."""
-        split = Split(_inputs(x, self.theta.dtype), _targets(y))
+        split = _examples(x, y, self.theta.dtype, self.network.in_shape, self.task)
         return Evaluator(Backpropagation(self.network, self.cost), self.theta, 1.0, self.task).score(split).metrics()
 
 
@@ -100,23 +103,26 @@ def fit(
     >>> fitted.evaluate(x, y)["accuracy"] > 0.95
     True
     """
-    inputs, targets = _inputs(x, np.dtype(dtype)), _targets(y)
-    if len(inputs) != len(targets) or not len(inputs):
-        raise UsageError(
-            f"x has {len(inputs)} examples and y has {len(targets)}; there must be as many, and at least one"
-        )
-    task: Task = Regression(targets.shape[1]) if targets.ndim == 2 else Classification(int(targets.max()) + 1)
-    train_split, validation_split = _split(Split(inputs, targets), validation, np.dtype(dtype))
-    data = Dataset("arrays", task, 1.0, train_split, validation_split, validation_split)
+    numbers = {"eta": eta, "batch_size": batch_size, "epochs": epochs, "lmbda": lmbda, "seed": seed, **settings}
+    _check_numbers(numbers, dtype)
+    examples = _examples(x, y, np.dtype(dtype))
+    shape, targets = examples.inputs.shape[1:], examples.targets
+    classes = int(targets.max()) + 1 if targets.ndim == 1 else 0
+    n_outputs = classes or targets.shape[1]
     if not isinstance(layers, Network):
-        f = _named(ACTIVATIONS, output or ("softmax" if task.classes else "identity"), "output")
-        layers = Network(inputs.shape[1:], tuple(_layers(layers, _named(ACTIVATIONS, activation, "activation"))), f)
-    if layers.shapes[-1] != (task.outputs,):
-        raise UsageError(f"the last layer has the shape {layers.shapes[-1]}, but y needs {task.outputs} outputs")
+        f = _named(ACTIVATIONS, output or ("softmax" if classes else "identity"), "output")
+        layers = Network(shape, tuple(_layers(layers, _named(ACTIVATIONS, activation, "activation"))), f)
+    if layers.shapes[-1] != (n_outputs,):  # before the codes of the classes, which may be too many for the memory
+        raise UsageError(f"the last layer has the shape {layers.shapes[-1]}, but y needs {n_outputs} outputs")
+    task: Task = Classification(classes) if classes else Regression(n_outputs)
+    if settings.get("monitor", "cost") not in ("cost", *task.metric_names):
+        raise UsageError(f"monitor must be one of {', '.join(('cost', *task.metric_names))}")
+    train_split, validation_split = _split(examples, validation, np.dtype(dtype), shape, task)
+    data = Dataset("arrays", task, 1.0, train_split, validation_split, validation_split)
     chosen = _named(COSTS, cost or ("cross_entropy" if task.classes else "quadratic"), "cost")
     rule = _named({**OPTIMIZERS, **MINIMIZERS}, optimizer, "optimizer")
     rule, chosen = (found() if isinstance(found, type) else found for found in (rule, chosen))
-    penalties = ((PENALTIES[penalty], lmbda / len(train_split)),) if lmbda else ()
+    penalties = ((_named(PENALTIES, penalty, "penalty"), lmbda / len(train_split)),) if lmbda else ()
     plan = Plan(
         Objective(Backpropagation(layers, chosen), penalties),
         rule,
@@ -142,39 +148,96 @@ def fit(
     return Fitted(layers, chosen, best, task, tuple(history))
 
 
-def _inputs(x: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+LEAST: dict[str, float] = {"eta": 0.0, "lmbda": 0.0, "epochs": 1, "batch_size": 1, "seed": 0, "evaluate_every": 1}
+"""The least value of each number that `fit` takes; where that is an integer, so must the number be."""
+
+
+def _check_numbers(given: dict[str, Any], dtype: str) -> None:
+    if dtype not in ("float32", "float64"):
+        raise UsageError(f"dtype must be 'float32' or 'float64', not {dtype!r}")
+    for name, least in LEAST.items():
+        value, whole = given.get(name, least), isinstance(least, int)
+        kind: Any = Integral if whole else Real
+        if not isinstance(value, kind) or not least <= value <= (math.inf if whole else float(np.finfo(dtype).max)):
+            raise UsageError(
+                f"{name} must be {'an integer' if whole else 'a number'} of at least {least}, not {value!r}"
+            )
+
+
+def _examples(
+    x: npt.ArrayLike, y: npt.ArrayLike, dtype: np.dtype[Any], shape: Shape | None = None, task: Task | None = None
+) -> Split:
+    """Return examples, each with inputs of the given shape and a target of the task, if these are given."""
+    inputs, targets = _inputs(x, dtype, shape), _targets(y, dtype)
+    if len(inputs) != len(targets) or not len(inputs):
+        raise UsageError(
+            f"x has {len(inputs)} examples and y has {len(targets)}; there must be as many, and at least one"
+        )
+    if task and task.classes and (targets.ndim == 2 or targets.max() >= task.classes):
+        raise UsageError(f"y must be labels from 0 to {task.classes - 1} (n,)")
+    if task and not task.classes and targets.shape[1:] != (task.outputs,):
+        raise UsageError(f"y must be floating values (n, {task.outputs}), not {targets.dtype} {targets.shape}")
+    return Split(inputs, targets)
+
+
+def _inputs(x: npt.ArrayLike, dtype: np.dtype[Any], shape: Shape | None = None) -> npt.NDArray[Any]:
     """Return inputs as they are kept: bytes as they are, other numbers in the precision of training."""
-    array = np.asarray(x)
-    return array if array.dtype == np.uint8 else array.astype(dtype, copy=False)
+    array = _array(x, "x")
+    if array.dtype.kind not in "buif" or array.ndim < 2 or 0 in array.shape[1:]:
+        raise UsageError(f"x must be numbers (n, ...), not {array.dtype} {array.shape}")
+    if shape is not None and array.shape[1:] != shape:
+        raise UsageError(f"x must have the shape {('n', *shape)}, not {array.shape}".replace("'n'", "n"))
+    return array if array.dtype == np.uint8 else _finite(array, dtype, "x")
 
 
-def _targets(y: npt.ArrayLike) -> npt.NDArray[Any]:
+def _array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise UsageError(f"{name} is not an array: {error}") from error
+
+
+def _finite(array: npt.NDArray[Any], dtype: np.dtype[Any], name: str) -> npt.NDArray[Any]:
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype, copy=False)
+    if not np.isfinite(converted).all():
+        raise UsageError(f"some numbers in {name} are NaN, infinite, or too large for {dtype}")
+    return converted
+
+
+def _targets(y: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Return labels (n,), or values (n, k)."""
-    array = np.asarray(y)
+    array = _array(y, "y")
     if array.dtype.kind not in "buif" or array.ndim not in (1, 2) or (array.ndim == 2 and array.dtype.kind != "f"):
         raise UsageError(f"y must be labels 0, 1, … (n,) or floating values (n, k), not {array.dtype} {array.shape}")
     if array.dtype.kind == "f":
+        _finite(array, dtype, "y")
         return array[:, None] if array.ndim == 1 else array
-    if array.size and array.min() < 0:
-        raise UsageError("labels must not be negative")
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) < 1 << 31:
+        raise UsageError("labels must not be negative, nor 2³¹ or more")
     return array.astype(np.intp)
 
 
-def _split(
-    examples: Split, validation: float | tuple[npt.ArrayLike, npt.ArrayLike], dtype: np.dtype[Any]
-) -> tuple[Split, Split]:
+def _split(examples: Split, validation: Any, dtype: np.dtype[Any], shape: Shape, task: Task) -> tuple[Split, Split]:
     if isinstance(validation, tuple):
-        return examples, Split(_inputs(validation[0], dtype), _targets(validation[1]))
-    rest = len(examples) - round(validation * len(examples))
-    if not 0 < rest <= len(examples):
+        x, y = validation
+        return examples, _examples(x, y, dtype, shape, task)
+    fits = isinstance(validation, float | int | np.number) and 0 <= validation < 1
+    rest = len(examples) - round(validation * len(examples)) if fits else 0
+    if not rest:
         raise UsageError(f"validation={validation} leaves no examples to train on")
     return examples[:rest], examples[rest:]
 
 
-def _layers(layers: Sequence[int | Layer], activation: Activation) -> Iterator[Layer]:
+def _layers(layers: Sequence[Any], activation: Activation) -> Iterator[Layer]:
     for number, layer in enumerate(layers, start=1):
-        yield Dense(layer) if isinstance(layer, int) else layer
-        if isinstance(layer, int) and number < len(layers):
+        if hasattr(layer, "build"):
+            yield layer
+            continue
+        if not isinstance(layer, Integral) or layer < 1:
+            raise UsageError(f"layers: expected a number of units of at least 1, or a layer, not {layer!r}")
+        yield Dense(int(layer))
+        if number < len(layers):
             yield activation
 
 
