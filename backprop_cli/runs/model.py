@@ -114,4 +114,6 @@ def load_checkpoint(folder: RunFolder, checkpoint: str = "best") -> Model:
             status = record.get("status")
             diverged = " (training diverged in the first epoch)" if status == "diverged" else ""
             raise RunError(f"{folder.path}: no epoch was completed{diverged}, so there is no {path.name}") from None
+        if not path.exists() and checkpoint == "best" and not record.get("best"):
+            raise RunError(f"{folder.path}: no epoch was evaluated yet; choose the last checkpoint") from None
         raise

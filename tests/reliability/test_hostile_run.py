@@ -128,6 +128,16 @@ def test_a_table_without_metrics_has_no_curves(backprop, run, table):
     assert (done.code, "no epoch was evaluated" in done.err) == (1, True)
 
 
+def test_a_run_that_was_stopped_before_its_first_evaluation_has_a_last_checkpoint_only(backprop, run):
+    record = json.loads((run / "run.json").read_text())
+    del record["best"]
+    (run / "run.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    (run / "checkpoints/best.npz").unlink()
+    done = backprop("eval", "mutant")
+    assert (done.code, "no epoch was evaluated yet; choose the last checkpoint" in done.err) == (1, True)
+    assert backprop("eval", "mutant", "--checkpoint", "last").code == 0
+
+
 @pytest.mark.parametrize("name", ["run.json", "metrics.csv"])
 @pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
 def test_a_file_that_is_not_regular_is_neither_waited_for_nor_read(backprop, run, name, target):
