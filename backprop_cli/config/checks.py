@@ -14,6 +14,7 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
+from backprop_cli.nn.network import dense_network
 from backprop_cli.optim.schedules import Constant
 
 Problem = tuple[Path, str]
@@ -39,6 +40,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _without_effect,
         _line_search,
         _memory,
+        _initial,
     )
     return [problem for rule in rules for problem in rule(experiment)]
 
@@ -81,10 +83,11 @@ def _output_and_cost(e: Experiment) -> Iterator[Problem]:
         yield (place,), f"cost: {cost.name} cannot be used with {output} outputs; use {use}"
     if not e.data.classes:
         needs = f"needs classes, but {e.dataset.name} is a regression data set; use"
-        if not cost.for_values:
+        fractions = e.data.fractions and cost.for_fractions and not cost.needs_one_hot
+        if not (cost.for_values or fractions):
             costs = [name for name, other in COSTS.items() if other.for_values]
             yield ("cost",), f"cost: {cost.name} {needs} one of {', '.join(costs)}"
-        elif ACTIVATIONS[output].sums_to_one:
+        elif ACTIVATIONS[output].sums_to_one and not fractions:
             yield ("output",), f"output: {output} {needs} 'output: identity'"
 
 
@@ -210,6 +213,21 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     elif needed > available:
         what = f"training on {e.data.pool:,} examples needs about {needed / 2**30:,.1f} GiB"
         yield ("dataset",), f"dataset: {what}, {has}; use fewer examples"
+
+
+def _initial(e: Experiment) -> Iterator[Problem]:
+    """Initial parameters that are given have the names and the shapes of the network's."""
+    entries = dense_network(e.sizes, [ACTIVATIONS[name] for name in e.activations]).layout.entries if e.initial else ()
+    shapes = {entry.name: entry.parameter.shape for entry in entries}
+    for name, numbers in (e.initial or {}).items():
+        path, value = ("initial", name), np.array(numbers)
+        if name not in shapes:
+            yield path, f"initial: unknown parameter '{name}'; this network has {', '.join(shapes)}"
+        elif (1,) * (len(shapes[name]) - value.ndim) + value.shape != shapes[name]:
+            rows = " (a row for each unit of the layer)" if len(shapes[name]) == 2 else ""
+            yield path, f"initial.{name} must have the shape {shapes[name]}{rows}, not {value.shape}"
+        elif np.abs(value).max() > np.finfo(e.dtype).max:
+            yield path, f"initial.{name} has a number that overflows {e.dtype}"
 
 
 def split_sizes(e: Experiment) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from backprop_cli.config.checks import problems_of, with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
-from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, options_of
+from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError
 
 MAX_EXTENDS = 10
@@ -124,7 +124,7 @@ def _override(document: Document, override: str) -> None:
 def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
     """Set one option of a key whose value may be a name, a number, or not given; another name drops all options."""
     choices = choices_of(key)
-    if key in KEYS and not choices:
+    if key in KEYS and not has_options(key):
         document.problems.append(f"{place}: {key} has no options")
         return
     only = next(iter(choices)) if len(choices) == 1 else None  # `average.decay=0.9` is an option of ema

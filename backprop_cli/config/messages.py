@@ -14,6 +14,7 @@ _MESSAGES = {
     "int_from_float": "must be an integer, not {input}",
     "float_type": "must be a number, not {input}",
     "bool_type": "must be true or false, not {input}",
+    "dict_type": "must be a mapping, not {input}",
     "tuple_type": "must be a list such as [784, 30, 10], or 784-30-10, not {input}",
     "greater_than": "must be greater than {gt:g}, not {input}",
     "greater_than_equal": "must be at least {ge:g}, not {input}",

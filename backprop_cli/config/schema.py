@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
@@ -15,6 +15,7 @@ from backprop_cli.config.reader import ALIASES
 from backprop_cli.config.types import Amount, BatchSize, Lambda, Layer, Layers, Probability, Strengths, Threads
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
+from backprop_cli.data.given import Numbers
 from backprop_cli.data.registry import DATASETS
 from backprop_cli.data.tasks import ENCODINGS, Classification, Regression, Task
 from backprop_cli.nn.activations import ACTIVATIONS
@@ -105,6 +106,11 @@ class Experiment(BaseModel):
     initializer: Annotated[str, OneOf(INITIALIZERS)] = Field(
         "scaled",
         description="Initialization: `scaled` draws weights from N(0, 1/n_in) and biases from N(0, 1).",
+    )
+    initial: dict[str, Numbers] | None = Field(
+        None,
+        description="Initial values of some or all parameters, `{W1: [[1, 2], [3, 4]], b1: [0, 0]}`; the others are "
+        "drawn by `initializer`.",
     )
     validation: Amount | None = Field(
         None,
@@ -210,6 +216,11 @@ def options_of(key: str, name: str = "") -> list[str]:
         return list(Layer.model_fields)
     kind = choices_of(key).get(name)
     return (["name"] if name else []) + [field.name for field in fields(kind)] if kind else []
+
+
+def has_options(key: str) -> bool:
+    """Whether a key may hold a mapping, whose entries can be set one by one."""
+    return bool(choices_of(key)) or any(get_origin(kind) is dict for kind in get_args(FIELDS[key].annotation))
 
 
 FIELDS = {field.alias or name: field for name, field in Experiment.model_fields.items()}

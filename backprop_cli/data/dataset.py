@@ -27,6 +27,11 @@ class Split:
         """Return the number of examples."""
         return len(self.targets)
 
+    def in_precision(self, dtype: str) -> Split:
+        """Return the examples with inputs of that dtype if they are floating."""
+        floating = self.inputs.dtype.kind == "f"
+        return Split(self.inputs.astype(dtype, copy=False), self.targets) if floating else self
+
     def __getitem__(self, rows: slice) -> Split:
         """Return the examples in a slice; nothing is copied."""
         return Split(self.inputs[rows], self.targets[rows])
@@ -66,7 +71,7 @@ class DataSpec:
     two is 0. `pool` examples are for training and validation, the last `validation` of them for validation by default;
     `test` are for testing. `class_names` are empty where classes are called by their number. `image` is the
     (height, width) of the images that the inputs are, if they are. A network is fed inputs · scale. `sha256` are the
-    digests of its files by name, which loading verifies.
+    digests of its files by name, which loading verifies. `fractions` says that all values are between 0 and 1.
     """
 
     inputs: int
@@ -79,13 +84,14 @@ class DataSpec:
     image: tuple[int, int] | None = None
     scale: float = 1.0
     sha256: Mapping[str, str] = field(default_factory=dict)
+    fractions: bool = False
 
 
 class Source(Protocol):
     """A data set that can be loaded; its fields are options of the config.
 
-    `origin` is where its examples come from: files of the program ("embedded"), files in the cache ("cache"), or the
-    computer ("generated").
+    `origin` is where its examples come from: files of the program ("embedded"), files in the cache ("cache"), the
+    computer ("generated"), or its fields ("config").
     """
 
     name: ClassVar[str]

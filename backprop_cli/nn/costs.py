@@ -20,7 +20,8 @@ from backprop_cli.nn.arrays import Array
 class Cost:
     """A cost, for the output activations in `outputs`.
 
-    `for_values` says whether it takes any target values, and not only classes; `smooth` whether it has a gradient that
+    `for_values` says whether it takes any target values, and not only classes, `for_fractions` whether it takes values
+    between 0 and 1; `smooth` whether it has a gradient that
     line searches can use; `counts_mistakes` whether training ends with the first epoch without a mistake;
     `slope_cancels` whether `delta` is known without dC/da and f'(z).
     """
@@ -28,6 +29,7 @@ class Cost:
     name: ClassVar[str]
     outputs: ClassVar[tuple[str, ...]]
     for_values: ClassVar[bool] = True
+    for_fractions: ClassVar[bool] = True
     smooth: ClassVar[bool] = True
     counts_mistakes: ClassVar[bool] = False
     slope_cancels: ClassVar[bool] = False
@@ -196,6 +198,7 @@ class Perceptron(Cost):
     name: ClassVar[str] = "perceptron"
     outputs: ClassVar[tuple[str, ...]] = ("threshold", "winner")
     for_values: ClassVar[bool] = False
+    for_fractions: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
     counts_mistakes: ClassVar[bool] = True
     slope_cancels: ClassVar[bool] = True

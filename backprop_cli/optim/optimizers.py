@@ -6,7 +6,7 @@ of the config.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -44,8 +44,11 @@ class Optimizer:
         """Return the state before the first step."""
         raise NotImplementedError
 
-    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
-        """Change theta, and the arrays in s, in place by one step with gradient g."""
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array] | None:
+        """Change theta, and the arrays in s, in place by one step with gradient g.
+
+        Returns the quantities of the rule that have a name and are not kept, if there are any.
+        """
         raise NotImplementedError
 
     def is_state(self, s: State, steps: int) -> bool:
@@ -164,7 +167,7 @@ class Adam(Optimizer):
         """Return moments of zero, after no steps; t is in double precision, as 1 - β2^t loses digits in single."""
         return State(m=np.zeros_like(theta), v=np.zeros_like(theta), t=np.zeros(()))
 
-    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array]:
         """Move each parameter by the mean of its gradients, in units of the root of the mean of their squares."""
         s.t += 1
         s.m = self.beta1 * s.m + (1 - self.beta1) * g
@@ -172,6 +175,7 @@ class Adam(Optimizer):
         m_hat = s.m / (1 - self.beta1**s.t)
         v_hat = s.v / (1 - self.beta2**s.t)
         theta -= eta * m_hat / (np.sqrt(v_hat) + self.eps)
+        return {"m_hat": m_hat, "v_hat": v_hat}
 
     def is_state(self, s: State, steps: int) -> bool:
         """Whether there is no NaN, and t is a number of steps."""
@@ -189,10 +193,10 @@ class AdamW(Adam):
     name: ClassVar[str] = "adamw"
     weight_decay: Annotated[float, Ge(0)] = 0.01
 
-    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array]:
         """Shrink theta, then move it."""
         theta *= 1 - eta * self.weight_decay
-        super().step(theta, g, s, eta)
+        return super().step(theta, g, s, eta)
 
 
 @dataclass(frozen=True)

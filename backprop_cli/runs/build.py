@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import numpy as np
 
@@ -85,12 +86,19 @@ def batch_size(e: Experiment) -> int:
 def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
-    return load_dataset(e.dataset, e.task, e.validation, n_train(e), cache)
+    data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache)
+    train, validation, test = (split.in_precision(e.dtype) for split in (data.train, data.validation, data.test))
+    return replace(data, train=train, validation=validation, test=test)
 
 
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
-    """Return the initial parameters of an experiment."""
-    return build_network(e).initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
+    """Return the initial parameters of an experiment: those that are given, and the others drawn."""
+    network = build_network(e)
+    theta = network.initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
+    views = network.layout.named(theta)
+    for name, value in (e.initial or {}).items():
+        views[name][...] = value
+    return theta
 
 
 def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Array:

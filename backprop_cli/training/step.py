@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from backprop_cli.engine.gradients import Products, descent_of, gradient_of
 from backprop_cli.engine.recording import Recording, Replay
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.objective import Evaluated
+from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.optim.optimizers import Optimizer
 from backprop_cli.optim.state import State
@@ -24,12 +25,31 @@ MAX_BATCH, MICRO_BATCH = 5_000, 500
 and all 50,000 examples take 784-30-10 0.10 s in micro-batches of 500, and 0.14 s in micro-batches of 5,000."""
 
 
-def textbook_step(plan: Plan, state: TrainingState, x: Array, y: Array, eta: Array, noise: Noise | None = None) -> None:
-    """Make a step on the examples x (m, n_0), y (m, n_L): what the recorded steps do, and are compared with."""
-    assert isinstance(plan.optimizer, Optimizer)
-    g = plan.objective.gradient(state.theta, x, y, noise)
-    plan.optimizer.step(state.theta, g, state.group("optimizer"), eta)
-    _finish_step(plan, state.theta, state.group("average"))
+def textbook_step(
+    plan: Plan, state: TrainingState, x: Array, y: Array, eta: Array, noise: Noise | None = None
+) -> Mapping[str, Array]:
+    """Make a step on the examples x (m, n_0), y (m, n_L): what the recorded steps do, and are compared with.
+
+    Returns the quantities of the optimizer's rule that have a name and are not kept, such as the m_hat of Adam.
+    """
+    objective, theta, s = plan.objective, state.theta, state.group("optimizer")
+    if isinstance(plan.optimizer, Minimizer):
+        named = None
+        _iterate(plan.optimizer, lambda t: (float(objective.value(t, x, y)), objective.gradient(t, x, y)), theta, s)
+    else:
+        named = plan.optimizer.step(theta, objective.gradient(theta, x, y, noise), s, eta)
+    _finish_step(plan, theta, state.group("average"))
+    return named or {}
+
+
+def _iterate(minimizer: Minimizer, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> bool:
+    """Change theta by one iteration; return whether it has changed."""
+    before = theta.copy()
+    for _ in range(2):  # after a line search without success, a minimizer starts anew, down the gradient
+        minimizer.step(cost_and_gradient, theta, s)
+        if not np.array_equal(before, theta):
+            return True
+    return False
 
 
 def limit_norms(plan: Plan, theta: Array) -> None:
@@ -201,17 +221,12 @@ class MinimizerStep(Step):
 
     def __call__(self, rows: Rows) -> None:
         """Iterate once over the examples in rows (n,), which are all."""
-        state, theta = self._state, self._state.theta
-        before = theta.copy()
-        for _ in range(2):  # after a line search without success, a minimizer starts anew, down the gradient
-            self._minimizer.step(self._cost_and_gradient(rows), theta, state.group("optimizer"))
-            if not np.array_equal(before, theta):
-                break
-        else:
+        state = self._state
+        if not _iterate(self._minimizer, self._cost_and_gradient(rows), state.theta, state.group("optimizer")):
             state.arrays[CONVERGED][...] = 1
         self._finish()
 
-    def _cost_and_gradient(self, rows: Rows) -> Callable[[Array], tuple[float, Array]]:
+    def _cost_and_gradient(self, rows: Rows) -> CostAndGradient:
         def cost_and_gradient(theta: Array) -> tuple[float, Array]:
             self._trial.theta[...] = theta
             cost = self._gradient(rows)
