@@ -1,6 +1,7 @@
 r"""Formulas as text and as LaTeX, by the name of the activation, cost or penalty.
 
-In both, @ stands for the superscript of layer l, @- for that of layer l - 1, @+ for that of layer l + 1.
+In both, @ stands for the superscript of layer l, @- for that of layer l - 1, @+ for that of layer l + 1. A superscript
+is in parentheses, a⁽²⁾, so that it cannot be read as a power.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_cli.nn.costs import Cost
+
+_SUPERSCRIPTS = str.maketrans("()0123456789", "⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Formula:
         """Return the formula for layer l."""
         text, latex = self.text, self.latex
         for placeholder, layer in (("@-", l - 1), ("@+", l + 1), ("@", l)):
-            text, latex = text.replace(placeholder, f"^{layer}"), latex.replace(placeholder, f"^{{{layer}}}")
+            superscript = f"({layer})"
+            text = text.replace(placeholder, superscript.translate(_SUPERSCRIPTS))
+            latex = latex.replace(placeholder, f"^{{{superscript}}}")
         return Formula(text, latex)
 
     def equals(self, right: Formula | None) -> Formula:
@@ -43,6 +48,17 @@ class Formula:
     def bracketed(self) -> Formula:
         """Return the formula in parentheses."""
         return Formula("(") + self + Formula(")")
+
+
+NOTATION = Formula("a⁽²⁾", "a^{(2)}")
+"""An example of a superscript, for those who read the formulas."""
+
+
+def symbol_of(name: str) -> Formula:
+    """Return the symbol of a quantity of an optimizer: `m_hat` is an m with a hat."""
+    letter, _, hat = name.partition("_")
+    latex = letter if len(letter) == 1 else rf"\text{{{letter}}}"
+    return Formula(f"{letter}\u0302", rf"\hat{{{latex}}}") if hat else Formula(letter, latex)
 
 
 SLOPES = {

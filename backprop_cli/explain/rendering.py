@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from backprop_cli.explain.formulas import NOTATION
 from backprop_cli.explain.sections import Line, Section, numbers
 
 WIDTH, PROSE = 100, 80
 """The largest widths of numbers and of notes, in columns."""
+
+_BLANK, _LATEX_BLANK = "____", r"\underline{\qquad}"
 
 _TAG = 7
 """Columns for the tag of an equation, with the margin before it."""
@@ -20,17 +25,35 @@ _ACTIVE = re.compile(r"[*_<`]")
 """Characters that Markdown would interpret."""
 
 
-def to_text(title: str, remarks: Sequence[str], sections: Sequence[Section], digits: int) -> str:
+@dataclass(frozen=True)
+class Page:
+    """A title, remarks about all that follows, and sections."""
+
+    title: str
+    remarks: Sequence[str]
+    sections: Sequence[Section]
+
+
+def _legend(symbol: str) -> str:
+    return f"superscripts in parentheses are layers, not powers: {symbol} belongs to layer 2"
+
+
+def to_text(pages: Sequence[Page], digits: int) -> str:
     """Return all as text: formulas on the left, matrices of aligned numbers on the right."""
-    lines = [title, *(f"  {remark}" for remark in remarks)]
-    for section in sections:
-        lines += ["", section.title, "─" * len(section.title), *_lines(section, digits)]
-    return "\n".join(lines)
+    return f"\n\n{'━' * PROSE}\n\n".join("\n".join(_page(page, digits)) for page in pages)
+
+
+def _page(page: Page, digits: int) -> Iterator[str]:
+    yield page.title
+    for remark in (*page.remarks, _legend(NOTATION.text)):
+        yield from textwrap.wrap(remark, PROSE, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    for section in page.sections:
+        yield from ("", section.title, "═─"[section.level - 1] * len(section.title), *_lines(section, digits))
 
 
 def _lines(section: Section, digits: int) -> Iterator[str]:
     formulas = [line.formula.text for line in section.lines if isinstance(line, Line)]
-    width = max(map(len, formulas), default=0)
+    width = max(map(_columns, formulas), default=0)
     for line in section.lines:
         if isinstance(line, str):
             yield from textwrap.wrap(line, PROSE, initial_indent=" " * _TAG, subsequent_indent=" " * _TAG)
@@ -40,17 +63,18 @@ def _lines(section: Section, digits: int) -> Iterator[str]:
 
 def _line(line: Line, width: int, digits: int) -> Iterator[str]:
     """Yield the formula with its numbers beside it, or below it if they are too wide."""
-    rows = numbers(line.value, digits if line.digits is None else line.digits)
-    tag = f"  {line.tag:{_TAG - 2}}"
+    rows = _cells(line, digits, _BLANK)
+    tag, formula = f"  {line.tag:{_TAG - 2}}", line.formula.text
+    formula += " " * (width - _columns(formula))
     if isinstance(line.value, float):
-        yield f"{tag}{line.formula.text:{width}} = {rows[0][0]}"
+        yield f"{tag}{formula} = {rows[0][0]}"
         return
     cell = max(len(word) for row in rows for word in row)
     rows = [[word.rjust(cell) for word in row] for row in rows]
-    head, block = f"{tag}{line.formula.text:{width}} = ", brackets(rows)
-    if len(head) + len(block[0]) <= WIDTH:
-        for number, text in enumerate(block):
-            yield f"{head if number == 0 else '':{len(head)}}{text}"
+    head, block = f"{tag}{formula} = ", brackets(rows)
+    if _columns(head) + len(block[0]) <= WIDTH:
+        yield head + block[0]
+        yield from (" " * _columns(head) + text for text in block[1:])
         return
     yield f"{tag}{line.formula.text} ="
     columns = (WIDTH - _TAG - len("⎡  ⎤ …") + len(_GAP)) // (cell + len(_GAP))
@@ -58,6 +82,16 @@ def _line(line: Line, width: int, digits: int) -> Iterator[str]:
         more = " …" if start + columns < len(rows[0]) else ""
         for text in brackets([row[start : start + columns] for row in rows]):
             yield f"{'':{_TAG}}{text}{more}"
+
+
+def _columns(text: str) -> int:
+    """Return the width of text in a terminal: a hat takes no column of its own."""
+    return sum(not unicodedata.combining(letter) for letter in text)
+
+
+def _cells(line: Line, digits: int, blank: str) -> list[list[str]]:
+    rows = numbers(line.value, digits if line.digits is None else line.digits)
+    return [[blank] * len(row) for row in rows] if line.blank else rows
 
 
 def brackets(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -70,23 +104,33 @@ def brackets(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"{opening} {line} {closing}" for opening, line, closing in zip(left, lines, right, strict=True)]
 
 
-def to_markdown(title: str, remarks: Sequence[str], sections: Sequence[Section], digits: int) -> str:
-    """Return all as Markdown."""
-    lines = [f"# {title}", *remarks]
-    for section in sections:
-        lines += [f"## {section.title}", *_paragraphs(section, digits)]
-    return "\n\n".join(lines)
+def to_markdown(pages: Sequence[Page], digits: int) -> str:
+    """Return all as Markdown; a page break is HTML, which printing from a browser or a notebook obeys."""
+    break_ = '\n\n<div style="page-break-before: always"></div>\n\n'
+    return break_.join("\n\n".join(_markdown_page(page, digits)) for page in pages)
+
+
+def _markdown_page(page: Page, digits: int) -> Iterator[str]:
+    yield f"# {_escaped(page.title)}"
+    yield from (*map(_escaped, page.remarks), _legend(f"${NOTATION.latex}$"))
+    top = min(section.level for section in page.sections) - 1
+    for section in page.sections:
+        yield f"#{'#' * (section.level - top)} {_escaped(section.title)}"
+        yield from _paragraphs(section, digits)
+
+
+def _escaped(text: str) -> str:
+    return _ACTIVE.sub(r"\\\g<0>", text)
 
 
 def _paragraphs(section: Section, digits: int) -> Iterator[str]:
     for line in section.lines:
-        yield _ACTIVE.sub(r"\\\g<0>", line) if isinstance(line, str) else _equation(line, digits)
+        yield _escaped(line) if isinstance(line, str) else _equation(line, digits)
 
 
 def _equation(line: Line, digits: int) -> str:
     r"""Return the equation as display math. GitHub keeps a \\ only at the end of a line, so each row has its own."""
-    rows = numbers(line.value, digits if line.digits is None else line.digits)
-    cells = [" & ".join(map(_number, row)) for row in rows]
+    cells = [" & ".join(map(_number, row)) for row in _cells(line, digits, _LATEX_BLANK)]
     left, tag = f"{line.formula.latex} =", [rf"\tag{{{line.tag}}}"] if line.tag else []
     value = [f"{left} {cells[0]}"] if isinstance(line.value, float) else [left, *matrix(cells)]
     return "\n".join(["$$", *value, *tag, "$$"])
@@ -98,5 +142,7 @@ def matrix(cells: Sequence[str]) -> list[str]:
 
 
 def _number(word: str) -> str:
+    if word == _LATEX_BLANK:
+        return word
     digits, e, exponent = word.partition("e")
     return rf"{digits} \times 10^{{{int(exponent)}}}" if e else {"inf": r"\infty", "-inf": r"-\infty"}.get(word, word)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,39 +16,49 @@ from backprop_cli.explain.formulas import (
     Formula,
     formulas_of,
     penalty_formula,
+    symbol_of,
 )
+from backprop_cli.explain.steps import Step
 from backprop_cli.explain.trace import Trace
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.nn.parameters import Layout
 
 
 @dataclass(frozen=True)
 class Line:
-    """A formula and its value: a number, a row (n,) or a matrix (m, n).
+    """A quantity, its value (a number, a row (n,) or a matrix (m, n)), and the expression that gives it.
 
-    `tag` is the name of the equation, if it has one; `digits` overrides the digits after the point.
+    `tag` is the name of the equation, if it has one; `digits` overrides the digits after the point. An exercise shows
+    the values that are `known` and leaves the others `blank`. Only the first of several steps shows `minor` lines.
     """
 
-    formula: Formula
+    symbol: Formula
     value: Array | float
+    expression: Formula | None = None
     tag: str = ""
     digits: int | None = None
+    known: bool = False
+    minor: bool = False
+    blank: bool = False
+
+    @property
+    def formula(self) -> Formula:
+        """The symbol, and what it is equal to."""
+        return self.symbol.equals(self.expression)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A title and lines; a string is a note."""
+    """A title and lines; a string is a note. `level` is 1 for a step, 2 for a part of it.
+
+    An `exercise` contains it if its numbers can be calculated by hand.
+    """
 
     title: str
     lines: tuple[Line | str, ...]
-
-
-@dataclass(frozen=True)
-class UpdateRule:
-    """A description of the update; `is_plain` if it is -eta times the gradient and nothing else."""
-
-    description: str
-    is_plain: bool
+    level: int = 2
+    exercise: bool = True
 
 
 COST_DIGITS, QUOTIENT_DIGITS = 12, 8
@@ -64,44 +74,82 @@ DELTA_W, DELTA_B = Formula("ΔW@", r"\Delta W@"), Formula("Δb@", r"\Delta b@")
 MINUS_ETA = Formula("-eta ", r"-\eta ")
 
 
-def sections_of(trace: Trace, objective: Objective, rule: UpdateRule) -> list[Section]:
-    """Return the sections of a trace."""
+def sections_of(step: Step, objective: Objective, rule: str, plain: bool) -> list[Section]:
+    """Return the sections of a step; `rule` describes the update, `plain` says that it is -eta g and nothing else."""
     assert isinstance(objective.estimator, Backpropagation), "only back-propagation is traced"
-    cost = objective.estimator.cost
+    trace, cost = step.trace, objective.estimator.cost
     formulas = formulas_of(cost, trace.layers[-1].activation.name)
     sections: dict[str, Iterable[Line | str]] = {
-        "Examples": (Line(Formula("x"), trace.x), Line(Formula("y"), trace.y)),
+        "Examples": (Line(Formula("x"), trace.x, known=True), Line(Formula("y"), trace.y, known=True)),
         "Weights and biases": _parameters(trace),
+        "Optimizer before the step": _before(step.update.before, objective.layout),
         "Forward": _forward(trace),
         "Cost": _cost(trace, objective, formulas),
         "Backward": _backward(trace, formulas.derivative, COST_NOTES.get(cost.name, "")),
         "Gradient": _gradient(trace, objective),
-        "Step": _step(trace, objective, rule),
-        "Central difference": _difference(trace, objective),
+        "Step": _step(step, objective, rule, plain),
     }
-    return [Section(title, tuple(lines)) for title, lines in sections.items()]
+    found = [Section(title, tuple(lines)) for title, lines in sections.items()]
+    found.append(Section("Central difference", tuple(_difference(trace, objective)), exercise=False))
+    return [section for section in found if section.lines]
+
+
+def compact(sections: Sequence[Section], title: str) -> Section:
+    """Return a step as one section: no notes, no expressions, nothing minor."""
+    lines = [line for section in sections if section.exercise for line in section.lines if isinstance(line, Line)]
+    return Section(title, tuple(replace(line, expression=None) for line in lines if not line.minor), level=1)
+
+
+def worksheet(sections: Sequence[Section]) -> list[Section]:
+    """Return the sections as an exercise, with blanks for all numbers that are not known."""
+    return [replace(section, lines=tuple(map(_blanked, section.lines))) for section in sections if section.exercise]
+
+
+def _blanked(line: Line | str) -> Line | str:
+    return line if isinstance(line, str) else replace(line, blank=not line.known)
 
 
 def _parameters(trace: Trace) -> Iterator[Line | str]:
     for l, layer in enumerate(trace.layers, start=1):
-        yield Line(W.at(l), layer.W)
-        yield Line(B.at(l), layer.b)
+        yield Line(W.at(l), layer.W, known=True, minor=True)
+        yield Line(B.at(l), layer.b, known=True, minor=True)
+
+
+def _before(kept: dict[str, Array], layout: Layout) -> Iterator[Line | str]:
+    if any(array.any() for array in kept.values()):
+        lines = [*_scalars(kept), *(line for entry in layout.entries for line in _parts(kept, layout, entry.name))]
+        yield from (replace(line, known=True, minor=True) for line in lines)
+
+
+def _scalars(arrays: dict[str, Array]) -> Iterator[Line]:
+    for name, array in arrays.items():
+        if array.ndim == 0:
+            yield Line(symbol_of(name), float(array))
+
+
+def _parts(arrays: dict[str, Array], layout: Layout, parameter: str) -> Iterator[Line]:
+    """Yield the part of each array of the size of theta that belongs to a parameter, such as W1."""
+    index = Formula(f"_{parameter[0]}@", f"_{{{parameter[0]}}}@").at(int(parameter[1:]))
+    for name, array in arrays.items():
+        if array.shape == (layout.size,):
+            yield Line(symbol_of(name) + index, layout.named(array)[parameter])
 
 
 def _forward(trace: Trace) -> Iterator[Line | str]:
-    yield Line(Formula("a@ = x").at(0), trace.x)
+    yield Line(Formula("a@").at(0), trace.x, Formula("x"), known=True, minor=True)
     for l, layer in enumerate(trace.layers, start=1):
         name = layer.activation.name
-        f = Formula(f"a@ = {name}(z@)", rf"a@ = \text{{{name.replace('_', ' ')}}}(z@)")
-        yield Line(Formula("z@ = a@- (W@)^T + b@").at(l), layer.z)
-        yield Line(f.at(l), layer.a)
+        f = Formula(f"{name}(z@)", rf"\text{{{name.replace('_', ' ')}}}(z@)")
+        weighted = Formula("a@- (W@)ᵀ + b@", "a@- (W@)^T + b@")
+        yield Line(Formula("z@").at(l), layer.z, weighted.at(l))
+        yield Line(Formula("a@").at(l), layer.a, f.at(l))
 
 
 def _cost(trace: Trace, objective: Objective, formulas: CostFormulas) -> Iterator[Line | str]:
-    yield Line(Formula("C_x").equals(formulas.value.at(len(trace.layers))), trace.costs[:, None])
-    yield Line(Formula("C = 1/m Σ C_x", r"C = \frac{1}{m} \sum C_x"), trace.cost)
+    yield Line(Formula("C_x"), trace.costs[:, None], formulas.value.at(len(trace.layers)), minor=True)
+    yield Line(C, trace.cost, Formula("1/m Σ C_x", r"\frac{1}{m} \sum C_x"))
     if objective.penalties:
-        yield Line(_penalty(objective), trace.penalty)
+        yield Line(_penalty(objective), trace.penalty, minor=True)
         yield Line(_whole(objective), trace.value)
     yield from formulas.notes
 
@@ -112,18 +160,18 @@ def _backward(trace: Trace, derivative: Formula, cost_note: str) -> Iterator[Lin
         layer, tag, delta = trace.layers[l - 1], "BP1" if l == last else "BP2", DELTA.at(l)
         name = layer.activation.name
         if layer.dC_da is None:
-            yield Line(delta.equals(derivative.at(l)), layer.delta, tag)
+            yield Line(delta, layer.delta, derivative.at(l), tag)
             yield cost_note
             continue
         dC_da = DC_DA.at(l) if l == last else Formula("delta@+ W@+", r"\delta@+ W@+").at(l)
-        yield Line(dC_da.equals(derivative.at(l) if l == last else None), layer.dC_da)
+        yield Line(dC_da, layer.dC_da, derivative.at(l) if l == last else None, minor=True)
         if layer.slope is None:
-            yield Line(delta.equals(JACOBIANS[name].at(l)), layer.delta, tag)
+            yield Line(delta, layer.delta, JACOBIANS[name].at(l), tag)
         else:
             slope = Formula("f'(z@)").at(l)
-            yield Line(slope.equals(SLOPES[name].at(l)), layer.slope)
+            yield Line(slope, layer.slope, SLOPES[name].at(l), minor=True)
             factor = dC_da if l == last else dC_da.bracketed()
-            yield Line(delta.equals(factor + Formula(" ⊙ ", r" \odot ") + slope), layer.delta, tag)
+            yield Line(delta, layer.delta, factor + Formula(" ⊙ ", r" \odot ") + slope, tag)
         if name in ACTIVATION_NOTES:
             yield ACTIVATION_NOTES[name]
 
@@ -131,34 +179,41 @@ def _backward(trace: Trace, derivative: Formula, cost_note: str) -> Iterator[Lin
 def _gradient(trace: Trace, objective: Objective) -> Iterator[Line | str]:
     for l in range(len(trace.layers), 0, -1):
         layer = trace.layers[l - 1]
-        yield Line(DC_DB.equals(Formula("sum of delta@", r"\sum_x \delta@")).at(l), layer.dC_db, "BP3")
-        yield Line(DC_DW.equals(Formula("(delta@)^T a@-", r"(\delta@)^T a@-")).at(l), layer.dC_dW, "BP4")
+        product = Formula("(delta@)ᵀ a@-", r"(\delta@)^T a@-").at(l)
+        yield Line(DC_DB.at(l), layer.dC_db, Formula("sum of delta@", r"\sum_x \delta@").at(l), "BP3")
+        yield Line(DC_DW.at(l), layer.dC_dW, product, "BP4")
         if objective.penalties:
-            yield Line(_penalty(objective, gradient=True).at(l), layer.penalty_dW)
+            yield Line(_penalty(objective, gradient=True).at(l), layer.penalty_dW, minor=True)
             yield Line(_dW(objective).at(l), layer.dC_dW + layer.penalty_dW)
     if objective.penalties:
         yield "λ/n = " + ", ".join(f"{c:g} ({penalty.name})" for penalty, c in objective.penalties)
 
 
-def _step(trace: Trace, objective: Objective, rule: UpdateRule) -> Iterator[Line | str]:
-    yield rule.description
+def _step(step: Step, objective: Objective, rule: str, plain: bool) -> Iterator[Line | str]:
+    trace, update, layout = step.trace, step.update, objective.layout
+    yield rule
+    yield from _scalars(update.after)
     dW = _dW(objective).bracketed() if objective.penalties else DC_DW
     for l, layer in enumerate(trace.layers, start=1):
-        for name, change, gradient, old, new in (
-            (W, DELTA_W, dW, layer.W, layer.new_W),
-            (B, DELTA_B, DC_DB, layer.b, layer.new_b),
+        for parameter, name, change, gradient, old, new in (
+            (f"W{l}", W, DELTA_W, dW, layer.W, layer.new_W),
+            (f"b{l}", B, DELTA_B, DC_DB, layer.b, layer.new_b),
         ):
-            yield Line(change.equals(MINUS_ETA + gradient if rule.is_plain else None).at(l), new - old)
-            yield Line((name + Formula(" <- ", r" \leftarrow ") + name + Formula(" + ") + change).at(l), new)
+            yield from _parts({**update.after, **update.named}, layout, parameter)
+            yield Line(change.at(l), new - old, (MINUS_ETA + gradient).at(l) if plain else None, minor=True)
+            after = Formula(f"new {name.text}", rf"{name.latex}_{{\text{{new}}}}")
+            yield Line(after.at(l), new, (name + Formula(" + ") + change).at(l))
+            yield from _parts({} if update.average is None else {"average": update.average}, layout, parameter)
     for when, value in (("before", trace.value), ("after", trace.new_value)):
-        yield Line(_whole(objective) + Formula(f" {when} the step", rf"\text{{ {when} the step}}"), value)
+        formula = _whole(objective) + Formula(f" {when} the step", rf"\text{{ {when} the step}}")
+        yield Line(formula, value, minor=when == "before")
 
 
 def _difference(trace: Trace, objective: Objective) -> Iterator[Line | str]:
     d = trace.difference
     letter, index = d.at[0], d.at[1:].partition("[")
     yield f"eps = {d.eps:g}" + ("; here C and dC/dw include the penalty" if objective.penalties else "")
-    w = Formula(f"w = {d.at}", f"w = {letter}^{{{index[0]}}}_{{{index[2].rstrip(']')}}}")
+    w = Formula(f"w = {d.at}", f"w = {letter}^{{({index[0]})}}_{{{index[2].rstrip(']')}}}")
     yield Line(w, d.w, digits=COST_DIGITS)
     for sign, cost in (("+", d.above), ("-", d.below)):
         yield Line(Formula(f"C(w {sign} eps)", rf"C(w {sign} \varepsilon)"), cost, digits=COST_DIGITS)

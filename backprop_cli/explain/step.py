@@ -1,98 +1,152 @@
-"""The first training step of an experiment, with every number."""
+"""The next steps of training, with every number: from the start of an experiment, or from a checkpoint."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
-from backprop_cli.explain.rendering import to_markdown, to_text
-from backprop_cli.explain.sections import Section, UpdateRule, sections_of
-from backprop_cli.explain.trace import EPS, Move, Trace, trace
-from backprop_cli.nn.activations import HIDDEN
+from backprop_cli.explain.rendering import Page, to_markdown, to_text
+from backprop_cli.explain.sections import Section, compact, sections_of, worksheet
+from backprop_cli.explain.start import Start
+from backprop_cli.explain.steps import (
+    MAX_EXAMPLES,
+    Examples,
+    Step,
+    default_examples,
+    describe_rule,
+    take_steps,
+    training_examples,
+)
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
-from backprop_cli.optim.minimizers import MINIMIZERS
-from backprop_cli.optim.optimizers import SGD, Optimizer
-from backprop_cli.runs.build import batch_size, build_network, build_plan, initial_theta, n_train
-from backprop_cli.training.plan import Plan
-from backprop_cli.training.step import limit_norms
+from backprop_cli.runs.build import build_plan
 
-MAX_PARAMETERS, MAX_EXAMPLES = 200, 8
-"""The largest network and batch that are shown."""
+DIGITS = 5
+"""Digits after the point, unless others are asked for."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A step on the examples in `rows` of the training split, ready to be shown."""
+    """Steps of training, ready to be shown; in a notebook, it shows itself."""
 
     experiment: Experiment
-    rows: Sequence[int]
-    trace: Trace
-    remarks: list[str]
-    sections: list[Section]
+    steps: tuple[Step, ...]
+    remarks: tuple[str, ...]
+    sections: tuple[Section, ...]
+    layout: Layout
 
     @property
     def title(self) -> str:
-        """The network, the data set and the examples."""
-        examples = "example" if len(self.rows) == 1 else "examples"
-        layers, rows = "-".join(map(str, self.experiment.sizes)), ", ".join(map(str, self.rows))
-        return f"{layers} on {self.experiment.dataset.name}, training {examples} {rows} (counted from 0)"
+        """The network, the data set, and the examples or the number of steps."""
+        e, examples = self.experiment, self.steps[0].examples
+        given = e.dataset.origin == "config"
+        what = [] if given else [e.dataset.name]
+        if len(self.steps) == 1 or given:
+            rows = () if given else examples.rows
+            what.append(f"{replace(examples, rows=rows)}{' (counted from 0)' * bool(rows)}")
+        if len(self.steps) > 1:
+            what.append(f"{len(self.steps)} steps")
+        return f"{'-'.join(map(str, e.sizes))} on {', '.join(what)}"
 
-    def to_text(self, digits: int) -> str:
-        """Return text for a terminal."""
-        return to_text(self.title, self.remarks, self.sections, digits)
+    def to_text(self, digits: int = DIGITS, blank: bool = False) -> str:
+        """Return text for a terminal; with `blank`, an exercise without the numbers, and its solution."""
+        return to_text(self._pages(blank), digits)
 
-    def to_markdown(self, digits: int) -> str:
-        """Return Markdown with LaTeX."""
-        return to_markdown(self.title, self.remarks, self.sections, digits)
+    def to_markdown(self, digits: int = DIGITS, blank: bool = False) -> str:
+        """Return Markdown with LaTeX; with `blank`, an exercise and its solution on a page of its own."""
+        return to_markdown(self._pages(blank), digits)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as lists, under the names of the fields of the trace."""
-        data = {name: _plain(value) for name, value in vars(self.trace).items() if name not in ("layers", "difference")}
-        data["layers"] = [
+        """Return the numbers as lists: those of all `steps`, and those of the first under the names of its fields."""
+        steps = [self._plain_step(step) for step in self.steps]
+        return {"experiment": self.experiment.to_dict(), **steps[0], "steps": steps}
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+    def _pages(self, blank: bool) -> list[Page]:
+        if not blank:
+            return [Page(self.title, self.remarks, self.sections)]
+        exercise = Page(f"Exercise: {self.title}", self.remarks, tuple(worksheet(self.sections)))
+        return [exercise, Page(f"Solution: {self.title}", self.remarks, self.sections)]
+
+    def _plain_step(self, step: Step) -> dict[str, Any]:
+        trace, update = step.trace, step.update
+        numbers = {name: _plain(value) for name, value in vars(trace).items() if name not in ("layers", "difference")}
+        numbers["layers"] = [
             {name: _plain(value) for name, value in vars(layer).items()} | {"activation": layer.activation.name}
-            for layer in self.trace.layers
+            for layer in trace.layers
         ]
-        d = self.trace.difference
-        data["difference"] = vars(d) | {"quotient": d.quotient, "error": d.error}
-        return {"experiment": self.experiment.to_dict(), "rows": list(self.rows), **data}
+        d = trace.difference
+        numbers["difference"] = vars(d) | {"quotient": d.quotient, "error": d.error}
+        kept = {**update.after, **update.named, **({} if update.average is None else {"average": update.average})}
+        optimizer = {
+            "name": self.experiment.optimizer.name,
+            "before": {name: self._plain_array(array) for name, array in update.before.items()},
+            "after": {name: self._plain_array(array) for name, array in kept.items()},
+        }
+        place = {name: getattr(step, name) for name in ("epoch", "batch", "batches")}
+        place |= {"rows": list(step.examples.rows), "eta": update.eta}
+        return {**place, **numbers, "optimizer": optimizer}
+
+    def _plain_array(self, array: Array) -> Any:
+        """Return an array of the size of theta by parameter, any other as lists."""
+        whole = array.shape == (self.layout.size,)
+        return {name: part.tolist() for name, part in self.layout.named(array).items()} if whole else array.tolist()
 
 
-def explain_step(
-    e: Experiment, data: Dataset, rows: Sequence[int] = (0,), weight: str | None = None, eps: float | None = None
+def explain(
+    start: Start,
+    data: Dataset,
+    examples: Examples | Sequence[int] | None = None,
+    steps: int = 1,
+    weight: str | None = None,
+    eps: float | None = None,
 ) -> Explanation:
-    """Take the first step of an experiment on some training examples, in float64, and return all its numbers.
+    """Take the next steps of training, in float64, and return all their numbers.
 
-    `weight` names the parameter for the central difference with step `eps`, such as 'W1[0,1]' or 'b2[0]'; by default
-    it is the one of W1 with the largest derivative. Raises UsageError if there is no such parameter.
+    `examples` are the rows of the training split, or other examples, on which every step is taken; by default steps
+    take the batches of training in its order, or a single example if these are too large. `weight` names the parameter
+    for the central difference with step `eps`, such as 'W1[0,1]' or 'b2[0]'; by default it is the one of W1 with the
+    largest derivative. Raises UsageError if there is no such parameter, or if examples do not fit the network.
     """
+    e = start.experiment
     plan = build_plan(e, data)
-    objective = plan.objective
-    index = None if weight is None else _index_of(weight, objective.layout)
-    x = data.x(data.train.inputs[list(rows)], "float64")
-    y = data.task.encode(data.train.targets[list(rows)], "float64")
-    move, rule = _first_step(e, plan)
-    with np.errstate(all="ignore"):  # as in training: a step that is too long shows as inf or nan
-        found = trace(objective, initial_theta(e, "float64"), x, y, move, index, eps or EPS)
-    return Explanation(e, rows, found, _remarks(e, len(rows)), sections_of(found, objective, rule))
-
-
-def check_size(e: Experiment) -> None:
-    """Raise UsageError if the network is too large to be shown; loads no data."""
-    parameters = build_network(e).layout.size
-    if parameters > MAX_PARAMETERS:
-        outputs = 1 if e.activations[-1] in HIDDEN else 2
+    layout, state = plan.objective.layout, start.state(plan)
+    index = None if weight is None else _index_of(weight, layout)
+    if examples is not None and not isinstance(examples, Examples):
+        examples = training_examples(plan, examples)
+    chosen = examples or default_examples(plan, state, steps)
+    if chosen and (chosen.x.shape[1], chosen.y.shape[1]) != (e.sizes[0], e.sizes[-1]):
+        sizes = f"{e.sizes[0]} numbers in x and {e.sizes[-1]} in y"
         raise UsageError(
-            f"layers: {'-'.join(map(str, e.sizes))} has {parameters:,} parameters; a trace shows at most "
-            f"{MAX_PARAMETERS}, as with dataset=xor layers=2-2-{outputs} batch_size=full"
+            f"the examples have {chosen.x.shape[1]} numbers in x and {chosen.y.shape[1]} in y, not {sizes}"
         )
+    found = tuple(islice(take_steps(plan, state, chosen, index, eps), steps))
+    rule = describe_rule(e, found[0].update.eta)
+    plain = e.optimizer.plain and not e.max_norm
+    parts = [sections_of(step, plan.objective, rule, plain) for step in found]
+    remarks = _remarks(start, found[0], chosen is not None and examples is None)
+    return Explanation(e, found, tuple(remarks), tuple(_combine(found, parts)), layout)
+
+
+def _combine(steps: Sequence[Step], parts: Sequence[list[Section]]) -> list[Section]:
+    """Return the sections of a single step, or of the first of several and the others in short."""
+    if len(steps) == 1:
+        return parts[0]
+    sections = [Section(f"Step 1 ({steps[0]})", (), level=1), *parts[0]]
+    for n, (before, step) in enumerate(pairwise(steps), start=2):
+        same = np.array_equal(before.examples.x, step.examples.x) and np.array_equal(before.examples.y, step.examples.y)
+        sections.append(compact(parts[n - 1][same:], f"Step {n} ({step})"))  # x and y are the first section
+    return sections
 
 
 def parse_rows(text: str, n: int) -> list[int]:
@@ -122,29 +176,14 @@ def _index_of(weight: str, layout: Layout) -> int:
     return names.index(weight.replace(" ", ""))
 
 
-def _first_step(e: Experiment, plan: Plan) -> tuple[Move, UpdateRule]:
-    rule = SGD() if e.optimizer.name in MINIMIZERS else cast(Optimizer, e.optimizer)
-    eta = np.asarray(plan.etas(1, -(-n_train(e) // batch_size(e)), 0)[0])
-
-    def move(theta: Array, g: Array) -> None:
-        rule.step(theta, g, rule.init(theta), eta)
-        limit_norms(plan, theta)
-
-    formula = (type(rule).__doc__ or "").partition("\n")[0].rstrip(".")
-    options = "".join(f", {name} = {value}" for name, value in vars(rule).items())
-    description = f"{rule.name}: {formula}; eta = {eta:g}{options}"
-    if e.optimizer.name in MINIMIZERS:
-        description = (
-            f"{e.optimizer.name} uses line searches and has no single step; shown is a step of gradient descent: "
-            + description
-        )
-    if e.max_norm:
-        description += f"; then the weight vectors of hidden units are limited to the norm {e.max_norm:g}"
-    return move, UpdateRule(description, rule.plain and not e.max_norm)
-
-
-def _remarks(e: Experiment, m: int) -> list[str]:
-    remarks = [f"m = {m}; initial parameters of seed {e.seed}; computed in float64, shown rounded"]
+def _remarks(start: Start, first: Step, single: bool) -> list[str]:
+    """Return what the numbers are, and what is left out; `single` says that training would take larger batches."""
+    e = start.experiment
+    remarks = [f"m = {len(first.examples.x)}; {start}; computed in float64, shown rounded"]
+    if e.epochs < first.epoch:
+        remarks.append(f"training is finished after {e.epochs} epochs; these are the steps of a longer training")
+    if single:
+        remarks.append(f"a single example; training takes batches of {e.batch_size} examples")
     if any(e.dropouts):
         remarks.append("dropout is off here; training drops units at random")
     if e.augment:

@@ -6,7 +6,6 @@ computed a second time here. m is the number of examples, L that of layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +16,6 @@ from backprop_cli.nn.objective import Backpropagation, Objective
 
 EPS = 1e-4
 """The default step of the difference: error of its formula and rounding both leave about eight digits."""
-
-Move = Callable[[Array, Array], None]
-"""(theta, g): change theta in place by one step with the gradient g."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +90,12 @@ class Trace:
 
 
 def trace(
-    objective: Objective, theta: Array, x: Array, y: Array, move: Move, index: int | None = None, eps: float = EPS
+    objective: Objective, theta: Array, x: Array, y: Array, new: Array, index: int | None = None, eps: float = EPS
 ) -> Trace:
-    """Take one step from theta, float64, on the examples x (m, n_0), y (m, n_L), and return all of it.
+    """Return the numbers of a step from theta to `new`, float64, on the examples x (m, n_0), y (m, n_L).
 
     theta[index] is the parameter whose difference is taken: by default the one with the largest dC/dw in the first
-    array (W1, b1, …) that has any but 0. theta stays as it was.
+    array (W1, b1, …) that has any but 0.
     """
     estimator, layout = objective.estimator, objective.layout
     assert isinstance(estimator, Backpropagation), "only back-propagation has deltas to trace"
@@ -111,10 +107,8 @@ def trace(
     grad, penalty_grad = np.zeros_like(theta), np.zeros_like(theta)
     deltas = network.backward(theta, caches, delta, layout.sums(grad))  # BP2, BP3, BP4
     objective.add_penalties(theta, penalty_grad)
-    new = theta.copy()
-    move(new, grad + penalty_grad)
 
-    before, of_cost, of_penalty, after = (layout.split(vector) for vector in (theta.copy(), grad, penalty_grad, new))
+    before, of_cost, of_penalty, after = (layout.split(vector) for vector in (theta, grad, penalty_grad, new))
     layers = []
     for unit in network.units:
         i, f = unit.index, unit.activation

@@ -30,6 +30,7 @@ class Minimizer:
     """
 
     name: ClassVar[str]
+    plain: ClassVar[bool] = False
     full_batch: ClassVar[bool] = True
     line_search: ClassVar[bool] = True
     aliases: ClassVar[Mapping[str, str]] = {"flatness": "c2"}

@@ -33,7 +33,8 @@ def test_every_pair_of_cost_and_output_has_formulas(cost, output):
     assert formulas.value.text
     assert formulas.derivative.text
     objective = Objective(Backpropagation(dense_network((3, 3), [ACTIVATIONS[output]]), costs.COSTS[cost]()))
-    (layer,) = trace(objective, *example_of(objective), lambda theta, g: None).layers
+    example = example_of(objective)
+    (layer,) = trace(objective, *example, new=example[0]).layers
     assert (layer.dC_da is None) == (cost in COST_NOTES)
 
 
@@ -65,7 +66,11 @@ def test_the_text_of_a_slope_is_the_slope(name, z):
 
 def test_layer_numbers_replace_the_placeholders():
     formula = Formula("z@ = a@- (W@)^T + d@+").at(2)
-    assert (formula.text, formula.latex) == ("z^2 = a^1 (W^2)^T + d^3", "z^{2} = a^{1} (W^{2})^T + d^{3}")
+    assert (formula.text, formula.latex) == ("z⁽²⁾ = a⁽¹⁾ (W⁽²⁾)^T + d⁽³⁾", "z^{(2)} = a^{(1)} (W^{(2)})^T + d^{(3)}")
+
+
+def test_layers_beyond_nine_have_two_digits():
+    assert Formula("a@-").at(13).text == "a⁽¹²⁾"
 
 
 def test_options_of_the_cost_change_its_formula():

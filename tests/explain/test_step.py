@@ -5,7 +5,8 @@ from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import UsageError
 from backprop_cli.explain.gradient_check import check_experiment
-from backprop_cli.explain.step import explain_step, parse_rows
+from backprop_cli.explain.start import Start
+from backprop_cli.explain.step import explain, parse_rows
 from backprop_cli.runs.build import load_data
 from tests.conftest import ROOT
 
@@ -17,11 +18,12 @@ def xor(tmp_path):
 
 
 def test_a_step_can_be_explained_without_the_command_line(xor):
-    found = explain_step(*xor, rows=[1, 2], weight="b2[0]")
+    experiment, data = xor
+    found = explain(Start.of_config(experiment), data, [1, 2], weight="b2[0]")
     assert found.title == "2-2-1 on xor, training examples 1, 2 (counted from 0)"
     assert [section.title for section in found.sections][2:6] == ["Forward", "Cost", "Backward", "Gradient"]
-    layer, data = found.trace.layers[0], found.to_dict()["layers"][0]
-    np.testing.assert_allclose(data["z"], found.trace.x @ layer.W.T + layer.b)
+    trace, numbers = found.steps[0].trace, found.to_dict()["layers"][0]
+    np.testing.assert_allclose(numbers["z"], trace.x @ trace.layers[0].W.T + trace.layers[0].b)
     assert found.to_dict()["difference"]["error"] < 1e-6
     assert "BP4" in found.to_text(digits=3)
     assert r"\tag{BP4}" in found.to_markdown(digits=3)

@@ -15,10 +15,6 @@ from backprop_cli.optim.optimizers import Momentum
 COMBINATIONS = {(c.hidden, c.output, c.cost, c.extra): c.objective for c in combinations() if c.extra != "dropout"}
 
 
-def stay(theta, g):
-    pass
-
-
 def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", sizes=(2, 2, 1), penalties=()):
     network = dense_network(sizes, (*[HIDDEN[hidden]] * (len(sizes) - 2), ACTIVATIONS[output]))
     return Objective(Backpropagation(network, COSTS[cost]()), penalties)
@@ -28,10 +24,8 @@ def test_every_number_of_a_2_2_1_network_agrees_with_calculation_by_hand():
     # W1 = [[0.1, 0.2], [0.3, 0.4]], W2 = [[0.5, -0.6]], b1 = [0.01, 0.02], b2 = [0.03]; one example, (1, 2) -> 1
     theta = np.array([0.1, 0.2, 0.3, 0.4, 0.5, -0.6, 0.01, 0.02, 0.03])
 
-    def step(theta, g):
-        theta -= 0.5 * g
-
-    found = trace(objective_of(), theta, np.array([[1.0, 2.0]]), np.array([[1.0]]), step)
+    x, y = np.array([[1.0, 2.0]]), np.array([[1.0]])
+    found = trace(objective_of(), theta, x, y, new=theta - 0.5 * objective_of().gradient(theta, x, y))
     one, two = found.layers
 
     def sigma(z):
@@ -72,7 +66,7 @@ def test_every_number_of_a_2_2_1_network_agrees_with_calculation_by_hand():
 def test_derivatives_agree_with_differences(objective):
     theta, x, y = example_of(objective)
     for index in range(0, theta.size, 7):
-        difference = trace(objective, theta, x, y, stay, index).difference
+        difference = trace(objective, theta, x, y, theta, index).difference
         assert difference.crosses_kink or difference.quotient == pytest.approx(
             difference.derivative, rel=1e-5, abs=1e-9
         )
@@ -82,7 +76,8 @@ def test_derivatives_agree_with_differences(objective):
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_delta_is_the_product_of_its_factors(hidden, cost, output):
     objective = objective_of(hidden, output, cost, (3, 4, 4, 3))
-    found = trace(objective, *example_of(objective), stay)
+    theta, x, y = example_of(objective)
+    found = trace(objective, theta, x, y, theta)
     for layer in found.layers:
         if layer.dC_da is not None and layer.slope is not None:
             np.testing.assert_array_equal(layer.dC_da * layer.slope, layer.delta)
@@ -93,20 +88,20 @@ def test_delta_is_the_product_of_its_factors(hidden, cost, output):
     np.testing.assert_array_equal(hidden_layers[-1].dC_da, last.delta @ last.W)
 
 
-def test_the_step_uses_the_gradient_with_its_penalty_and_leaves_theta_unchanged():
+def test_penalties_are_beside_the_gradient_of_the_cost_and_theta_stays_unchanged():
     objective = objective_of("tanh", "softmax", "cross_entropy", (3, 4, 3), ((PENALTIES["l2"], 0.1),))
     theta, x, y = example_of(objective)
-    before = theta.copy()
-    rule, eta = Momentum(0.5), np.asarray(0.3)
-    found = trace(objective, theta, x, y, lambda theta, g: rule.step(theta, g, rule.init(theta), eta))
+    before, new = theta.copy(), theta.copy()
+    rule = Momentum(0.5)
+    rule.step(new, objective.gradient(theta, x, y), rule.init(theta), np.asarray(0.3))
+    found = trace(objective, theta, x, y, new)
     np.testing.assert_array_equal(theta, before)
-    rule.step(theta, objective.gradient(theta, x, y), rule.init(theta), eta)
-    moved = objective.layout.named(theta)
+    moved = objective.layout.named(new)
     for l, layer in enumerate(found.layers, start=1):
         np.testing.assert_allclose(layer.new_W, moved[f"W{l}"], rtol=1e-15)
         np.testing.assert_allclose(layer.new_b, moved[f"b{l}"], rtol=1e-15)
         np.testing.assert_allclose(layer.penalty_dW, 0.1 * layer.W)
-    assert found.new_value == pytest.approx(objective.value(theta, x, y))
+    assert found.new_value == pytest.approx(objective.value(new, x, y))
     assert found.value == pytest.approx(found.cost + found.penalty)
 
 
@@ -114,11 +109,12 @@ def test_a_difference_across_a_kink_is_reported():
     # one relu unit with z = 0.00001 x
     objective = objective_of(output="relu", sizes=(1, 1))
     one = np.ones((1, 1))
-    assert trace(objective, np.array([0.00001, 0.0]), one, one, stay).difference.crosses_kink
-    assert not trace(objective, np.array([0.5, 0.0]), one, one, stay).difference.crosses_kink
+    near, far = np.array([0.00001, 0.0]), np.array([0.5, 0.0])
+    assert trace(objective, near, one, one, near).difference.crosses_kink
+    assert not trace(objective, far, one, one, far).difference.crosses_kink
 
 
 def test_the_first_weight_is_traced_if_all_gradients_are_zero():
     objective = objective_of("relu", "relu")
-    difference = trace(objective, -np.ones(9), np.ones((1, 2)), np.ones((1, 1)), stay).difference
+    difference = trace(objective, -np.ones(9), np.ones((1, 2)), np.ones((1, 1)), np.ones(9)).difference
     assert (difference.at, difference.derivative, difference.error) == ("W1[0,0]", 0, 0)
