@@ -1,6 +1,7 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-The Python API: `train`, `resume`, `evaluate`, `predict`, `load_run`, `fit`. It is imported when it is first used.
+The Python API: `train`, `resume`, `evaluate`, `predict`, `load_run`, `trace`, `fit`. It is imported when it is first
+used.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backprop_cli.api import evaluate, load_run, predict, resume, train
+    from backprop_cli.api import evaluate, load_run, predict, resume, trace, train
+    from backprop_cli.explain.step import Explanation
     from backprop_cli.fitting import Fitted, fit
     from backprop_cli.runs.evaluation import Evaluation
     from backprop_cli.runs.prediction import Predictions
@@ -17,7 +19,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-__all__ = ["Evaluation", "Fitted", "Predictions", "Run", "evaluate", "fit", "load_run", "predict", "resume", "train"]
+__all__ = [
+    "Evaluation",
+    "Explanation",
+    "Fitted",
+    "Predictions",
+    "Run",
+    "evaluate",
+    "fit",
+    "load_run",
+    "predict",
+    "resume",
+    "trace",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

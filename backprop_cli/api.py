@@ -1,4 +1,4 @@
-"""The Python API: train, resume, evaluate and use networks without the command line.
+"""The Python API: train, resume, trace, evaluate and use networks without the command line.
 
 These functions raise the errors of `backprop_cli.errors`; they neither print nor exit, and install no signal handlers.
 """
@@ -19,6 +19,8 @@ from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
+from backprop_cli.explain.start import Start, Words, names_run
+from backprop_cli.explain.step import Explanation, explain
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import load_data
 from backprop_cli.runs.evaluation import Evaluation, ensemble_of, evaluate_models
@@ -68,12 +70,9 @@ def train(
     ('finished', 5)
     """
     stem = "run"
-    words = [f"{'lambda' if key == 'lmbda' else key}={_as_yaml(value)}" for key, value in overrides.items()]
+    experiment = _experiment(config, _words(overrides))
     if isinstance(config, Path | str):
-        experiment, stem = load_experiment(Path(config), words), Path(config).stem
-    else:
-        values = config.to_dict() if isinstance(config, Experiment) else config
-        experiment = override_experiment(values, words, "config")
+        stem = Path(config).stem
     cache = _cache(data_dir, offline)
     data = load_data(experiment, cache)
     with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent:
@@ -222,6 +221,52 @@ def predict(
         return predict_array(model, inputs)
     files = [inputs] if isinstance(inputs, Path | str) else inputs
     return predict_files(model, [str(file) for file in files])
+
+
+def trace(
+    what: RunLike | Mapping[str, Any] | Experiment,
+    *,
+    steps: int = 1,
+    rows: Sequence[int] | None = None,
+    weight: str | None = None,
+    checkpoint: str = "best",
+    runs_dir: Path | str = "runs",
+    data_dir: Path | str | None = None,
+    offline: bool = False,
+    **overrides: Any,
+) -> Explanation:
+    """Return every number of the next training steps of a config, a run or a checkpoint file.
+
+    `rows` are the training examples of each step, by default the batches of training; `x` and `y` are other examples,
+    `W1`, `b1`, … other initial parameters, and the other keywords are keys of the config. `weight` names the parameter
+    of the central difference. Computed in float64. A notebook shows the result; see also `Explanation.to_text`.
+
+    >>> import backprop_cli
+    >>> neuron = {"dataset": "xor", "layers": [2, 1], "eta": 0.15}
+    >>> step = backprop_cli.trace(neuron, x=[1, 0], y=[0], W1=[2, 0], b1=[2]).steps[0].trace
+    >>> step.layers[0].z, round(step.cost, 5)
+    (array([[4.]]), 0.48218)
+    """
+    words = Words.parse(_words(overrides))
+    text = str(what.path if isinstance(what, Run) else what)
+    if isinstance(what, Run) or (isinstance(what, Path | str) and names_run(text, Path(runs_dir))):
+        start = Start.of_run(text, words.overrides, Path(runs_dir), checkpoint)
+    else:
+        start = Start.of_config(_experiment(what, words.overrides))
+    start.check_size()
+    data = load_data(start.experiment, _cache(data_dir, offline))
+    return explain(start, data, words.examples or rows, steps, weight)
+
+
+def _experiment(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:
+    if isinstance(config, Path | str):
+        return load_experiment(Path(config), words)
+    return override_experiment(config.to_dict() if isinstance(config, Experiment) else config, words, "config")
+
+
+def _words(overrides: Mapping[str, Any]) -> list[str]:
+    """Return keyword arguments as the command line has them."""
+    return [f"{'lambda' if key == 'lmbda' else key}={_as_yaml(value)}" for key, value in overrides.items()]
 
 
 def _run(session: Session, on_event: OnEvent | None) -> None:

@@ -111,7 +111,8 @@ def choice_table(key: str) -> str:
 
 
 def option_text(option: dataclasses.Field) -> str:
-    return option.name if option.default is None else f"{option.name}: {option.default}"
+    default = "…" if option.default is dataclasses.MISSING else option.default
+    return option.name if default is None else f"{option.name}: {default}"
 
 
 def sources_of(names: str) -> str:

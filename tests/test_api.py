@@ -27,7 +27,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["train", "resume", "evaluate", "predict", "load_run"])
+@pytest.mark.parametrize("name", ["train", "resume", "evaluate", "predict", "load_run", "trace"])
 def test_the_example_of_each_function_runs(name):
     examples = doctest.DocTestFinder(recurse=False).find(getattr(api, name), name, globs={})
     results = [doctest.DocTestRunner().run(example) for example in examples]
@@ -178,3 +178,18 @@ def test_predict_gives_the_values_of_a_regression():
     assert backprop_cli.predict(run, x).values == pytest.approx(expected, abs=1e-5)
     with pytest.raises(UsageError, match="predicts values, not classes"):
         _ = backprop_cli.predict(run, x).labels
+
+
+def test_a_trace_shows_the_steps_of_the_command(backprop):
+    config = ROOT / "configs/xor.yaml"
+    assert backprop("train", config, "epochs=2", "optimizer=adam", "--name", "run").code == 0
+    for what in ("run", backprop_cli.load_run("run"), config):
+        words = ("trace", getattr(what, "path", what), "--steps", 2, "--rows", "1,2", "eta=0.5")
+        found = backprop_cli.trace(what, steps=2, rows=[1, 2], eta=0.5)
+        assert found.to_text() + "\n" == backprop(*words).out
+        assert found._repr_markdown_() + "\n" == backprop(*words, "--markdown").out
+    given = backprop_cli.trace(config, x=np.array([0.5, 1]), y=[1], W2=[[0, 1]])
+    assert given.steps[0].trace.x.tolist() == [[0.5, 1]]
+    assert given.steps[0].trace.layers[1].W.tolist() == [[0, 1]]
+    with pytest.raises(UsageError, match="W9"):
+        backprop_cli.trace(config, weight="W9[0]")

@@ -53,9 +53,8 @@ def command(
     """Show every number of the next training steps of CONFIG, each beside its formula.
 
     CONFIG is a config file, a run or a checkpoint. x=1,0 y=1 gives an example, W1=[[1,2],[3,4]] initial parameters.
-
-    The forward pass, the cost, the backward pass (BP1, BP2), the gradients (BP3, BP4), the update of the optimizer, and
-    one derivative compared with a central difference. Computed in float64 by the functions that training uses.
+    Shown are the forward pass, the cost, the backward pass (BP1, BP2), the gradients (BP3, BP4), the optimizer's step,
+    and one derivative compared with a central difference. Computed in float64 by the functions that training uses.
     """
     from backprop_cli.errors import UsageError
     from backprop_cli.explain.start import Start, Words, names_run
