@@ -13,8 +13,9 @@ import numpy as np
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
+from backprop_cli.explain.formulas import Formula
 from backprop_cli.explain.rendering import Page, to_markdown, to_text
-from backprop_cli.explain.sections import Section, compact, sections_of, worksheet
+from backprop_cli.explain.sections import Line, Section, compact, sections_of, worksheet
 from backprop_cli.explain.start import Start
 from backprop_cli.explain.steps import (
     MAX_EXAMPLES,
@@ -145,7 +146,12 @@ def _combine(steps: Sequence[Step], parts: Sequence[list[Section]]) -> list[Sect
     sections = [Section(f"Step 1 ({steps[0]})", (), level=1), *parts[0]]
     for n, (before, step) in enumerate(pairwise(steps), start=2):
         same = np.array_equal(before.examples.x, step.examples.x) and np.array_equal(before.examples.y, step.examples.y)
-        sections.append(compact(parts[n - 1][same:], f"Step {n} ({step})"))  # x and y are the first section
+        section = compact(parts[n - 1][same:], f"Step {n} ({step})")  # x and y are the first section
+        if step.update.eta != before.update.eta:
+            section = replace(
+                section, lines=(Line(Formula("eta", r"\eta"), step.update.eta, known=True), *section.lines)
+            )
+        sections.append(section)
     return sections
 
 

@@ -318,6 +318,12 @@ def test_later_steps_are_shown_in_short(backprop):
     assert "       x " in backprop("trace", XOR, "batch_size=1", "--steps", 2).out.split("\nStep 2 ")[1]
 
 
+def test_later_steps_show_eta_where_it_changes(backprop):
+    text = backprop("trace", XOR, "schedule={name: exponential, gamma: 0.5}", "--steps", 3).out
+    assert [float(eta) for eta in re.findall(r"^ +eta +=( .*)$", text, re.MULTILINE)] == [1.5, 0.75]
+    assert not re.search(r"^ +eta ", backprop("trace", XOR, "--steps", 3).out, re.MULTILINE)
+
+
 def test_no_superscript_can_be_read_as_a_power(backprop):
     text = backprop("trace", XOR, "activation=tanh", "output=sigmoid", "optimizer=adam").out
     assert "superscripts in parentheses are layers, not powers: a⁽²⁾" in text
