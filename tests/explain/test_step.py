@@ -1,3 +1,6 @@
+from copy import deepcopy
+from itertools import islice
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,9 @@ from backprop_cli.errors import UsageError
 from backprop_cli.explain.gradient_check import check_experiment
 from backprop_cli.explain.start import Start
 from backprop_cli.explain.step import explain, parse_rows
-from backprop_cli.runs.build import load_data
+from backprop_cli.explain.steps import take_steps
+from backprop_cli.runs.build import build_plan, initial_theta, load_data
+from backprop_cli.training.loop import train
 from tests.conftest import ROOT
 
 
@@ -45,3 +50,23 @@ def test_the_gradient_of_an_experiment_can_be_checked_without_the_command_line(x
     assert (check.checked, check.failed) == (9, 0)
     assert check.to_dict()["ok"] is True
     assert "9 parameters checked" in check.to_text()
+
+
+def test_steps_continue_inside_an_epoch(tmp_path):
+    words = ("batch_size=1", "optimizer=adam", "eta=0.1", "epochs=2", "dtype=float64", "schedule=cosine")
+    experiment = load_experiment(ROOT / "configs/xor.yaml", words)
+    plan = build_plan(experiment, load_data(experiment, Cache(tmp_path, offline=True)))
+    state = plan.initial_state(initial_theta(experiment))
+    calls = []
+
+    def stop():
+        calls.append(None)
+        return state.status.epoch == 0 and len(calls) >= 3
+
+    list(train(plan, state, stop))
+    assert (state.status.epoch, state.status.step) == (0, 2)
+    trained = deepcopy(state)
+    list(train(plan, trained))
+    steps = list(islice(take_steps(plan, state, None), 6))
+    assert [(step.epoch, step.batch) for step in steps] == [(1, 3), (1, 4), (2, 1), (2, 2), (2, 3), (2, 4)]
+    np.testing.assert_allclose(state.theta, trained.theta, rtol=1e-12)
