@@ -247,7 +247,7 @@ def trace(
     >>> step.layers[0].z, round(step.cost, 5)
     (array([[4.]]), 0.48218)
     """
-    words = Words.parse(_words(overrides))
+    words = Words.parse(_words(overrides), "keyword argument")
     text = str(what.path if isinstance(what, Run) else what)
     if isinstance(what, Run) or (isinstance(what, Path | str) and names_run(text, Path(runs_dir))):
         start = Start.of_run(text, words.overrides, Path(runs_dir), checkpoint)

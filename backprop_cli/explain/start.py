@@ -41,8 +41,8 @@ class Words:
     examples: Examples | None = None
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> Words:
-        """Return words such as `eta=1`, `x=1,0`, or `W1=[[1,2],[3,4]]`, which is short for `initial.W1=…`.
+    def parse(cls, words: Sequence[str], source: str = "command line") -> Words:
+        """Return words from a source, such as `eta=1`, `x=1,0`, or `W1=[[1,2],[3,4]]`, short for `initial.W1=…`.
 
         Raises ConfigError for what is not a list of numbers, UsageError if only one of x and y is given.
         """
@@ -51,7 +51,7 @@ class Words:
         for word in words:
             match = _GIVEN.fullmatch(word)
             if match and match[1] in ("x", "y"):
-                examples[match[1]] = _table(match[2], word)
+                examples[match[1]] = _table(match[2], f"{source}: {word}")
             else:
                 overrides.append(f"initial.{word}" if match else word)
         if examples and (len(examples) < 2 or len(examples["x"]) != len(examples["y"])):
@@ -61,9 +61,8 @@ class Words:
         return cls(tuple(overrides), Examples(examples["x"], examples["y"]) if examples else None)
 
 
-def _table(text: str, word: str) -> Array:
-    place = f"command line: {word}"
-    document = read_text(text if text.startswith("[") else f"[{text}]", word, place)
+def _table(text: str, place: str) -> Array:
+    document = read_text(text if text.startswith("[") else f"[{text}]", place, place)
     if document.problems:
         raise ConfigError(document.problems)
     try:
@@ -152,5 +151,6 @@ def names_run(text: str, runs: Path) -> bool:
     path = Path(text)
     if path.is_file():
         return path.suffix == ".npz"
-    exact = any(RunFolder(folder).is_run() for folder in (path, runs / text))
-    return exact or not (path.suffix in (".yaml", ".yml") or text in templates())
+    is_run = any(RunFolder(folder).is_run() for folder in (path, runs / text))
+    is_config = path.suffix in (".yaml", ".yml") or text in templates()
+    return is_run or not is_config  # the rest is the beginning of a name, @last, or an error
