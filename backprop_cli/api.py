@@ -255,7 +255,7 @@ def trace(
         start = Start.of_config(_experiment(what, words.overrides))
     start.check_size()
     data = load_data(start.experiment, _cache(data_dir, offline))
-    return explain(start, data, words.examples or rows, steps, weight)
+    return explain(start, data, rows if words.examples is None else words.examples, steps, weight)
 
 
 def _experiment(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:

@@ -193,3 +193,8 @@ def test_a_trace_shows_the_steps_of_the_command(backprop):
     assert given.steps[0].trace.layers[1].W.tolist() == [[0, 1]]
     with pytest.raises(UsageError, match="W9"):
         backprop_cli.trace(config, weight="W9[0]")
+    for rows in ([4], [-1], []):
+        with pytest.raises(UsageError, match="the training examples are 0 to 3"):
+            backprop_cli.trace(config, rows=rows)
+    with pytest.raises(ConfigError, match="keyword argument: x="):
+        backprop_cli.trace(config, x="a", y=1)

@@ -1,1 +1,1 @@
-"""Explanations of an experiment: its summary, one training step with every number, and its gradient check."""
+"""Explanations of an experiment: its summary, training steps with every number, and its gradient check."""

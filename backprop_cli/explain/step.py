@@ -125,7 +125,7 @@ def explain(
     index = None if weight is None else _index_of(weight, layout)
     if examples is not None and not isinstance(examples, Examples):
         examples = training_examples(plan, examples)
-    chosen = examples or default_examples(plan, state, steps)
+    chosen = default_examples(plan, state, steps) if examples is None else examples
     if chosen and (chosen.x.shape[1], chosen.y.shape[1]) != (e.sizes[0], e.sizes[-1]):
         sizes = f"{e.sizes[0]} numbers in x and {e.sizes[-1]} in y"
         raise UsageError(
@@ -148,9 +148,8 @@ def _combine(steps: Sequence[Step], parts: Sequence[list[Section]]) -> list[Sect
         same = np.array_equal(before.examples.x, step.examples.x) and np.array_equal(before.examples.y, step.examples.y)
         section = compact(parts[n - 1][same:], f"Step {n} ({step})")  # x and y are the first section
         if step.update.eta != before.update.eta:
-            section = replace(
-                section, lines=(Line(Formula("eta", r"\eta"), step.update.eta, known=True), *section.lines)
-            )
+            eta = Line(Formula("eta", r"\eta"), step.update.eta, known=True)
+            section = replace(section, lines=(eta, *section.lines))
         sections.append(section)
     return sections
 

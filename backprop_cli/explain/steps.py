@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop_cli.config.schema import Experiment
+from backprop_cli.errors import UsageError
 from backprop_cli.explain.trace import EPS, Trace, trace
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.loop import batches_of_epoch
@@ -85,8 +86,10 @@ def take_steps(
 
 
 def training_examples(plan: Plan, rows: Sequence[int]) -> Examples:
-    """Return some examples of the training split."""
+    """Return some examples of the training split. Raises UsageError if there are no such rows."""
     split = plan.data.train
+    if not rows or not all(0 <= row < len(split) for row in rows):
+        raise UsageError(f"rows {list(rows)} are out of range; the training examples are 0 to {len(split) - 1}")
     x = plan.data.x(split.inputs[list(rows)], "float64")
     return Examples(x, plan.data.task.encode(split.targets[list(rows)], "float64"), tuple(rows))
 
