@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backprop_cli.api import evaluate, load_run, predict, resume, trace, train
+    from backprop_cli.api import evaluate, load_run, predict, resume, train
     from backprop_cli.explain.step import Explanation
     from backprop_cli.fitting import Fitted, fit
     from backprop_cli.runs.evaluation import Evaluation
     from backprop_cli.runs.prediction import Predictions
     from backprop_cli.runs.run import Run
+    from backprop_cli.tracing import trace
 
 __version__ = "0.2.0"
 
@@ -35,10 +36,13 @@ __all__ = [
 ]
 
 
+_ELSEWHERE = {"Explanation": "tracing", "Fitted": "fitting", "fit": "fitting", "trace": "tracing"}
+"""The modules of the names that are not in `api`."""
+
+
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        module = "fitting" if name in ("fit", "Fitted") else "api"
-        return getattr(import_module(f"backprop_cli.{module}"), name)
+        return getattr(import_module(f"backprop_cli.{_ELSEWHERE.get(name, 'api')}"), name)
     raise AttributeError(f"module 'backprop_cli' has no attribute {name!r}")
 
 

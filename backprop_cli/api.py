@@ -1,4 +1,4 @@
-"""The Python API: train, resume, trace, evaluate and use networks without the command line.
+"""The Python API: train, resume, evaluate and use networks without the command line.
 
 These functions raise the errors of `backprop_cli.errors`; they neither print nor exit, and install no signal handlers.
 """
@@ -19,8 +19,6 @@ from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
-from backprop_cli.explain.start import Start, Words, names_run
-from backprop_cli.explain.step import Explanation, explain
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import load_data
 from backprop_cli.runs.evaluation import Evaluation, ensemble_of, evaluate_models
@@ -70,10 +68,10 @@ def train(
     ('finished', 5)
     """
     stem = "run"
-    experiment = _experiment(config, _words(overrides))
+    experiment = experiment_from(config, words_of(overrides))
     if isinstance(config, Path | str):
         stem = Path(config).stem
-    cache = _cache(data_dir, offline)
+    cache = cache_in(data_dir, offline)
     data = load_data(experiment, cache)
     with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent:
         with new_session(experiment, data, Path(parent), stem, name=name, overwrite=overwrite) as session:
@@ -105,7 +103,7 @@ def resume(
     folder = run.folder if isinstance(run, Run) else find_run(str(run), Path(runs_dir))
     if not folder.is_run():
         raise RunError(f"{folder.path} does not exist; a run that was kept in memory cannot be resumed")
-    cache = _cache(data_dir, offline)
+    cache = cache_in(data_dir, offline)
     with folder.lock():
         resumption = prepare_resume(folder, epochs)
         if not resumption.complete:
@@ -137,7 +135,7 @@ def load_run(
     >>> {name: array.shape for name, array in run.parameters.items()}
     {'W1': (2, 2), 'b1': (2,), 'W2': (1, 2), 'b2': (1,)}
     """
-    return Run(find_run(str(run), Path(runs_dir)), DatasetCache(_cache(data_dir, offline)), checkpoint)
+    return Run(find_run(str(run), Path(runs_dir)), DatasetCache(cache_in(data_dir, offline)), checkpoint)
 
 
 class Where(TypedDict, total=False):
@@ -192,7 +190,7 @@ def evaluate(
     """
     chosen = [runs] if isinstance(runs, Run | Path | str) else runs
     models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]
-    evaluations = evaluate_models(models, DatasetCache(_cache(data_dir, offline)).load, split)
+    evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split)
     if ensemble:
         return ensemble_of(evaluations)
     return evaluations if chosen is runs else evaluations[0]
@@ -223,48 +221,14 @@ def predict(
     return predict_files(model, [str(file) for file in files])
 
 
-def trace(
-    what: RunLike | Mapping[str, Any] | Experiment,
-    *,
-    steps: int = 1,
-    rows: Sequence[int] | None = None,
-    weight: str | None = None,
-    checkpoint: str = "best",
-    runs_dir: Path | str = "runs",
-    data_dir: Path | str | None = None,
-    offline: bool = False,
-    **overrides: Any,
-) -> Explanation:
-    """Return every number of the next training steps of a config, a run or a checkpoint file.
-
-    `rows` are the training examples of each step, by default the batches of training; `x` and `y` are other examples,
-    `W1`, `b1`, … other initial parameters, and the other keywords are keys of the config. `weight` names the parameter
-    of the central difference. Computed in float64. A notebook shows the result; see also `Explanation.to_text`.
-
-    >>> import backprop_cli
-    >>> neuron = {"dataset": "xor", "layers": [2, 1], "eta": 0.15}
-    >>> step = backprop_cli.trace(neuron, x=[1, 0], y=[0], W1=[2, 0], b1=[2]).steps[0].trace
-    >>> step.layers[0].z, round(step.cost, 5)
-    (array([[4.]]), 0.48218)
-    """
-    words = Words.parse(_words(overrides), "keyword argument")
-    text = str(what.path if isinstance(what, Run) else what)
-    if isinstance(what, Run) or (isinstance(what, Path | str) and names_run(text, Path(runs_dir))):
-        start = Start.of_run(text, words.overrides, Path(runs_dir), checkpoint)
-    else:
-        start = Start.of_config(_experiment(what, words.overrides))
-    start.check_size()
-    data = load_data(start.experiment, _cache(data_dir, offline))
-    return explain(start, data, rows if words.examples is None else words.examples, steps, weight)
-
-
-def _experiment(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:
+def experiment_from(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:
+    """Return the experiment of a config file or a mapping, changed by overrides. Raises ConfigError."""
     if isinstance(config, Path | str):
         return load_experiment(Path(config), words)
     return override_experiment(config.to_dict() if isinstance(config, Experiment) else config, words, "config")
 
 
-def _words(overrides: Mapping[str, Any]) -> list[str]:
+def words_of(overrides: Mapping[str, Any]) -> list[str]:
     """Return keyword arguments as the command line has them."""
     return [f"{'lambda' if key == 'lmbda' else key}={_as_yaml(value)}" for key, value in overrides.items()]
 
@@ -280,7 +244,8 @@ def _model(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
     return run.model if isinstance(run, Run) else load_model(str(run), runs_dir, checkpoint)
 
 
-def _cache(data_dir: Path | str | None, offline: bool) -> Cache:
+def cache_in(data_dir: Path | str | None, offline: bool) -> Cache:
+    """Return the cache of data sets in a folder, by default that of the platform."""
     return Cache(Path(data_dir) if data_dir else None, offline=offline)
 
 

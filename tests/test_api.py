@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import backprop_cli
-from backprop_cli import api
 from backprop_cli.config.load import load_experiment
 from backprop_cli.errors import ConfigError, DataError, DivergedError, RunError, UsageError
 from backprop_cli.training.loop import EpochResult
@@ -29,7 +28,7 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["train", "resume", "evaluate", "predict", "load_run", "trace"])
 def test_the_example_of_each_function_runs(name):
-    examples = doctest.DocTestFinder(recurse=False).find(getattr(api, name), name, globs={})
+    examples = doctest.DocTestFinder(recurse=False).find(getattr(backprop_cli, name), name, globs={})
     results = [doctest.DocTestRunner().run(example) for example in examples]
     assert [result.failed for result in results] == [0]
     assert results[0].attempted > 0

@@ -22,13 +22,14 @@ MAY_IMPORT = {
     "report": {"errors", "plots", "runs"},
     "explain": {"errors", "text", "nn", "optim", "data", "config", "training", "runs"},
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
-    "api": {"errors", "nn", "data", "config", "training", "runs", "explain"},
+    "api": {"errors", "nn", "data", "config", "training", "runs"},
+    "tracing": {"api", "config", "explain", "runs"},
     "cli": {
         *("errors", "files", "text", "nn", "optim", "engine", "data", "config", "training", "runs", "plots", "report"),
         *("explain", "api"),
     },
     "__main__": {"cli"},
-    "__init__": {"api", "explain", "fitting", "runs"},
+    "__init__": {"api", "explain", "fitting", "runs", "tracing"},
 }
 PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}
