@@ -1,18 +1,23 @@
-"""MkDocs hooks: pages for documents and files outside of docs/.
+"""MkDocs hooks: pages for documents and files outside of docs/, and equations as MathML.
 
 benchmarks/RESULTS.md, CONTRIBUTING.md and CHANGELOG.md become pages of the site. A link to a config, a test or a source
 file leads to a page that shows the file, and a link to a folder to a list of its files. So the documents use the same
 links in a checkout and on the site, and MkDocs checks all of them.
+
+Equations are written in LaTeX, in `$…$` and in blocks marked `math`, as GitHub displays them. Here they become MathML, which
+browsers display without a script. A command that is not known stops the build.
 """
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from math_core import LatexToMathML
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +36,7 @@ HOMES = {page: document for document, page in ELSEWHERE.items()}
 """Pages and the documents outside of docs/ that they come from."""
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)(?=[)#])")
+MATH = re.compile(r'(<(?:span|div) class="arithmatex">)(?:\\\((.*?)\\\)|\\\[(.*?)\\\])(?=</(?:span|div)>)', re.DOTALL)
 LEXERS = {".py": "python", ".yaml": "yaml", ".sh": "sh", ".c": "c", ".json": "json", ".md": "markdown"}
 
 
@@ -72,6 +78,18 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return os.path.relpath(page_of(path), here) if path and (ROOT / path).exists() else link[0]
 
     return LINK.sub(on_the_site, markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Replace the LaTeX that `arithmatex` has marked with MathML."""
+    latex = LatexToMathML(fancy_error=False)
+
+    def mathml(found: re.Match[str]) -> str:
+        opening, inline, block = found.groups()
+        source = html.unescape(inline or block)
+        return opening + latex.convert_with_local_state(source, displaystyle=inline is None)
+
+    return MATH.sub(mathml, content)
 
 
 def linked(uri: str, text: str) -> Iterator[str]:
