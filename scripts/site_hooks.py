@@ -1,16 +1,17 @@
-"""MkDocs hooks: pages for documents and files outside of docs/, and equations as MathML.
+"""MkDocs hooks: pages for documents, notebooks and files outside of docs/, and equations as MathML.
 
 benchmarks/RESULTS.md, CONTRIBUTING.md and CHANGELOG.md become pages of the site. A link to a config, a test or a source
 file leads to a page that shows the file, and a link to a folder to a list of its files. So the documents use the same
 links in a checkout and on the site, and MkDocs checks all of them.
 
-Equations are written in LaTeX, in `$…$` and in blocks marked `math`, as GitHub displays them. Here they become MathML, which
-browsers display without a script. A command that is not known stops the build.
+Equations are written in LaTeX, in `$…$` and in blocks marked `math`, as GitHub displays them. Here they become MathML,
+which browsers display without a script. A command that is not known stops the build.
 """
 
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def on_files(files: Files, config: Any) -> Files:
             todo += [p.relative_to(ROOT).as_posix() for p in inside]
             listing = "\n".join(f"- [{p.name}]({full.name}/{p.name}.md)" for p in inside)
             files.append(File.generated(config, page, content=source_page(path, listing)))
+        elif full.suffix == ".ipynb":
+            files.append(File.generated(config, page, content="\n\n".join(parts_of(full))))
         elif full.suffix in LEXERS:
             text = full.read_text(encoding="utf-8")
             fence = "`" * (max(map(len, re.findall("`+", text)), default=2) + 1) if "```" in text else "```"
@@ -113,7 +116,7 @@ def page_of(path: str) -> str:
         return PAGES[path]
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    if (ROOT / path).is_dir() or Path(path).suffix in LEXERS:
+    if (ROOT / path).is_dir() or Path(path).suffix in {".ipynb", *LEXERS}:
         return f"source/{path}.md"
     return f"source/{path}"
 
@@ -121,3 +124,16 @@ def page_of(path: str) -> str:
 def source_page(path: str, content: str) -> str:
     """Return a page that shows a file and is excluded from the search."""
     return f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n\n# `{path}`\n\n{content}\n"
+
+
+def parts_of(notebook: Path) -> Iterator[str]:
+    """Yield the cells of a notebook and their outputs as Markdown."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        yield source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```"
+        for output in cell.get("outputs", []):
+            data = output.get("data", {"text/plain": output.get("text")})
+            if picture := data.get("image/png"):
+                yield f"![Figure drawn by the code above](data:image/png;base64,{picture})"
+            else:
+                yield f"```text\n{''.join(data['text/plain'])}```"

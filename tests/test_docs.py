@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import click
 import console
 import generate_docs
 import pytest
+import run_notebooks
 
 from backprop_cli.cli.main import cli
 from backprop_cli.config.schema import Experiment
@@ -84,19 +86,66 @@ def test_commands_in_the_documents_exist_with_their_options_and_keys(path):
                 assert key in keys or given or word in {"epoch=3"}, words  # the latter shows an error
 
 
-def test_the_site_builds_without_a_warning_or_a_dead_link(tmp_path):
+COURSE = generate_docs.ROOT / "docs" / "learn" / "course.md"
+QUICK = ("epochs=1", "train_size=200", "evaluate_every=1")
+
+
+@pytest.mark.parametrize(
+    ("chapter", "rows"),
+    re.findall(r"^##+ (.*)\n\n((?:\|.*\n)+)", COURSE.read_text(encoding="utf-8"), re.MULTILINE),
+    ids=lambda part: part.partition(":")[0] if "|" not in part else "",
+)
+def test_every_command_of_the_course_map_runs_and_mnist_for_one_epoch(chapter, rows, backprop, tmp_path, request):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for row in re.findall(r"^\|.*\| `backprop (.*?)` \|$", rows, re.MULTILINE):
+        command, *words = shlex.split(row)
+        if any(name in row for name in ("mnist", "published")):
+            words += ["--data-dir", str(request.getfixturevalue("mnist_cache")), *(QUICK if command == "train" else ())]
+        result = backprop(command, *words)
+        assert result.code == 0, (row, result.err)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
     pytest.importorskip("material", reason="mkdocs-material is not installed: pip install -e '.[docs]'")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    folder = tmp_path_factory.mktemp("site")
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     done = subprocess.run(
         words, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     )
     assert (done.returncode, done.stderr) == (0, "")
-    pages = [page.read_text(encoding="utf-8") for page in (tmp_path / "site").glob("**/*.html")]
+    return folder
+
+
+def test_the_site_builds_without_a_warning_and_its_pages_load_nothing_from_elsewhere(site):
+    pages = [page.read_text(encoding="utf-8") for page in site.glob("**/*.html")]
     assert len(pages) > 25
     for page in pages:  # everything that a browser loads by itself is part of the site
         assert not re.findall(
             r"<(?:script|img|iframe)[^>]* src=\"?(?:https?:)?//|<link[^>]* href=\"?(?:https?:)?//", page
         )
+
+
+def test_equations_are_typeset(site):
+    for page in ("equations.html", "learn/derivation.html", "learn/exercises.html"):
+        text = (site / page).read_text(encoding="utf-8")
+        assert text.count('class="arithmatex"><math') == text.count('class="arithmatex">') > 20
+
+
+TERMS = """
+    back-propagation, backpropagation, overfitting, underfitting, vanishing gradient, regularization, weight
+    decay, loss, loss function, generalization, hyperparameter, training set, validation set, test set, chain
+    rule, derivation, saturation, learning slowdown, normalization, standardization, epoch, mini-batch,
+    learning rate, momentum, dropout, early stopping, cross-entropy, softmax, sigmoid, one-hot, perceptron,
+    delta rule, linearly separable, initialization, exercise, lesson, notebook, glossary, python api,
+    confusion matrix, gradient check, universal approximation, row convention
+"""
+
+
+@pytest.mark.parametrize("term", [" ".join(term.split()) for term in TERMS.split(",")])
+def test_the_search_finds_the_terms_of_the_field(site, term):
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    assert [entry["location"] for entry in index["docs"] if term in f"{entry['title']} {entry['text']}".lower()]
 
 
 def test_the_examples_of_the_python_api_run_and_print_what_their_comments_say(tmp_path, monkeypatch, capsys):
@@ -113,6 +162,12 @@ def test_the_examples_of_the_python_api_run_and_print_what_their_comments_say(tm
             assert printed == shown
         compared += len(shown)
     assert compared > 8
+
+
+@pytest.mark.parametrize("path", run_notebooks.NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run_and_print_what_they_show(path):
+    shown, printed = (run_notebooks.text_of(found(path)) for found in (run_notebooks.read, run_notebooks.executed))
+    assert console.matches(shown, printed), "run: python scripts/run_notebooks.py"
 
 
 SHOWN = ["training 2-1 on and, in runs/and-001", "…", "test accuracy 97.00% (291 of 300), cost 0.101", "done  0.22 s"]
