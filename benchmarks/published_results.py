@@ -122,6 +122,21 @@ FIGURES = [
     Figure(20, "20-max-norm", "test error", "1.06", Run.error),
 ]
 
+SOURCES = {
+    1: "Shanahan, notes",
+    **dict.fromkeys(range(2, 7), "Nielsen, ch. 1"),
+    **dict.fromkeys(range(7, 13), "Nielsen, ch. 3"),
+    13: "Nielsen, ch. 5",
+    14: "Nielsen, ch. 6",
+    15: "LeCun 1998",
+    16: "LeCun 1998",
+    17: "Simard 2003",
+    18: "Keras",
+    19: "scikit-learn",
+    20: "Srivastava 2014",
+}
+"""Where the published number of each row is from; the configs have the details."""
+
 
 def runs_of(folder: Path, config: str) -> list[Run]:
     found = []
@@ -154,16 +169,16 @@ def darkness() -> int:
 
 
 def table(folder: Path, right_by_darkness: int) -> str:
-    lines = ["| row | config | metric, % | published | ours | seeds |", "|---|---|---|---|---|---|"]
+    lines = ["| row | source | config | metric, % | published | ours | seeds |", "|---|---|---|---|---|---|---|"]
     lines_of = {figure.row: [] for figure in FIGURES} | {6: [
-        f"| 6 | (no network) | nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
+        f"| 6 | {SOURCES[6]} | (no network) | nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
     ]}  # fmt: skip
     for figure in FIGURES:
         values = [figure.ours(run) for run in runs_of(folder, figure.config)]
         ours = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "not run"
         config = f"[{figure.config}](../configs/published/{figure.config}.yaml)"
         lines_of[figure.row].append(
-            f"| {figure.row} | {config} | {figure.what} | {figure.published} | {ours} | {len(values)} |"
+            f"| {figure.row} | {SOURCES[figure.row]} | {config} | {figure.what} | {figure.published} | {ours} | {len(values)} |"
         )
     for number in sorted(lines_of):
         lines += lines_of[number]
