@@ -171,14 +171,16 @@ def darkness() -> int:
 def table(folder: Path, right_by_darkness: int) -> str:
     lines = ["| row | source | config | metric, % | published | ours | seeds |", "|---|---|---|---|---|---|---|"]
     lines_of = {figure.row: [] for figure in FIGURES} | {6: [
-        f"| 6 | {SOURCES[6]} | (no network) | nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
+        f"| 6 | {SOURCES[6]} | (no network) "
+        f"| nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
     ]}  # fmt: skip
     for figure in FIGURES:
         values = [figure.ours(run) for run in runs_of(folder, figure.config)]
         ours = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "not run"
         config = f"[{figure.config}](../configs/published/{figure.config}.yaml)"
         lines_of[figure.row].append(
-            f"| {figure.row} | {SOURCES[figure.row]} | {config} | {figure.what} | {figure.published} | {ours} | {len(values)} |"
+            f"| {figure.row} | {SOURCES[figure.row]} | {config} "
+            f"| {figure.what} | {figure.published} | {ours} | {len(values)} |"
         )
     for number in sorted(lines_of):
         lines += lines_of[number]
