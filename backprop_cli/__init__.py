@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from backprop_cli.api import evaluate, load_run, predict, resume, train
     from backprop_cli.explain.step import Explanation
     from backprop_cli.fitting import Fitted, fit
-    from backprop_cli.runs.evaluation import Evaluation
-    from backprop_cli.runs.prediction import Predictions
-    from backprop_cli.runs.run import Run
+    from backprop_cli.results.evaluation import Evaluation
+    from backprop_cli.results.prediction import Predictions
+    from backprop_cli.results.run import Run
     from backprop_cli.tracing import trace
 
 __version__ = "0.2.0"

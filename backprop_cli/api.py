@@ -20,13 +20,13 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
 from backprop_cli.nn.arrays import Array
+from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
+from backprop_cli.results.prediction import Predictions, predict_array, predict_files
+from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs.build import load_data
-from backprop_cli.runs.evaluation import Evaluation, ensemble_of, evaluate_models
 from backprop_cli.runs.folder import find_run
 from backprop_cli.runs.model import Model, load_model
-from backprop_cli.runs.prediction import Predictions, predict_array, predict_files
 from backprop_cli.runs.resuming import environment_changes, new_session, prepare_resume, resumed_session
-from backprop_cli.runs.run import DatasetCache, Run
 from backprop_cli.runs.session import Session
 from backprop_cli.training.loop import Event
 

@@ -11,7 +11,7 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.explain.start import Start, Words, names_run
 from backprop_cli.explain.step import Explanation, explain
 from backprop_cli.runs.build import load_data
-from backprop_cli.runs.run import Run
+from backprop_cli.results.run import Run
 
 
 def trace(

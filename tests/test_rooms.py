@@ -18,18 +18,19 @@ MAY_IMPORT = {
     "config": {"errors", "nn", "optim", "data"},
     "training": {"errors", "nn", "optim", "engine", "data"},
     "runs": {"errors", "files", "text", "nn", "optim", "engine", "data", "config", "training"},
-    "plots": {"errors", "text", "nn", "data", "training", "runs"},
-    "report": {"errors", "plots", "runs"},
+    "results": {"errors", "text", "nn", "data", "config", "training", "runs"},
+    "plots": {"errors", "text", "nn", "data", "training", "runs", "results"},
+    "report": {"errors", "text", "plots", "results"},
     "explain": {"errors", "text", "nn", "optim", "data", "config", "training", "runs"},
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
-    "api": {"errors", "nn", "data", "config", "training", "runs"},
-    "tracing": {"api", "config", "explain", "runs"},
+    "api": {"errors", "nn", "data", "config", "training", "runs", "results"},
+    "tracing": {"api", "config", "explain", "runs", "results"},
     "cli": {
-        *("errors", "files", "text", "nn", "optim", "engine", "data", "config", "training", "runs", "plots", "report"),
-        *("explain", "api"),
+        *("errors", "files", "text", "nn", "optim", "engine", "data", "config", "training", "runs", "results"),
+        *("plots", "report", "explain", "api"),
     },
     "__main__": {"cli"},
-    "__init__": {"api", "explain", "fitting", "runs", "tracing"},
+    "__init__": {"api", "explain", "fitting", "results", "tracing"},
 }
 PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}

@@ -39,7 +39,7 @@ def complete_override(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Return what `complete_override` does, and the statuses of a run."""
-    from backprop_cli.runs.summary import STATUSES
+    from backprop_cli.results.summary import STATUSES
 
     return _key_and_value({**keys_and_words(), "status": list(STATUSES)}, incomplete)
 
@@ -51,7 +51,7 @@ def complete_words(words: Callable[[], Iterable[str]]) -> Callable[[click.Contex
 
 def columns() -> Iterable[str]:
     """Return the columns by which runs can be sorted."""
-    from backprop_cli.runs.summary import METRICS
+    from backprop_cli.results.summary import METRICS
 
     return dict.fromkeys(["run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds", *keys_and_words()])
 

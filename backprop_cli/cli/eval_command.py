@@ -30,9 +30,9 @@ def command(
     Several networks are summarized in a table first.
     """
     from backprop_cli.errors import CheckFailed, UsageError
-    from backprop_cli.runs.evaluation import ensemble_of, evaluate_models, summary_table
+    from backprop_cli.results.evaluation import ensemble_of, evaluate_models, summary_table
+    from backprop_cli.results.run import DatasetCache
     from backprop_cli.runs.model import load_model
-    from backprop_cli.runs.run import DatasetCache
 
     models = [load_model(text, chosen.runs_dir, chosen.checkpoint) for text in runs]
     members = evaluate_models(models, DatasetCache(chosen.cache()).load, chosen.split)

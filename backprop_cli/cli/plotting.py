@@ -14,7 +14,7 @@ from backprop_cli.errors import BackpropError, RunError, UsageError
 from backprop_cli.files import is_stream
 
 if TYPE_CHECKING:
-    from backprop_cli.runs.run import Run
+    from backprop_cli.results.run import Run
 
 
 def require_extra(*modules: str) -> None:
@@ -28,8 +28,8 @@ def require_extra(*modules: str) -> None:
 
 def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[Run]:
     """Return the given runs, each once. Raises BackpropError if there is no such run."""
+    from backprop_cli.results.run import DatasetCache, Run
     from backprop_cli.runs.folder import find_run
-    from backprop_cli.runs.run import DatasetCache, Run
 
     datasets = DatasetCache(chosen.cache())
     folders = {folder.path.resolve(): folder for folder in (find_run(text, chosen.runs_dir) for text in runs)}

@@ -33,8 +33,8 @@ def command(
     smallest decides.
     """
     from backprop_cli.errors import Exit, UsageError
+    from backprop_cli.results.prediction import predict_files
     from backprop_cli.runs.model import load_model
-    from backprop_cli.runs.prediction import predict_files
 
     model = load_model(run, runs_dir, checkpoint)
     if top > 1 and not model.experiment.task.classes:

@@ -14,7 +14,7 @@ from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options, csv_option, runs_option
 
 if TYPE_CHECKING:
-    from backprop_cli.runs.summary import RunSummary
+    from backprop_cli.results.summary import RunSummary
 
 MAX_PROBLEMS = 5
 """How many damaged or foreign folders are named; the others are counted."""
@@ -60,8 +60,8 @@ def list_(
     --group-by-seed metrics are means ± standard deviations over n different seeds. -q prints the folders, for use in
     other commands: backprop runs rm $(backprop runs list -q --where status=diverged)
     """
-    from backprop_cli.runs.summary import read_summaries
-    from backprop_cli.runs.table import RunTable, where
+    from backprop_cli.results.summary import read_summaries
+    from backprop_cli.results.table import RunTable, where
 
     found, problems = read_summaries(runs_dir)
     _warn_of_problems(problems, console)
@@ -87,7 +87,7 @@ def list_(
 @common_options
 def show(run: str, runs_dir: Path, console: Console) -> None:
     """Show a run: command, status, metrics, config."""
-    from backprop_cli.runs.details import details
+    from backprop_cli.results.details import details
 
     (found,) = _find([run], runs_dir)
     data = {"run": str(found.path), **found.record, **found.to_dict()}
@@ -100,7 +100,7 @@ def show(run: str, runs_dir: Path, console: Console) -> None:
 @common_options
 def compare_(runs: tuple[str, ...], runs_dir: Path, console: Console) -> None:
     """Compare runs side by side: only the config keys, metrics and versions that differ."""
-    from backprop_cli.runs.details import compare, comparison_lines
+    from backprop_cli.results.details import compare, comparison_lines
 
     found = _find(runs, runs_dir)
     differences = compare(found)
@@ -139,8 +139,8 @@ def rm(runs: tuple[str, ...], yes: bool, runs_dir: Path, console: Console) -> No
 
 
 def _find(texts: Iterable[str], runs_dir: Path) -> list[RunSummary]:
+    from backprop_cli.results.summary import read_summary
     from backprop_cli.runs.folder import find_run
-    from backprop_cli.runs.summary import read_summary
 
     return [read_summary(find_run(text, runs_dir)) for text in texts]
 

@@ -16,8 +16,8 @@ from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
 from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
-from backprop_cli.runs.evaluation import SPLITS
-from backprop_cli.runs.run import Run
+from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.run import Run
 
 
 @dataclass(frozen=True)

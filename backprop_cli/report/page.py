@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from backprop_cli.errors import BackpropError
 from backprop_cli.plots import KINDS, PlotResult, style
 from backprop_cli.plots.registry import plan_plots
-from backprop_cli.runs.details import command_text
-from backprop_cli.runs.evaluation import SPLITS
-from backprop_cli.runs.run import Run
-from backprop_cli.runs.summary import config_differences
+from backprop_cli.results.details import command_text
+from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.run import Run
+from backprop_cli.results.summary import config_differences
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
 RASTER = ("mistakes", "weights")

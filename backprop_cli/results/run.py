@@ -15,13 +15,13 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.errors import CheckpointError, DataError, RunError
 from backprop_cli.nn.arrays import Array
+from backprop_cli.results.evaluation import Evaluation, evaluate_model
+from backprop_cli.results.prediction import predict_array
+from backprop_cli.results.summary import flatten
 from backprop_cli.runs.build import load_data
-from backprop_cli.runs.evaluation import Evaluation, evaluate_model
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_table
 from backprop_cli.runs.model import Model, load_checkpoint
-from backprop_cli.runs.prediction import predict_array
-from backprop_cli.runs.summary import flatten
 
 
 class DatasetCache:

@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from backprop_cli.errors import UsageError
-from backprop_cli.runs.summary import (
+from backprop_cli.results.summary import (
     METRICS,
     RunSummary,
     config_keys,

@@ -1,0 +1,1 @@
+"""What runs show: a run as an object, evaluation, predictions, and tables of many runs."""
