@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
-MAX_WIDTH, MIN_WIDTH = 40, 8
+MAX_WIDTH, MIN_WIDTH = 40, 16
 """The widest a shortened cell may be, and the narrowest it is made."""
 
 
@@ -49,6 +49,12 @@ def fitted(lines: Sequence[Sequence[str]], width: int | None, fixed: int) -> lis
     while len(limits) > fixed and sum(limits) + 2 * (len(limits) - 1) > width:
         limits.pop()
     return [[_shorten(cell, limit) for cell, limit in zip(line, limits, strict=False)] for line in lines]
+
+
+def some_of(words: Sequence[str], limit: int = 3) -> str:
+    """Return the first words, and how many others there are: a, b, c and 4 more."""
+    shown = words if len(words) <= limit + 1 else words[:limit]
+    return ", ".join(shown) + (f" and {len(words) - len(shown)} more" if len(shown) < len(words) else "")
 
 
 def metric(name: str, value: float) -> str:

@@ -50,10 +50,10 @@ def complete_words(words: Callable[[], Iterable[str]]) -> Callable[[click.Contex
 
 
 def columns() -> Iterable[str]:
-    """Return the columns by which runs can be sorted."""
-    from backprop_cli.results.summary import METRICS
+    """Return the columns of a table of runs."""
+    from backprop_cli.results.columns import FIXED
 
-    return dict.fromkeys(["run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds", *keys_and_words()])
+    return dict.fromkeys([*FIXED, *keys_and_words()])
 
 
 def _key_and_value(known: dict[str, list[str]], incomplete: str) -> Items:

@@ -37,39 +37,54 @@ def command() -> None:
     help="Sort by a column, a metric or a config key; -COLUMN sorts in descending order.",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
 @click.option(
     "--where",
     "conditions",
-    metavar="KEY=VALUE",
+    metavar="CONDITION",
     multiple=True,
     shell_complete=complete_condition,
-    help="Only runs with this config value or status; can be repeated.",
+    help="Only runs with eta=0.5, or in quotes 'val_accuracy>0.9': a config key, a metric or status, one of"
+    " = != < > <= >=, and a value; can be repeated.",
 )
 @click.option("--group-by-seed", "grouped", is_flag=True, help="One row for runs that differ only by seed.")
+@click.option("--columns", metavar="NAME,...", help="Columns to show: metrics and config keys, or all.")
 @runs_option
 @common_options
 @csv_option
 def list_(
-    sort: str, reverse: bool, conditions: tuple[str, ...], grouped: bool, as_csv: bool, runs_dir: Path, console: Console
+    sort: str,
+    reverse: bool,
+    top: int | None,
+    conditions: tuple[str, ...],
+    grouped: bool,
+    columns: str | None,
+    as_csv: bool,
+    runs_dir: Path,
+    console: Console,
 ) -> None:
     """List the runs: status, metrics of the best epoch, and the config keys that differ.
 
-    Example: backprop runs list --sort -val_accuracy --where eta=0.5 --where status=finished
+    Example: backprop runs list --group-by-seed --sort -val_accuracy --top 10 --where status=finished
 
-    A run is `dead` if it was being trained when its process was killed; `backprop resume` continues it. With
-    --group-by-seed metrics are means ± standard deviations over n different seeds. -q prints the folders, for use in
-    other commands: backprop runs rm $(backprop runs list -q --where status=diverged)
+    With --group-by-seed metrics are means ± standard deviations over n different seeds. Folders of runs are searched
+    too: their runs are listed as FOLDER/RUN. A run is `dead` if it was being trained when its process was killed;
+    `backprop resume` continues it. --csv has every metric and every config key in full precision, in the same columns
+    for any runs. -q prints the folders, for use in other commands:
+    backprop runs rm $(backprop runs list -q --where status=diverged)
     """
+    from backprop_cli.results.conditions import where
     from backprop_cli.results.summary import read_summaries
-    from backprop_cli.results.table import RunTable, where
+    from backprop_cli.results.table import RunTable
 
     found, problems = read_summaries(runs_dir)
     _warn_of_problems(problems, console)
     runs = where(found, conditions)
     if not runs:
         console.say(f"no run matches ({len(found)} runs in {runs_dir})" if found else f"no runs in {runs_dir}")
-    table = RunTable.of(runs, grouped).sorted_by(sort.removeprefix("-"), reverse != sort.startswith("-"))
-    for group in table.groups if grouped else ():
+    table = RunTable.of(runs, grouped).sorted_by(sort.removeprefix("-"), reverse != sort.startswith("-")).top(top)
+    table = table.with_columns(columns.split(",")) if columns else table
+    for group in table.rows if grouped else ():
         if names := ", ".join(run.name for run in group.duplicates):
             console.warn(f"same config and seed as another run of {group.value('run')}, not counted: {names}")
     if as_csv and not console.quiet:
@@ -77,7 +92,7 @@ def list_(
         console.csv(header, rows)
     else:
         plain = runs and not (console.quiet or console.json)
-        text = _fitted(table.lines(), len(table.own_columns), 2, console) if plain else ""
+        text = _fitted(table.lines(), len(table.own_columns), table.n_names, "--columns", console) if plain else ""
         console.result(text, table.to_dict(), quiet="\n".join(str(run.path) for run in table.runs))
 
 
@@ -105,7 +120,7 @@ def compare_(runs: tuple[str, ...], runs_dir: Path, console: Console) -> None:
     found = _find(runs, runs_dir)
     differences = compare(found)
     data = {"runs": [str(run.path) for run in found], "differences": differences}
-    text = _fitted(comparison_lines(found, differences), 1, 1, console)
+    text = _fitted(comparison_lines(found, differences), 1, 1, "--json", console)
     console.result(text, data, quiet="\n".join(differences))
 
 
@@ -145,13 +160,13 @@ def _find(texts: Iterable[str], runs_dir: Path) -> list[RunSummary]:
     return [read_summary(find_run(text, runs_dir)) for text in texts]
 
 
-def _fitted(lines: Sequence[Sequence[str]], fixed: int, left: int, console: Console) -> str:
-    """Return lines as a table that fits the terminal; name the columns that are left out on stderr."""
-    from backprop_cli.text import fitted, table, terminal_width
+def _fitted(lines: Sequence[Sequence[str]], fixed: int, left: int, remedy: str, console: Console) -> str:
+    """Return lines as a table that fits the terminal; name the columns that are left out, and the remedy, on stderr."""
+    from backprop_cli.text import fitted, some_of, table, terminal_width
 
     header, *rows = fitted(lines, terminal_width(), fixed)
     if missing := lines[0][len(header) :]:
-        console.say(f"columns that do not fit the terminal: {', '.join(missing)} (--json has all)")
+        console.say(f"not shown: {some_of(missing)} (see {remedy})")
     return table(header, rows, left)
 
 

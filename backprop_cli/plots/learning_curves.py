@@ -12,7 +12,7 @@ from backprop_cli.plots.curves import Curves, draw_curves
 from backprop_cli.plots.style import COLOURS
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
-from backprop_cli.results.summary import config_differences, group_by_seed, group_name, split_duplicates
+from backprop_cli.results.settings import config_differences, group_by_seed, group_name, split_duplicates
 
 MAX_LABEL = 44
 """The longest label; longer ones leave out the config values."""

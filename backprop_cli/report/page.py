@@ -18,7 +18,7 @@ from backprop_cli.plots.registry import plan_plots
 from backprop_cli.results.details import command_text
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
-from backprop_cli.results.summary import config_differences
+from backprop_cli.results.settings import config_differences
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
 RASTER = ("mistakes", "weights")

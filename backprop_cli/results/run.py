@@ -17,7 +17,7 @@ from backprop_cli.errors import CheckpointError, DataError, RunError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, evaluate_model
 from backprop_cli.results.prediction import predict_array
-from backprop_cli.results.summary import flatten
+from backprop_cli.results.settings import flatten
 from backprop_cli.runs.build import load_data
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_table

@@ -1,55 +1,53 @@
-"""A run in summary: status, config and the metrics of its best epoch; and how the configs of several runs differ.
+"""A run in summary: status, config and the metrics of its best epoch.
 
 Reads one small file per run and imports neither NumPy nor pydantic, so that 10,000 runs take a second or two.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from backprop_cli.errors import RunError
+from backprop_cli.results.settings import Config, flatten, setting
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.text import one_line
-
-Config = Mapping[str, Any]
-"""An experiment by dotted key, see `flatten`."""
-
-T = TypeVar("T")
 
 KILLED = "dead"
 """The status of a run whose record says `running` although no process trains it: the process was killed."""
 
 STATUSES = ("running", "finished", "stopped_early", "interrupted", "diverged", "failed", KILLED)
 
-METRICS = tuple(f"{split}_{name}" for split in ("val", "test", "train") for name in ("accuracy", "cost", "rmse", "r2"))
-"""Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, cost for both."""
+MAX_DEPTH = 3
+"""Levels of folders in a folder of runs in which runs are searched."""
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """A run as a table shows it.
 
-    `config` is the experiment by dotted key. `metrics` are numbers by the column names of metrics.csv: those of the
-    best epoch, the test metrics with `test_`, and best_epoch, epochs (finished) and seconds.
+    `name` is its place in the folder of runs, such as sweep/run. `config` is the experiment by dotted key. `metrics`
+    are numbers by the column names of metrics.csv: those of the best epoch, the test metrics with `test_`, and
+    best_epoch, epochs (finished) and seconds.
     """
 
     path: Path
+    name: str
     status: str
     record: Mapping[str, Any]
     experiment: Mapping[str, Any]
-    config: Mapping[str, Any]
+    config: Config
     metrics: Mapping[str, int | float]
 
-    @property
-    def name(self) -> str:
-        """The name of the folder."""
-        return self.path.name
+    def value(self, column: str) -> Any:
+        """Return the value of a column, a metric or a config key; None if there is none."""
+        own = {"run": self.name, "status": self.status, "started": self.record.get("started")}
+        return own[column] if column in own else self.metrics.get(column, setting(self.config, column))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain data."""
@@ -58,23 +56,49 @@ class RunSummary:
 
 
 def read_summaries(runs: Path) -> tuple[list[RunSummary], list[str]]:
-    """Return the runs in a folder by name, and one line for each subfolder that is not a run or is damaged."""
+    """Return the runs in a folder and in the folders below it, by name, and a line for each that cannot be shown.
+
+    These are damaged runs, and folders that neither are a run nor contain one.
+    """
     found, problems = [], []
-    try:
-        with os.scandir(runs) as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
-    except FileNotFoundError:
-        names = []
+    names, others = run_names(runs)
     for name in names:
         try:
-            found.append(read_summary(RunFolder(runs / name)))
+            found.append(read_summary(RunFolder(runs / name), name))
         except RunError as error:
             problems.append(one_line(str(error)))
-    return found, problems
+    problems += [one_line(f"{runs / name}: not a run folder (no run.json)") for name in others]
+    return found, sorted(problems)
 
 
-def read_summary(folder: RunFolder) -> RunSummary:
-    """Return the run in a folder. Raises RunError if there is none, or it is damaged."""
+def run_names(runs: Path, depth: int = MAX_DEPTH) -> tuple[list[str], list[str]]:
+    """Return the runs in a folder and in the folders below it, by name, and the folders that contain no run.
+
+    Runs are named by their place, such as sweep/run. Links to folders of runs are not followed.
+    """
+    found: list[str] = []
+    others: list[str] = []
+    try:
+        with os.scandir(runs) as entries:
+            folders = sorted((e.name, e.is_symlink()) for e in entries if not e.name.startswith(".") and e.is_dir())
+    except FileNotFoundError:
+        folders = []
+    for name, is_link in folders:
+        inner: list[str] = []
+        rest: list[str] = []
+        with suppress(OSError):  # not readable
+            if RunFolder(runs / name).is_run():
+                found.append(name)
+                continue
+            if depth and not is_link:
+                inner, rest = run_names(runs / name, depth - 1)
+        found += [f"{name}/{run}" for run in inner]
+        others += [f"{name}/{other}" for other in rest] if inner else [name]
+    return found, others
+
+
+def read_summary(folder: RunFolder, name: str = "") -> RunSummary:
+    """Return the run in a folder, by default under its name. Raises RunError if there is none, or it is damaged."""
     record = folder.read_record()
     if not record:
         raise RunError(f"{folder.path}: not a run folder (no run.json)")
@@ -97,7 +121,7 @@ def read_summary(folder: RunFolder) -> RunSummary:
         "seconds": seconds,
     }
     metrics = {key: value for key, value in values.items() if value is not None}
-    return RunSummary(folder.path, status, record, experiment, config, metrics)
+    return RunSummary(folder.path, name or folder.path.name, status, record, experiment, config, metrics)
 
 
 def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> Mapping[str, float]:
@@ -113,86 +137,3 @@ def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> 
         return rows[-1] if rows else {}
     sign = -1 if monitor == "cost" else 1
     return max(validated, key=lambda row: sign * row[f"val_{monitor}"])
-
-
-def flatten(experiment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an experiment by dotted key: `{optimizer: {name: momentum, mu: 0.9}}` has `optimizer` and `optimizer.mu`.
-
-    Plain layers become one word, 784-30-10.
-    """
-    flat: dict[str, Any] = {}
-    for key, value in experiment.items():
-        if isinstance(value, dict):
-            flat |= {key if option == "name" else f"{key}.{option}": inner for option, inner in value.items()}
-        elif key == "layers" and isinstance(value, list) and all(isinstance(units, int) for units in value):
-            flat[key] = "-".join(map(str, value))
-        else:
-            flat[key] = value
-    return flat
-
-
-def value_text(value: Any) -> str:
-    """Return a value as a config file contains it; nothing for None."""
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else str(value)
-
-
-def config_keys(configs: Iterable[Config]) -> list[str]:
-    """Return every key of the configs in order, options next to the key they belong to."""
-    keys: dict[str, Any] = {}
-    for config in configs:
-        keys.update(config)
-    parents = list(dict.fromkeys(key.partition(".")[0] for key in keys))
-    return sorted(keys, key=lambda key: parents.index(key.partition(".")[0]))
-
-
-def differing_keys(configs: Sequence[Config]) -> list[str]:
-    """Return the keys whose values are not the same in all configs; a missing key counts as None."""
-    columns = {key: [config.get(key) for config in configs] for key in config_keys(configs)}
-    return [key for key, values in columns.items() if values.count(values[0]) < len(values)]
-
-
-def config_differences(configs: Sequence[Config]) -> list[dict[str, str]]:
-    """Return for each config its values of the keys that differ, as text; a missing key has an empty text.
-
-    Options that belong to only some of the choices (mu of momentum, where others use sgd) and do not differ among
-    these are left out.
-    """
-    keys = []
-    for key in differing_keys(configs):
-        present = [config[key] for config in configs if key in config]
-        if "." not in key or present.count(present[0]) < len(present):
-            keys.append(key)
-    return [{key: value_text(config.get(key)) for key in keys} for config in configs]
-
-
-def group_by_seed(items: Iterable[T], config_of: Callable[[T], Config]) -> list[list[T]]:
-    """Return the items in groups whose configs differ by nothing but the seed, in the order of their first items."""
-    groups: dict[str, list[T]] = {}
-    for item in items:
-        config = {key: value for key, value in config_of(item).items() if key != "seed"}
-        groups.setdefault(json.dumps(config, sort_keys=True, default=str), []).append(item)
-    return list(groups.values())
-
-
-def split_duplicates(
-    group: Iterable[T], config_of: Callable[[T], Config], epochs_of: Callable[[T], float]
-) -> tuple[list[T], list[T]]:
-    """Return one item for each seed of a group, and the duplicates: same config, same seed, hence no replicates.
-
-    Among items of the same seed the one with most epochs is kept, the first of these if there are several.
-    """
-    group = list(group)
-    kept: dict[str, T] = {}
-    for item in group:
-        seed = json.dumps(config_of(item).get("seed"), default=str)
-        if seed not in kept or epochs_of(item) > epochs_of(kept[seed]):
-            kept[seed] = item
-    chosen = list(kept.values())
-    return chosen, [item for item in group if not any(item is one for one in chosen)]
-
-
-def group_name(names: Sequence[str]) -> str:
-    """Return a name for a group of runs: `a`, or `a … c`."""
-    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"

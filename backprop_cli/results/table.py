@@ -1,31 +1,39 @@
-"""Tables of many runs: filter, group by seed, sort; as text, CSV or plain data. Imports neither NumPy nor pydantic."""
+"""Tables of many runs: grouped by seed, sorted, as text, CSV or plain data. Imports neither NumPy nor pydantic."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
+from itertools import takewhile
 from statistics import fmean, stdev
 from typing import Any
 
-from backprop_cli.errors import UsageError
-from backprop_cli.results.summary import (
+from backprop_cli.config.shipped import keys_and_words
+from backprop_cli.results.columns import (
+    ALIASES,
+    FIXED,
     METRICS,
-    RunSummary,
+    higher_is_better,
+    main_metric,
+    metric_text,
+    require_known,
+)
+from backprop_cli.results.settings import (
     config_keys,
     differing_keys,
-    flatten,
     group_by_seed,
     group_name,
+    natural_key,
     split_duplicates,
+    telling_keys,
     value_text,
 )
-from backprop_cli.text import duration, metric
+from backprop_cli.results.summary import RunSummary
 
-ALIASES = {"name": "run", "time": "seconds"}
-"""Other names of columns."""
+ALL = "all"
+"""Stands for every metric and every config key that differs."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,9 @@ class RunGroup:
         if column == "status":
             counts = Counter(run.status for run in self.runs)
             return ", ".join(f"{n} {status}" for status, n in counts.items()) if len(counts) > 1 else first.status
-        if column == "started":
-            return first.record.get("started")
         if numbers := self._numbers(column):
             return numbers[0] if len(numbers) == 1 else fmean(numbers)
-        return None if column == "epochs" else first.config.get(column)
+        return None if column == "epochs" else first.value(column)
 
     def deviation(self, column: str) -> float | None:
         """Return the sample standard deviation of a metric over the seeds, None for fewer than two."""
@@ -102,11 +108,14 @@ class RunGroup:
 class RunTable:
     """Runs as the rows of a table, one row for each run or, if `grouped`, for each group of runs.
 
-    `extra` is a column to show although the table would not show it by itself.
+    `chosen` are the columns to show in place of the usual ones; `extra` is one that is shown in addition. Of the
+    groups, only the first `limit` are shown.
     """
 
     groups: tuple[RunGroup, ...]
     grouped: bool = False
+    limit: int | None = None
+    chosen: tuple[str, ...] = ()
     extra: str | None = None
 
     @classmethod
@@ -117,32 +126,70 @@ class RunTable:
         return cls(tuple(RunGroup(tuple(group)) for group in groups), grouped)
 
     @property
+    def rows(self) -> tuple[RunGroup, ...]:
+        """The groups that are shown."""
+        return self.groups[: self.limit]
+
+    @property
     def runs(self) -> list[RunSummary]:
-        """The runs of all rows, in order."""
-        return [run for group in self.groups for run in group.runs]
+        """The runs of the rows, in order."""
+        return [run for group in self.rows for run in group.runs]
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The metrics that a run has."""
+        have = {name for group in self.groups for run in group.runs for name in run.metrics}
+        return [name for name in METRICS if name in have]
+
+    @property
+    def main_metric(self) -> str | None:
+        """The metric by which the runs are ranked."""
+        return main_metric(self.metrics)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The config keys that tell the rows apart, see `telling_keys`; `epochs` is a column anyway."""
+        keys = telling_keys([group.runs[0].config for group in self.groups])
+        return [key for key in keys if key not in self._hidden]
 
     @cached_property
     def own_columns(self) -> list[str]:
-        """The columns that do not depend on the configs."""
-        have = {name for run in self.runs for name in run.metrics}
+        """The columns that are shown whatever the configs are."""
+        if self.chosen:
+            return list(self.chosen)
         metrics = [f"{split}_{name}" for name in ("accuracy", "r2") for split in ("val", "test")]
-        metrics = [name for name in metrics if name in have]
+        metrics = [name for name in metrics if name in self.metrics]
         if not any(name.startswith("val_") for name in metrics):  # no validation split, or only a cost
-            metrics = [name for name in ("val_cost", "train_accuracy", "train_r2") if name in have] + metrics
-        columns = ["run", "status", *(["n"] if self.grouped else []), *metrics, "epochs", "seconds"]
-        shown = self.extra is None or self.extra in columns or self.extra in self._differing
+            metrics = [name for name in ("val_cost", "train_accuracy", "train_r2") if name in self.metrics] + metrics
+        columns = ["run", "status", *self._count, *metrics, "epochs", "seconds"]
+        shown = self.extra is None or self.extra in columns or self.extra in self.keys
         return columns if shown else [*columns, str(self.extra)]
-
-    @cached_property
-    def _differing(self) -> list[str]:
-        hidden = ("epochs", "seed") if self.grouped else ("epochs",)  # `epochs` is a column anyway
-        configs = [group.runs[0].config for group in self.groups]
-        return [key for key in differing_keys(configs) if key not in hidden]
 
     @property
     def columns(self) -> list[str]:
-        """All columns: the fixed ones, the metrics, and the config keys that differ between the rows."""
-        return [*self.own_columns, *self._differing]
+        """All columns: those that are chosen, or the usual ones and the config keys that tell the rows apart."""
+        return self.own_columns if self.chosen else [*self.own_columns, *self.keys]
+
+    @property
+    def n_names(self) -> int:
+        """How many columns at the left are names, not values."""
+        return sum(1 for _ in takewhile(("run", "status").__contains__, self.columns))
+
+    def with_columns(self, names: Sequence[str]) -> RunTable:
+        """Return the table with these columns; `all` stands for every metric and every config key that differs.
+
+        Raises UsageError if no run has a column.
+        """
+        chosen: list[str] = []
+        for name in (ALIASES.get(name, name) for name in names):
+            if name == ALL:
+                differing = differing_keys([group.runs[0].config for group in self.groups])
+                chosen += ["run", "status", *self._count, "started", *self.metrics, "best_epoch", "epochs", "seconds"]
+                chosen += [key for key in differing if key not in self._hidden]
+            else:
+                self._require_column(name)
+                chosen.append(name)
+        return replace(self, chosen=tuple(dict.fromkeys(chosen)))
 
     def sorted_by(self, column: str, descending: bool = False) -> RunTable:
         """Return the table sorted by a column, a metric or a config key; rows without a value come last.
@@ -150,99 +197,78 @@ class RunTable:
         Raises UsageError if no run has the column.
         """
         column = ALIASES.get(column, column)
-        if self.groups:
-            known = (*self.own_columns, "started", "best_epoch", *METRICS, *config_keys(r.config for r in self.runs))
-            require_known(column, known, "no run has a column")
+        self._require_column(column)
         valued = [(group, group.value(column)) for group in self.groups]
         present = [(group, value) for group, value in valued if value is not None]
-        present.sort(key=lambda pair: _sort_key(pair[1]), reverse=descending)
+        present.sort(key=lambda pair: natural_key(pair[1]), reverse=descending)
         groups = [group for group, _ in present] + [group for group, value in valued if value is None]
         return replace(self, groups=tuple(groups), extra=column)
 
+    def ranked(self) -> RunTable:
+        """Return the table with the best rows first, by the `main_metric` and then by the validation cost."""
+        table = self
+        for name in ("val_cost", self.main_metric):
+            if name in self.metrics:
+                table = table.sorted_by(str(name), descending=higher_is_better(str(name)))
+        return table
+
+    def top(self, n: int | None) -> RunTable:
+        """Return the table of the first n rows, None for all, with the columns of all rows."""
+        return replace(self, limit=n)
+
     def lines(self) -> list[list[str]]:
         """Return the header and the rows as text."""
-        return [self.columns, *([group.cell(column) for column in self.columns] for group in self.groups)]
+        return [self.columns, *([group.cell(column) for column in self.columns] for group in self.rows)]
 
     def csv_lines(self) -> list[list[Any]]:
-        """Return the header and the rows for CSV: full precision, deviations in columns of their own, paths."""
-        deviating = [name for name in self.own_columns if self.grouped and is_metric(name)]
-        header = [c for name in self.own_columns for c in ((name, f"{name}_std") if name in deviating else (name,))]
-        lines = [[*header, *self._differing]]
-        for group in self.groups:
+        """Return the header and the rows for CSV: full precision, deviations in columns of their own, paths.
+
+        Without chosen columns, these are every metric and every config key, the same for any runs; keys that are
+        unknown to this version follow at the end.
+        """
+        known = (key.removesuffix(".name") for key in keys_and_words())
+        every = (*FIXED[:2], *self._count, *FIXED[2:], *known, *self._config_keys)
+        columns = self.chosen or tuple(dict.fromkeys(key for key in every if key not in self._left_out))
+        deviating = {name for name in columns if self.grouped and name in (*METRICS, "seconds")}
+        lines = [[c for name in columns for c in ((name, f"{name}_std") if name in deviating else (name,))]]
+        for group in self.rows:
             cells: list[Any] = []
-            for name in self.own_columns:
-                paths = [str(run.path) for run in group.runs]
-                cells.append(group_name(paths) if name == "run" else group.value(name))
+            for name in columns:
+                cells.append(self._csv_cell(group, name))
                 cells += [group.deviation(name)] if name in deviating else []
-            lines.append([*cells, *(value_text(group.value(key)) for key in self._differing)])
+            lines.append(cells)
         return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as plain data: `runs`, or `groups` if the table is grouped."""
         if self.grouped:
-            return {"groups": [group.to_dict() for group in self.groups]}
+            return {"groups": [group.to_dict() for group in self.rows]}
         return {"runs": [run.to_dict() for run in self.runs]}
 
+    @cached_property
+    def _config_keys(self) -> list[str]:
+        return config_keys(run.config for group in self.groups for run in group.runs)
 
-def where(runs: Sequence[RunSummary], conditions: Sequence[str]) -> list[RunSummary]:
-    """Return the runs that meet all conditions: `KEY=VALUE` with a config key or `status`.
+    @property
+    def _count(self) -> list[str]:
+        return ["n"] if self.grouped else []
 
-    Raises UsageError for a condition that cannot be read, or whose key no run has.
-    """
-    pairs = [_condition(text, runs) for text in conditions]
-    return [run for run in runs if all(_matches(run, key, value) for key, value in pairs)]
+    @property
+    def _left_out(self) -> list[str]:
+        """The keys that a row has no value of: the seed of a group."""
+        return ["seed"] if self.grouped else []
 
+    @property
+    def _hidden(self) -> list[str]:
+        return ["epochs", *self._left_out]
 
-def _condition(text: str, runs: Sequence[RunSummary]) -> tuple[str, Any]:
-    from backprop_cli.config.reader import ALIASES as KEY_ALIASES
-    from backprop_cli.config.reader import read_text
+    def _csv_cell(self, group: RunGroup, column: str) -> Any:
+        if column == "run":
+            return group_name([str(run.path) for run in group.runs])
+        value = group.value(column)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else value_text(value)
 
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise UsageError(f"--where {text}: expected KEY=VALUE, such as eta=0.5")
-    key = ".".join(KEY_ALIASES.get(part, part) for part in name.split(".")).removesuffix(".name")
-    known = ("status", *config_keys(run.config for run in runs))
-    if runs and not any(other.startswith(f"{key}.") for other in known):
-        require_known(key, known, f"--where {text}: no run has a key")
-    document = read_text(value, name, f"--where {text}")
-    if document.problems:
-        raise UsageError("\n".join(document.problems))
-    return key, document.values
-
-
-def _matches(run: RunSummary, key: str, value: Any) -> bool:
-    """Whether the run has the value; None matches a missing key, 1 matches 1.0 but not true."""
-    parts = flatten({key: value})
-    actual = {part: run.status if part == "status" else run.config.get(part) for part in parts}
-    return all(
-        bool(actual[part] == wanted) and isinstance(actual[part], bool) == isinstance(wanted, bool)
-        for part, wanted in parts.items()
-    )
-
-
-def require_known(word: str, known: Sequence[str], complaint: str) -> None:
-    """Raise UsageError, with the nearest known word, if the word is not known."""
-    if word not in known:
-        close = get_close_matches(word, known, n=1)
-        raise UsageError(f"{complaint} '{word}'" + (f"; did you mean '{close[0]}'?" if close else ""))
-
-
-def is_metric(column: str) -> bool:
-    """Whether a column contains a measured value, with a mean and a deviation over seeds."""
-    return column == "seconds" or column.endswith(("_accuracy", "_cost", "_rmse", "_r2"))
-
-
-def metric_text(column: str, value: Any, deviation: float | None = None) -> str:
-    """Return the value of a column as text; nothing for None."""
-    if not is_metric(column) or not isinstance(value, int | float):  # a config key may be named like a metric
-        return value_text(value)
-    if column == "seconds":
-        return duration(value)
-    if deviation is None:
-        return metric(column, value)
-    return f"{metric(column, value).rstrip('%')} ± {metric(column, deviation)}"
-
-
-def _sort_key(value: Any) -> tuple[bool, float, str]:
-    number = isinstance(value, int | float)
-    return (not number, value if number else 0.0, "" if number else str(value))
+    def _require_column(self, name: str) -> None:
+        if self.groups:
+            known = (*FIXED, *self._count, *self._config_keys)
+            require_known(name, known, "no run has a column")

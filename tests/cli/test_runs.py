@@ -285,7 +285,7 @@ def test_table_fits_the_terminal(tmp_path):
     assert max(map(len, lines)) <= 100
     assert "xxxx…" in lines[1]
     assert "90.00%" in lines[1]
-    assert re.fullmatch(r"columns that do not fit the terminal: augment\.option.*\n", done.stderr)
+    assert re.fullmatch(r"not shown: augment\.option.* and \d more \(see --columns\)\n", done.stderr)
 
 
 def test_show_prints_command_results_and_config(backprop, tiny):
