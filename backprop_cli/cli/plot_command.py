@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 )
 @click.option("--format", type=click.Choice(FORMATS), help="[default: that of --output, or png]")
 @click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
+@click.option("--keys", metavar="KEY,...", help="Config keys of heatmap and parallel.  [default: the most telling]")
+@click.option("--metric", metavar="NAME", help="Metric of heatmap and parallel.  [default: val_accuracy or its like]")
 @selection_options
 def command(
     runs: tuple[str, ...],
@@ -42,12 +44,15 @@ def command(
     output: Path | None,
     format: str | None,
     each: bool,
+    keys: str | None,
+    metric: str | None,
     chosen: Selection,
     console: Console,
 ) -> None:
-    """Plot runs. Learning curves share one chart; the other plots are per run, where available.
+    """Plot runs, or all runs in a folder. The first three kinds are one chart for all runs, the others one for each.
 
-    The kinds are: curves, the learning curves; function, the decision regions in the plane or the fitted curve;
+    The kinds are: curves, the learning curves; heatmap, a metric over two config keys; parallel, a line for each
+    setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
     confusion, the confusion matrix; mistakes, the most confident misclassifications of images; weights of the first
     layer, as images; gradients of each layer, if diagnostics were recorded.
     """
@@ -61,7 +66,7 @@ def command(
     from backprop_cli.plots.registry import plan_plots
     from backprop_cli.plots.style import to_bytes
 
-    jobs = plan_plots(found, kinds, each, chosen.split)
+    jobs = plan_plots(found, kinds, each, chosen.split, tuple((keys or "").split(",") if keys else ()), metric)
     written: list[dict[str, object]] = []
     skipped = SkippedPlots()
     paths = _paths(jobs, output, format)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import Selection
-from backprop_cli.errors import BackpropError, RunError, UsageError
+from backprop_cli.errors import BackpropError, ConfigError, RunError, UsageError
 from backprop_cli.files import is_stream
 
 if TYPE_CHECKING:
@@ -27,13 +27,23 @@ def require_extra(*modules: str) -> None:
 
 
 def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[Run]:
-    """Return the given runs, each once. Raises BackpropError if there is no such run."""
+    """Return the given runs and those in the given folders of runs, each once. Of several, damaged ones are skipped.
+
+    Raises BackpropError if there is no such run.
+    """
     from backprop_cli.results.run import DatasetCache, Run
-    from backprop_cli.runs.folder import find_run
+    from backprop_cli.results.summary import find_runs
 
     datasets = DatasetCache(chosen.cache())
-    folders = {folder.path.resolve(): folder for folder in (find_run(text, chosen.runs_dir) for text in runs)}
-    found = [Run(folder, datasets, chosen.checkpoint) for folder in folders.values()]
+    folders = {folder.path.resolve(): folder for text in runs for folder in find_runs(text, chosen.runs_dir)}
+    found: list[Run] = []
+    for place, folder in enumerate(folders.values(), start=1):
+        try:
+            found.append(Run(folder, datasets, chosen.checkpoint))
+        except (RunError, ConfigError) as error:
+            if place == len(folders) and not found:
+                raise
+            console.warn(f"{error}; skipped")
     for run in found:
         if run.status == "running":
             console.say(f"{run.path} is being trained or was killed; showing the epochs completed so far")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = ("curves", "function", "confusion", "mistakes", "weights", "gradients")
+KINDS = ("curves", "heatmap", "parallel", "function", "confusion", "mistakes", "weights", "gradients")
 """Every kind of plot, in the order in which they are drawn."""
 
 FORMATS = ("png", "svg", "pdf")

@@ -11,6 +11,7 @@ import numpy as np
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import KINDS, PlotResult
+from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
 from backprop_cli.plots.confusion import draw_confusion
 from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
@@ -43,19 +44,35 @@ class PlotKind:
         return self.draw_available(run, split)
 
 
-def plan_plots(
-    runs: Sequence[Run], kinds: Sequence[str] = (), each: bool = False, split: str = "test"
-) -> list[PlotJob]:
-    """Return the plots of these kinds, by default of all that apply: one chart of learning curves, the others by run.
+@dataclass(frozen=True)
+class JointPlot:
+    """A kind of plot of all runs in one chart: why there is none without being asked for, or None; how it is drawn."""
 
-    Runs that differ only by seed become their mean, unless `each`. Drawing raises BackpropError if it fails.
+    unavailable_because: Callable[[Comparison], str | None]
+    draw: Callable[[Comparison], PlotResult]
+
+
+def plan_plots(
+    runs: Sequence[Run],
+    kinds: Sequence[str] = (),
+    each: bool = False,
+    split: str = "test",
+    keys: tuple[str, ...] = (),
+    metric: str | None = None,
+) -> list[PlotJob]:
+    """Return the plots of these kinds, by default of all that apply: first those of all runs, then those of each run.
+
+    Runs that differ only by seed become their mean, unless `each`; they are compared by these keys and this metric, see
+    `Comparison`. Drawing raises BackpropError if it fails.
     """
     jobs = []
+    comparison = Comparison(runs, each, keys, metric)
     for name in KINDS:
         if kinds and name not in kinds:
             continue
-        if name == "curves":
-            jobs.append(PlotJob(name, runs, partial(plot_learning_curves, runs, each)))
+        if joint := JOINT_PLOTS.get(name):
+            if kinds or joint.unavailable_because(comparison) is None:
+                jobs.append(PlotJob(name, runs, partial(joint.draw, comparison)))
             continue
         kind = RUN_PLOTS[name]
         wanted = [run for run in runs if kinds or kind.unavailable_because(run) is None]
@@ -175,6 +192,13 @@ def _plot_gradients(run: Run, split: str) -> PlotResult:
     )
 
 
+JOINT_PLOTS: dict[str, JointPlot] = {
+    "curves": JointPlot(lambda _: None, lambda comparison: plot_learning_curves(comparison.runs, comparison.each)),
+    "heatmap": JointPlot(no_heatmap, plot_heatmap),
+    "parallel": JointPlot(no_parallel, plot_parallel),
+}
+"""Every kind of plot of several runs; learning curves may also show a single one."""
+
 RUN_PLOTS: dict[str, PlotKind] = {
     "function": PlotKind(_not_low_dimensional, _plot_function),
     "confusion": PlotKind(_no_classes, _plot_confusion),
@@ -182,4 +206,4 @@ RUN_PLOTS: dict[str, PlotKind] = {
     "weights": PlotKind(_no_images, _plot_weights),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),
 }
-"""Every kind of plot of a single run; learning curves may show several runs."""
+"""Every kind of plot of a single run."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from backprop_cli.errors import RunError
 from backprop_cli.results.settings import Config, flatten, setting
-from backprop_cli.runs.folder import RunFolder
+from backprop_cli.runs.folder import RunFolder, find_run
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.text import one_line
 
@@ -95,6 +95,19 @@ def run_names(runs: Path, depth: int = MAX_DEPTH) -> tuple[list[str], list[str]]
         found += [f"{name}/{run}" for run in inner]
         others += [f"{name}/{other}" for other in rest] if inner else [name]
     return found, others
+
+
+def find_runs(text: str, runs: Path) -> list[RunFolder]:
+    """Return the run that `text` refers to, see `find_run`, or all runs in the folder of runs that it names.
+
+    Raises UsageError if there is none.
+    """
+    places = (Path(text), runs / text)
+    if not any(RunFolder(place).is_run() for place in places):
+        for place in places:
+            if place.is_dir() and (names := run_names(place)[0]):
+                return [RunFolder(place / name) for name in names]
+    return [find_run(text, runs)]
 
 
 def read_summary(folder: RunFolder, name: str = "") -> RunSummary:
