@@ -21,12 +21,23 @@ from backprop_cli.cli.options import Selection, selection_options
     help="[default: report.html in the folder of the run, or here for several runs]",
 )
 @click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
+@click.option(
+    "--details",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Plots and config of the best N settings; the other runs are in the table and the charts only.",
+)
 @selection_options
-def command(runs: tuple[str, ...], output: Path | None, each: bool, chosen: Selection, console: Console) -> None:
-    """Write a report about a run, or a comparison of several runs, as a single HTML file.
+def command(
+    runs: tuple[str, ...], output: Path | None, each: bool, details: int, chosen: Selection, console: Console
+) -> None:
+    """Write a report about a run, or a comparison of several runs or all runs in a folder, as a single HTML file.
 
-    It contains the metrics, plots, config, environment and the command to repeat the run. It needs no other files and
-    no network, and can be printed.
+    It contains the metrics, plots, config, environment and the command to repeat the run. The table of several runs
+    has a row for each setting; it can be sorted and filtered. The file needs no other files and no network, and can be
+    printed.
     """
     from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.files import atomic_write
@@ -42,7 +53,7 @@ def command(runs: tuple[str, ...], output: Path | None, each: bool, chosen: Sele
     path = output or (found[0].path if len(found) == 1 else Path()) / "report.html"
     if output is None:
         refuse_links([path])
-    text = page(found, skipped.add, each, chosen.split)
+    text = page(found, skipped.add, each, chosen.split, details)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, text.encode(errors="backslashreplace"))
     console.result(str(path), {"report": str(path), "runs": [str(run.path) for run in found]}, quiet=str(path))

@@ -13,7 +13,17 @@ SELF_TEST = """
 const column = (i) => [...document.querySelector(".sortable").tBodies[0].rows].map((row) => row.cells[i].textContent);
 const headers = [...document.querySelectorAll(".sortable thead th")];
 const eta = headers.findIndex((header) => header.textContent === "eta");
-const found = { width: document.documentElement.scrollWidth <= innerWidth, orders: [], sorts: [] };
+const found = { width: document.documentElement.scrollWidth <= innerWidth, orders: [], sorts: [], filtered: [] };
+const field = document.querySelector("input[type=search]");
+for (const words of ["", "0.5", "ETA9", "eta>0.01", "eta>0.01 eta<=9%", "eta!=0.1", "status=diverged", "eta="]) {
+  field.value = words;
+  field.dispatchEvent(new Event("input"));
+  const shown = [...document.querySelector(".sortable").tBodies[0].rows].filter((row) => !row.hidden);
+  found.filtered.push(shown.map((row) => row.cells[0].textContent).sort());
+}
+found.counted = document.querySelector("output").textContent;
+field.value = "";
+field.dispatchEvent(new Event("input"));
 for (let click = 0; click < 2; click++) {
   headers[eta].querySelector("button").click();
   found.orders.push(column(eta));
@@ -90,9 +100,12 @@ def test_several_runs_are_compared_by_the_config_keys_that_differ(backprop, runs
     cells = [re.sub(r"\s*<[^>]*>", "|", row).split("|") for row in rows]
     assert "eta" in header
     assert "activation" not in header
-    assert [row[3] for row in cells] == ["eta10", "eta9", "eta0.5"]
-    for row, name in zip(cells, ("eta10", "eta9", "eta0.5"), strict=True):
-        record = json.loads(Path("runs", name, "run.json").read_text())
+    names = [row[3] for row in cells]
+    records = [json.loads(Path("runs", name, "run.json").read_text()) for name in names]
+    assert sorted(names) == ["eta0.5", "eta10", "eta9"]
+    accuracies = [record["best"]["val_accuracy"] for record in records]
+    assert accuracies == sorted(accuracies, reverse=True), "the best is not the first"
+    for row, record in zip(cells, records, strict=True):
         assert f"{record['test']['accuracy']:.2%}" in row
 
 
@@ -144,6 +157,9 @@ def test_in_a_browser_the_table_sorts_and_nothing_is_fetched(backprop, tmp_path)
     found = json.loads(title)
     assert found["orders"] == [["0.005", "0.09", "0.1"], ["0.1", "0.09", "0.005"]]
     assert found["sorts"] == [["ascending"], ["descending"]]
+    every = ["eta0.5", "eta10", "eta9"]
+    assert found["filtered"] == [every, ["eta0.5"], ["eta9"], every[1:], ["eta9"], ["eta0.5", "eta9"], [], []]
+    assert found["counted"] == "0 of 3 rows"
     assert found["fetched"] == []
     assert found["pictures"] is True
     assert found["width"] is True, "wider than a phone"

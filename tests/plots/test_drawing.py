@@ -182,7 +182,7 @@ def test_plots_are_reproducible_and_leave_settings_unchanged(format):
 
 
 def test_kinds_and_formats_are_complete():
-    assert set(KINDS) == {"curves", *registry.RUN_PLOTS}
+    assert set(KINDS) == {*registry.JOINT_PLOTS, *registry.RUN_PLOTS}
     assert tuple(UNDATED) == FORMATS
 
 
