@@ -61,8 +61,10 @@ def commands(text):
         if kind == "console":
             lines = [line.strip().removeprefix("$ ") for line in lines if line.strip().startswith("$ ")]
         for line in lines:
-            for command in re.findall(r"(?<![\w./'=])backprop ((?:(?!\$\()[^|>;)])*)", re.sub(r"(^| )#.*", "", line)):
-                yield shlex.split(command.rstrip("'"), posix=True)
+            for command in re.findall(
+                r"(?<![\w./'=])backprop ((?:'[^']*'|(?!\$\()[^|>;)'])*)", re.sub(r"(^| )#.*", "", line)
+            ):
+                yield shlex.split(command, posix=True)
 
 
 @DOCUMENTS

@@ -16,7 +16,7 @@ from backprop_cli.plots.heatmap import MAX_VALUES, Axis, draw_heatmap
 from backprop_cli.plots.parallel import Coordinate, draw_parallel
 from backprop_cli.results.columns import METRICS, higher_is_better, metric_text, require_known
 from backprop_cli.results.run import Run
-from backprop_cli.results.settings import natural_key, setting, value_text
+from backprop_cli.results.settings import FIRST, config_keys, natural_key, setting, value_text
 from backprop_cli.results.summary import read_summary
 from backprop_cli.results.table import RunGroup, RunTable
 from backprop_cli.text import some_of
@@ -90,11 +90,8 @@ class Comparison:
 
     def values_of(self, key: str) -> list[str]:
         """Return the values of a key, in order. Raises UsageError if no run has it."""
-        require_known(
-            key,
-            [name for group in self.groups for name in (*group.runs[0].config, *self.table.keys)],
-            "no run has a key",
-        )
+        known = (*self.table.keys, *config_keys(group.runs[0].config for group in self.groups))
+        require_known(key, known, "no run has a key")
         values = {self.value(group, key): setting(group.runs[0].config, key) for group in self.groups}
         return sorted(values, key=lambda text: natural_key(values[text]))
 
@@ -135,7 +132,7 @@ def no_heatmap(comparison: Comparison) -> str | None:
         return str(error)
     filled = {tuple(comparison.value(group, key) for key in keys) for group in comparison.groups}
     n_cells = len(comparison.values_of(keys[0])) * len(comparison.values_of(keys[1]))
-    return None if 2 * len(filled) >= n_cells else "the runs are no grid"
+    return None if len(filled) >= max(MIN_GROUPS, n_cells / 2) else "the runs are not a grid"
 
 
 def plot_heatmap(comparison: Comparison) -> PlotResult:
@@ -177,6 +174,8 @@ def _cell_text(comparison: Comparison, group: RunGroup) -> str:
 def no_parallel(comparison: Comparison) -> str | None:
     """Return why parallel coordinates are not drawn without being asked for, None if they are."""
     try:
+        if FIRST in comparison.table.keys:
+            return "runs on different data sets cannot be compared"
         if len(comparison.groups) >= MIN_GROUPS and len(comparison.telling) > 1:
             return None
     except RunError as error:

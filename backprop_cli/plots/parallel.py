@@ -82,7 +82,7 @@ def draw_parallel(coordinates: Sequence[Coordinate], goodness: Array, title: str
             )
     axis.set_title(plain(title))
     axis.set_xticks(x, [plain(coordinate.name) for coordinate in coordinates])
-    axis.set(yticks=[], xlim=(-0.05, len(coordinates) - 0.6), ylim=(-0.04, 1.04))
+    axis.set(yticks=[], xlim=(-0.02 * len(x), x[-1] + 0.1 * len(x)), ylim=(-0.04, 1.04))
     axis.tick_params(length=0)
     axis.grid(False)
     axis.spines[:].set_visible(False)

@@ -18,8 +18,11 @@ MAX_ROWS = 1000
 MAX_CURVES = 10
 """Of how many settings the learning curves are drawn."""
 
+MAX_KEYS = 6
+"""How many config keys are beside the metrics; the others are at the right of the table."""
+
 FACTS = ("n", "best_epoch", "epochs", "seconds", "parameters", "status")
-"""The columns at the right of the table."""
+"""The columns after the metrics."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,19 @@ class Overview:
             notes.append(f"Learning curves are those of the best {MAX_CURVES} settings.")
         if duplicates:
             notes.append(f"Not counted, same config and seed as another run: {some_of(duplicates)}.")
+        if self.detailed:
+            whose = "settings follow, each by its best run" if replicated else "runs follow"
+            notes.append(f"Details of the best {len(self.detailed)} {whose}.")
         if n_hidden:
-            which = "of the best run of each of the best settings" if replicated else "of the best runs"
-            notes.append(f"Below are details {which}, {len(self.detailed)} in all;")
-            notes.append(f"the other {n_hidden} runs are only in the table and the charts.")
+            notes.append(f"The other {n_hidden} runs are only in the table and the charts.")
         return notes
 
     def to_dict(self) -> dict[str, Any]:
         """Return the columns and the rows of the table; a row has the place of its details on the page, if any."""
         metrics = [name for name in self.table.own_columns if name in self.table.metrics]
         facts = [name for name in FACTS if name != "n" or self._grouped]
-        columns = [*metrics[:1], *self.table.keys, *metrics[1:], *facts]
+        keys = self.table.keys
+        columns = [*metrics[:1], *keys[:MAX_KEYS], *metrics[1:], *facts, *keys[MAX_KEYS:]]
         rows = [
             {
                 "name": group.value("run"),

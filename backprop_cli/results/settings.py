@@ -15,7 +15,7 @@ Config = Mapping[str, Any]
 T = TypeVar("T")
 
 FIRST, LAST = "dataset", "seed"
-"""The keys that are named before and after all others: metrics of different data sets cannot be compared."""
+"""The keys that are named before and after all others. Metrics of different data sets cannot be compared."""
 
 
 def flatten(experiment: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_only_the_best_settings_have_details_and_the_others_are_counted(backprop
     assert backprop("report", "grid", *words).code == 0
     page = Page("report.html")
     assert len(page.all("article")) == n_details
-    assert f"the other {12 - n_details} runs are only in the table and the charts" in page.text
+    assert f"The other {12 - n_details} runs are only in the table and the charts" in page.text
     best = max(grid, key=lambda name: mean(grid[name]))
     links = [link["href"] for link in page.all("a")]
     assert links == [f"#run-{place}" for place in range(1, n_details + 1)]
