@@ -42,6 +42,8 @@ def metric_text(column: str, value: Any, deviation: float | None = None) -> str:
     """Return the value of a column as text; nothing for None."""
     if column == "started" and value:
         return str(value)[:16].replace("T", " ")
+    if column == "best_epoch" and value is not None:
+        return f"{value:.1f}".removesuffix(".0")
     if not is_metric(column) or not isinstance(value, int | float):  # a config key may be named like a metric
         return value_text(value)
     if column == "seconds":

@@ -108,6 +108,8 @@ def test_csv_has_the_same_columns_for_any_runs(backprop):
 def test_csv_of_groups_has_a_deviation_beside_every_metric(backprop):
     for seed, accuracy in enumerate((0.8, 0.9)):
         make(f"s{seed}", seed=seed, accuracy=accuracy)
+    (row,) = table_of(backprop("runs", "list", "--group-by-seed", "--columns", "run,best_epoch,n"))
+    assert row == {"run": "s0 … s1", "best_epoch": "7", "n": "2"}
     (row,) = csv.DictReader(io.StringIO(backprop("runs", "list", "--group-by-seed", "--csv").out))
     assert (row["run"], row["n"]) == ("runs/s0 … s1", "2")
     assert float(row["val_accuracy_std"]) == pytest.approx(0.1 / 2**0.5)
