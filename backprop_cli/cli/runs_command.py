@@ -76,6 +76,7 @@ def list_(
     from backprop_cli.results.conditions import where
     from backprop_cli.results.summary import read_summaries
     from backprop_cli.results.table import RunTable
+    from backprop_cli.text import some_of
 
     found, problems = read_summaries(runs_dir)
     _warn_of_problems(problems, console)
@@ -85,8 +86,9 @@ def list_(
     table = RunTable.of(runs, grouped).sorted_by(sort.removeprefix("-"), reverse != sort.startswith("-")).top(top)
     table = table.with_columns(columns.split(",")) if columns else table
     for group in table.rows if grouped else ():
-        if names := ", ".join(run.name for run in group.duplicates):
-            console.warn(f"same config and seed as another run of {group.value('run')}, not counted: {names}")
+        if names := [run.name for run in group.duplicates]:
+            others = some_of(names)
+            console.warn(f"same config and seed as another run of {group.value('run')}, not counted: {others}")
     if as_csv and not console.quiet:
         header, *rows = table.csv_lines()
         console.csv(header, rows)
