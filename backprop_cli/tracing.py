@@ -10,8 +10,8 @@ from backprop_cli.api import RunLike, cache_in, experiment_from, words_of
 from backprop_cli.config.schema import Experiment
 from backprop_cli.explain.start import Start, Words, names_run
 from backprop_cli.explain.step import Explanation, explain
-from backprop_cli.runs.build import load_data
 from backprop_cli.results.run import Run
+from backprop_cli.runs.build import load_data
 
 
 def trace(
