@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -113,7 +112,7 @@ def _rates(e: Experiment) -> Iterator[Problem]:
     """A number in the file can underflow or overflow in the precision of training."""
     smallest, largest = float(np.finfo(e.dtype).smallest_normal), float(np.finfo(e.dtype).max)
     rates: dict[Path, float] = {
-        ("eta",): e.eta,
+        **({("eta",): e.eta} if "eta" in e.model_fields_set else {}),
         **{("lambda", name): strength for name, strength in e.strengths.items()},
     }
     for path, value in rates.items():
@@ -236,26 +235,6 @@ def split_sizes(e: Experiment) -> tuple[int, int]:
     n_validation = data.validation if e.validation is None else _count(e.validation, data.pool)
     rest = max(0, data.pool - n_validation)
     return n_validation, rest if e.train_size is None else _count(e.train_size, rest)
-
-
-def with_defaults(e: Experiment) -> Experiment:
-    """Return an experiment without problems with all defaults filled in."""
-    n_validation, n_train = split_sizes(e)
-    batch_size = e.batch_size
-    if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):
-        batch_size = "full"
-    stopping = e.early_stopping
-    changes = {
-        "output": e.activations[-1],
-        "targets": e.encoding if e.data.classes else None,
-        "batch_size": batch_size,
-        "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
-        "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
-        "early_stopping": replace(stopping, monitor=None) if stopping else None,
-        "validation": n_validation,
-        "train_size": n_train,
-    }
-    return e.model_copy(update=changes)
 
 
 def _count(amount: int | float, whole: int) -> int:

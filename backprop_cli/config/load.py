@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backprop_cli.config.checks import problems_of, with_defaults
+from backprop_cli.config.checks import problems_of
+from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of

@@ -29,6 +29,15 @@ from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
 
 
+DEPENDS: Any = None
+"""The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Remove the default, which is not a value that the key can have."""
+    del schema["default"]
+
+
 class Experiment(BaseModel):
     """An experiment, as described by a config."""
 
@@ -46,8 +55,8 @@ class Experiment(BaseModel):
     )
     output: Annotated[str | None, OneOf(ACTIVATIONS)] = Field(
         None,
-        description="Activation function of the output layer. Default: `activation` for classification, `identity` for "
-        "regression.",
+        description="Activation function of the output layer. Default: `identity` for regression; for classification "
+        "`activation`, or `sigmoid` if that is `relu`, whose outputs can die.",
     )
     targets: Annotated[str | None, OneOf(ENCODINGS)] = Field(
         None, description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output."
@@ -56,7 +65,12 @@ class Experiment(BaseModel):
         Quadratic(),
         description="Cost (loss) function: a name, or a name with options, `{name: cross_entropy, smoothing: 0.1}`.",
     )
-    eta: Annotated[float, Field(gt=0)] = Field(3.0, description="Learning rate; `η` is an alias.")
+    eta: Annotated[float, Field(gt=0)] = Field(
+        DEPENDS,
+        json_schema_extra=_without_default,
+        description="Learning rate; `η` is an alias. Default: depends on the optimizer, the cost and the layers, and "
+        "is shown by `backprop check`: for `sgd` with sigmoid layers 3, or 0.5 with `cross_entropy`.",
+    )
     schedule: Annotated[Schedule, OptionsOf(SCHEDULES)] = Field(
         Constant(), description="Learning-rate schedule, `{name: step, every: 10, gamma: 0.5}`."
     )
@@ -66,7 +80,9 @@ class Experiment(BaseModel):
     batch_size: BatchSize = Field(10, description="Training examples per step (mini-batch size).")
     epochs: Annotated[int, Field(ge=1)] = Field(30, description="Number of passes over the training examples.")
     optimizer: Annotated[Optimizer | Minimizer, OptionsOf({**OPTIMIZERS, **MINIMIZERS})] = Field(
-        SGD(), description="Optimizer: a name, or a name with options, `{name: momentum, mu: 0.9}`."
+        SGD(),
+        description="Optimizer: a name, or a name with options, `{name: momentum, mu: 0.9}`. Default: `sgd` for "
+        "classification, `adam` for regression.",
     )
     lmbda: Lambda = Field(
         Strengths(),
@@ -104,8 +120,10 @@ class Experiment(BaseModel):
         1, description="Epochs between evaluations of the training and validation splits; the last is always evaluated."
     )
     initializer: Annotated[str, OneOf(INITIALIZERS)] = Field(
-        "scaled",
-        description="Initialization: `scaled` draws weights from N(0, 1/n_in) and biases from N(0, 1).",
+        DEPENDS,
+        json_schema_extra=_without_default,
+        description="Initialization: `scaled` draws weights from N(0, 1/n_in) and biases from N(0, 1). Default: "
+        "`scaled`, or `he` if the first layer is `relu` or `leaky_relu`.",
     )
     initial: dict[str, Numbers] | None = Field(
         None,
@@ -159,9 +177,10 @@ class Experiment(BaseModel):
     def activations(self) -> tuple[str, ...]:
         """The name of f of layer 1 … L."""
         *hidden, last = self.layers[1:]
+        output = "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
         return (
             *(layer.activation or self.activation for layer in hidden),
-            last.activation or self.output or (self.activation if self.data.classes else "identity"),
+            last.activation or self.output or (output if self.data.classes else "identity"),
         )
 
     @property

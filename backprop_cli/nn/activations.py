@@ -21,7 +21,9 @@ class Activation(Layer):
 
     `kinks` are the z at which f or f' jumps, which the gradient check keeps away from. `hidden` says whether hidden
     layers may use it, `sums_to_one` whether the outputs of an example sum to one. `largest_slope` is max f' of an f
-    that saturates on both sides; a unit `can_die` if f' is 0 for all z on one side.
+    that saturates on both sides; a unit `can_die` if f' is 0 for all z on one side. `squashes` says that a is between
+    0 and 1 and that its derivatives are at most 1/4, which allows larger steps. `initializer` names the one that suits
+    hidden layers with this f.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Activation(Layer):
     sums_to_one: bool = False
     largest_slope: float | None = None
     can_die: bool = False
+    squashes: bool = False
+    initializer: str = "scaled"
 
     def value(self, z: Array) -> Array:
         """Return a = f(z)."""
@@ -81,6 +85,7 @@ class Softmax(Activation):
     name: str = "softmax"
     hidden: bool = False
     sums_to_one: bool = True
+    squashes: bool = True
 
     def value(self, z: Array) -> Array:
         """Return the softmax of each row; the largest z is subtracted first, so that nothing overflows."""
@@ -188,10 +193,10 @@ def _flat(z: Array, a: Array) -> Array:
 ACTIVATIONS: dict[str, Activation] = {
     f.name: f
     for f in (
-        Elementwise("sigmoid", largest_slope=0.25, f=_sigmoid, df=_sigmoid_slope),
+        Elementwise("sigmoid", largest_slope=0.25, squashes=True, f=_sigmoid, df=_sigmoid_slope),
         Elementwise("tanh", largest_slope=1.0, f=np.tanh, df=_tanh_slope),
-        Elementwise("relu", kinks=(0.0,), can_die=True, f=_relu, df=_relu_slope),
-        Elementwise("leaky_relu", kinks=(0.0,), f=_leaky_relu, df=_leaky_relu_slope),
+        Elementwise("relu", kinks=(0.0,), can_die=True, initializer="he", f=_relu, df=_relu_slope),
+        Elementwise("leaky_relu", kinks=(0.0,), initializer="he", f=_leaky_relu, df=_leaky_relu_slope),
         Elementwise("elu", kinks=(0.0,), f=_elu, df=_elu_slope),  # f' is continuous there, f'' is not
         # Klambauer et al. 2017, section 2: with `scaled`, signals keep mean 0 and variance 1 from layer to layer
         Elementwise("selu", kinks=(0.0,), f=_selu, df=_selu_slope),

@@ -43,6 +43,14 @@ class Cost:
         """Yield (option, sentence) for everything that does not fit so many classes."""
         yield from ()
 
+    def usual_eta(self, output: Activation, fan_in: int) -> float:
+        """Return a learning rate for plain SGD, given the output activation and the inputs of an output unit.
+
+        These are for hidden layers of sigmoids. For costs in a: 3 is Nielsen's for outputs between 0 and 1 (chapter 1).
+        Δz = -eta · dC/dz · ‖a_prev‖² grows with the inputs of a unit, so many of them need smaller steps.
+        """
+        return min(3.0, 200 / fan_in) if output.squashes else min(0.1, 3 / fan_in)
+
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each example, of shape (..., m)."""
         raise NotImplementedError
@@ -110,6 +118,10 @@ class CrossEntropy(Cost):
             yield "class_weights", f"has {len(weights)} numbers, but there are {classes} classes"
         elif weights is not None and not any(weights):
             yield "class_weights", "all are 0, so that nothing would be learned"
+
+    def usual_eta(self, output: Activation, fan_in: int) -> float:
+        """Return 0.5, Nielsen's (chapter 3)."""
+        return 0.5
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cross-entropy of each example."""
@@ -202,6 +214,10 @@ class Perceptron(Cost):
     smooth: ClassVar[bool] = False
     counts_mistakes: ClassVar[bool] = True
     slope_cancels: ClassVar[bool] = True
+
+    def usual_eta(self, output: Activation, fan_in: int) -> float:
+        """Return 1: eta is the scale of the weights, and the outputs do not depend on it."""
+        return 1.0
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ (a - y) z of each example."""

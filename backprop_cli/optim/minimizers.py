@@ -39,6 +39,10 @@ class Minimizer:
         """Yield (option, sentence) for options that contradict each other."""
         yield from ()
 
+    def usual_eta(self, descent: float, fan_in: int) -> float:
+        """Return the learning rate of gradient descent, which has no effect here."""
+        return descent
+
     def init(self, theta: Array) -> State:
         """Return the state before the first iteration."""
         raise NotImplementedError

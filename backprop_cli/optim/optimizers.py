@@ -40,6 +40,10 @@ class Optimizer:
         """Yield (option, sentence) for options that contradict each other."""
         yield from ()
 
+    def usual_eta(self, descent: float, fan_in: int) -> float:
+        """Return a usual learning rate, given that of plain gradient descent and the most inputs of a unit."""
+        return descent
+
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
         raise NotImplementedError
@@ -54,6 +58,17 @@ class Optimizer:
     def is_state(self, s: State, steps: int) -> bool:
         """Whether the arrays in s, which come from a file, can be a state after so many steps."""
         return not s.has_nan()
+
+
+class _Normalized(Optimizer):
+    """An optimizer whose first steps change each parameter by about eta, whatever the length of the gradient."""
+
+    def usual_eta(self, descent: float, fan_in: int) -> float:
+        """Return 1 / fan_in, but at most 0.1: eta times the inputs of a unit is what a step can change in its z.
+
+        For 784 inputs that is the usual 0.001. Source: Yang et al. 2022, table 3 (Adam, hidden weights).
+        """
+        return min(0.1, 1 / fan_in)
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,10 @@ class Momentum(Optimizer):
     name: ClassVar[str] = "momentum"
     mu: Decay = 0.9
 
+    def usual_eta(self, descent: float, fan_in: int) -> float:
+        """Return (1 - mu)/2 of that of gradient descent: gradients that stay alike add up to 1 / (1 - mu) of one."""
+        return (1 - self.mu) / 2 * descent
+
     def init(self, theta: Array) -> State:
         """Return a velocity of zero."""
         return State(v=np.zeros_like(theta))
@@ -90,7 +109,7 @@ class Momentum(Optimizer):
 
 
 @dataclass(frozen=True)
-class Nesterov(Optimizer):
+class Nesterov(Momentum):
     """v <- mu v - eta g; theta <- theta + mu v - eta g (Bengio et al. 2013, section 3.5).
 
     theta is where the velocity is about to carry the parameters, which is where Nesterov's method takes the gradient
@@ -98,11 +117,6 @@ class Nesterov(Optimizer):
     """
 
     name: ClassVar[str] = "nesterov"
-    mu: Decay = 0.9
-
-    def init(self, theta: Array) -> State:
-        """Return a velocity of zero."""
-        return State(v=np.zeros_like(theta))
 
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move theta by the new velocity, shortened by mu, and by the gradient once more."""
@@ -111,7 +125,7 @@ class Nesterov(Optimizer):
 
 
 @dataclass(frozen=True)
-class Adagrad(Optimizer):
+class Adagrad(_Normalized):
     """v <- v + g²; theta <- theta - eta g / (√v + eps) (Duchi et al. 2011, section 1.1).
 
     eps is outside the root, with PyTorch's default.
@@ -119,6 +133,10 @@ class Adagrad(Optimizer):
 
     name: ClassVar[str] = "adagrad"
     eps: Epsilon = 1e-10
+
+    def usual_eta(self, descent: float, fan_in: int) -> float:
+        """Return up to ten times that of Adam, as the steps shrink with the root of their number."""
+        return min(0.3, 10 / fan_in)
 
     def init(self, theta: Array) -> State:
         """Return a sum of zero."""
@@ -131,7 +149,7 @@ class Adagrad(Optimizer):
 
 
 @dataclass(frozen=True)
-class RMSprop(Optimizer):
+class RMSprop(_Normalized):
     """v <- rho v + (1 - rho) g²; theta <- theta - eta g / (√v + eps) (Hinton 2012, lecture 6e).
 
     rho is Hinton's; eps is outside the root and has the default of PyTorch (whose rho is 0.99).
@@ -152,7 +170,7 @@ class RMSprop(Optimizer):
 
 
 @dataclass(frozen=True)
-class Adam(Optimizer):
+class Adam(_Normalized):
     """m <- β1 m + (1 - β1) g; v <- β2 v + (1 - β2) g²; theta <- theta - eta m̂ / (√v̂ + eps) (Kingma & Ba 2015, alg. 1).
 
     m̂ = m / (1 - β1^t) and v̂ = v / (1 - β2^t) are weighted means of the t gradients so far, and of their squares.
@@ -200,7 +218,7 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
-class Rprop(Optimizer):
+class Rprop(_Normalized):
     """theta <- theta - step sign(g), each parameter with a step of its own (Riedmiller & Braun 1993, as iRprop-).
 
     A step starts at eta, grows by eta_plus while the sign of its g stays, and shrinks by eta_minus when that changes;

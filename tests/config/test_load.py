@@ -197,10 +197,10 @@ def test_an_invalid_override_is_located_and_explained(write, word, problem):
     assert any(line.startswith(f"command line: {word}: {problem}") for line in found), found
 
 
-def test_cross_entropy_with_relu_outputs_is_located_at_the_cost(write):
-    found = problems(write(REFERENCE.replace("quadratic", "cross_entropy").replace("sigmoid", "relu")))
+def test_cross_entropy_with_tanh_outputs_is_located_at_the_cost(write):
+    found = problems(write(REFERENCE.replace("quadratic", "cross_entropy").replace("sigmoid", "tanh")))
     assert found == [
-        "c.yaml:4:7: cost: cross_entropy cannot be used with relu outputs; use 'output: sigmoid' or "
+        "c.yaml:4:7: cost: cross_entropy cannot be used with tanh outputs; use 'output: sigmoid' or "
         "'output: softmax', or 'cost: quadratic', 'cost: absolute', 'cost: huber'"
     ]
 

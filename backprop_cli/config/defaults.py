@@ -1,0 +1,46 @@
+"""Defaults that depend on other keys of an experiment, and on its data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backprop_cli.config.checks import split_sizes
+from backprop_cli.config.schema import Experiment
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.optim.optimizers import Adam
+
+NOT_SIGMOID = 1 / 5
+"""The factor of eta for other hidden layers than sigmoids: with slopes up to 1, not 1/4, their gradients are larger."""
+
+
+def with_defaults(e: Experiment) -> Experiment:
+    """Return an experiment without problems with all defaults filled in."""
+    n_validation, n_train = split_sizes(e)
+    if "optimizer" not in e.model_fields_set and not e.data.classes:
+        e = e.model_copy(update={"optimizer": Adam()})
+    batch_size = e.batch_size
+    if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):
+        batch_size = "full"
+    stopping = e.early_stopping
+    changes = {
+        "output": e.activations[-1],
+        "targets": e.encoding if e.data.classes else None,
+        "eta": e.eta if "eta" in e.model_fields_set else usual_eta(e),
+        "batch_size": batch_size,
+        "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
+        "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
+        "early_stopping": replace(stopping, monitor=None) if stopping else None,
+        "initializer": e.initializer or ACTIVATIONS[e.activations[0]].initializer,
+        "validation": n_validation,
+        "train_size": n_train,
+    }
+    return e.model_copy(update=changes)
+
+
+def usual_eta(e: Experiment) -> float:
+    """Return the default learning rate, with two digits: what the cost, the activations and the optimizer state."""
+    *hidden, output = (ACTIVATIONS[name] for name in e.activations)
+    eta = e.cost.usual_eta(output, e.sizes[-2])
+    if output.squashes and not all(f.squashes for f in hidden):
+        eta *= NOT_SIGMOID
+    return float(f"{e.optimizer.usual_eta(eta, max(e.sizes[:-1])):.2g}")
