@@ -15,6 +15,8 @@ from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
+from backprop_cli.advice.learning import Notice
+from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
@@ -23,6 +25,7 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
 from backprop_cli.results.prediction import Predictions, predict_array, predict_files
 from backprop_cli.results.run import DatasetCache, Run
+from backprop_cli.runs import build
 from backprop_cli.runs.build import load_data
 from backprop_cli.runs.folder import find_run
 from backprop_cli.runs.model import Model, load_model
@@ -57,7 +60,8 @@ def train(
     Downloaded data is in `data_dir`, by default the cache folder of the platform; `offline` never uses the network.
     `on_event` is called with every event of `backprop_cli.training.loop.train`.
 
-    Raises ConfigError, DataError, RunError if the name is taken, or DivergedError.
+    A UserWarning says if the network has learned nothing. Raises ConfigError, DataError, RunError if the name is taken,
+    or DivergedError.
 
     >>> import backprop_cli
     >>> run = backprop_cli.train(
@@ -78,6 +82,26 @@ def train(
             _run(session, on_event)
         run = Run(session.folder, DatasetCache(cache))
         return run.load() if runs_dir is None else run
+
+
+def find_eta(
+    config: Path | str | Mapping[str, Any] | Experiment,
+    *,
+    data_dir: Path | str | None = None,
+    offline: bool = False,
+    **overrides: Any,
+) -> RangeTest:
+    """Return a learning-rate range test: the cost while eta grows, and the eta that it suggests.
+
+    The arguments are those of `train`. Raises ConfigError, DataError, or UsageError if the optimizer needs no eta.
+
+    >>> import backprop_cli
+    >>> found = backprop_cli.find_eta({"dataset": "digits", "layers": [64, 30, 10]}, activation="tanh")
+    >>> 0.01 < found.suggestion < 1
+    True
+    """
+    experiment = experiment_from(config, words_of(overrides))
+    return build.find_eta(experiment, load_data(experiment, cache_in(data_dir, offline)))
 
 
 def resume(
@@ -236,7 +260,10 @@ def words_of(overrides: Mapping[str, Any]) -> list[str]:
 def _run(session: Session, on_event: OnEvent | None) -> None:
     with closing(session.run()) as events:  # type: ignore[type-var]  # a generator, which records how it ends
         for event in events:
-            if on_event:
+            if isinstance(event, Notice):
+                if not event.too_short:
+                    warnings.warn(event.text, stacklevel=3)
+            elif on_event:
                 on_event(event)
 
 

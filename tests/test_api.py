@@ -55,7 +55,7 @@ def test_train_gives_the_bits_of_the_command(backprop, tiny):
 
 
 def test_overrides_take_lmbda_and_dotted_keys():
-    run = backprop_cli.train(DIGITS, runs_dir=None, lmbda=0.25, epochs=1, **{"optimizer.name": "adam"})
+    run = backprop_cli.train(DIGITS, runs_dir=None, lmbda=0.25, eta=0.01, epochs=1, **{"optimizer.name": "adam"})
     assert run.config.strengths == {"l2": 0.25}
     assert run.config.optimizer.name == "adam"
 

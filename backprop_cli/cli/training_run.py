@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
+from backprop_cli.advice.learning import Notice
+from backprop_cli.advice.outcome import COMPLETE, advice, divergence_advice, outcome, outcome_text
 from backprop_cli.cli.console import Console
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import BackpropError, DivergedError, Exit
 from backprop_cli.plots.terminal.live import LiveChart
 from backprop_cli.runs.metrics import read_rows
-from backprop_cli.runs.outcome import COMPLETE, advice, divergence_advice, outcome, outcome_text
 from backprop_cli.runs.session import Session
 from backprop_cli.text import duration, metric
 from backprop_cli.training.evaluation import Score
@@ -40,7 +41,8 @@ def run_training(
         try:
             show(session.run(signals.requested), console, e.epochs, done, chart)
         except DivergedError as error:
-            message = BackpropError(divergence_advice(error, session))
+            best = session.folder.checkpoint("best") if session.best else None
+            message = BackpropError(divergence_advice(error, e, session.suggest_eta(), best))
             message.exit_code = error.exit_code
             code = console.error(message)
     if session.status == "interrupted":
@@ -49,7 +51,7 @@ def run_training(
         console.say(f"continue with: backprop resume {session.folder.path}")
     print_outcome(session.folder.path, session.record(), console)
     if not console.quiet and session.status in COMPLETE:
-        for line in advice(session):
+        for line in advice(e, session.plan, session.state, session.layers, session.last or {}):
             console.say(f"advice: {line}")
     click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # stops a shell's loop after Ctrl-C
 
@@ -59,13 +61,15 @@ def print_outcome(path: Path, record: dict[str, Any], console: Console) -> None:
     console.result(outcome_text(path, record), outcome(path, record), quiet=str(path))
 
 
-def show(events: Iterable[Event], console: Console, epochs: int, done: int, chart: LiveChart | None = None) -> None:
+def show(
+    events: Iterable[Event | Notice], console: Console, epochs: int, done: int, chart: LiveChart | None = None
+) -> None:
     """Consume the events and show them; `done` of `epochs` epochs are finished. A terminal also shows the chart."""
     if console.quiet:
-        for _ in events:
-            pass
+        for event in events:
+            _warn(event, console)
     elif sys.stderr is not None and sys.stderr.isatty():
-        _bar(events, epochs, done, chart)
+        _bar(events, console, epochs, done, chart)
     else:
         _lines(events, console, epochs)
 
@@ -84,13 +88,19 @@ def in_words(score: Score) -> str:
     return " ".join(f"{name} {metric(name, value)}" for name, value in score.metrics().items())
 
 
-def _lines(events: Iterable[Event], console: Console, epochs: int) -> None:
+def _warn(event: Event | Notice, console: Console) -> None:
+    if isinstance(event, Notice):
+        console.warn(event.text)
+
+
+def _lines(events: Iterable[Event | Notice], console: Console, epochs: int) -> None:
     for event in events:
+        _warn(event, console)
         if isinstance(event, EpochResult):
             console.say(describe(event, epochs))
 
 
-def _bar(events: Iterable[Event], epochs: int, done: int, chart: LiveChart | None) -> None:
+def _bar(events: Iterable[Event | Notice], console: Console, epochs: int, done: int, chart: LiveChart | None) -> None:
     from tqdm import tqdm
 
     form = "{l_bar}{bar}| epoch {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
@@ -110,3 +120,6 @@ def _bar(events: Iterable[Event], epochs: int, done: int, chart: LiveChart | Non
                     chart.add(event)
                     with bar.get_lock():  # type: ignore[no-untyped-call]  # tqdm may draw from another thread
                         chart.redraw()
+            elif isinstance(event, Notice):
+                with bar.external_write_mode():
+                    console.warn(event.text)

@@ -28,7 +28,6 @@ from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
 from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
 
-
 DEPENDS: Any = None
 """The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""
 

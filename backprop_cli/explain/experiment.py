@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.config.schema import Experiment
 from backprop_cli.runs.build import batch_size, build_network, n_train, threads_of
+
+STRIDE, WIDTH = 3, 40
+"""Evaluations of a range test from one line of its chart to the next, and characters of the bar of the first cost."""
 
 
 def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
@@ -28,3 +34,17 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
         f"# threads:    {threads}",
     ]
     return e.to_yaml() + "\n".join(comments), facts
+
+
+def describe_range_test(e: Experiment, found: RangeTest) -> tuple[str, dict[str, Any]]:
+    """Return a learning-rate range test as a chart with a line for about half a factor of ten, and as data."""
+    costs = [cost if np.isfinite(cost) else None for cost in found.costs.tolist()]
+    facts = {"eta": e.eta, "suggestion": found.suggestion, "etas": found.etas.tolist(), "costs": costs}
+    lines = [f"{'eta':>8}  {'cost':>8}"]
+    for eta, cost in list(zip(found.etas, costs, strict=True))[::STRIDE]:
+        bar = "" if cost is None else "#" * round(WIDTH * min(cost / found.start, 1.2))
+        lines.append(f"{eta:8.2g}  {'overflow' if cost is None else f'{cost:8.4g}'}  {bar}".rstrip())
+    result = (
+        "the cost does not fall with any eta" if found.suggestion is None else f"suggested: eta={found.suggestion:g}"
+    )
+    return "\n".join([*lines, "", f"{result} (eta of the config: {e.eta:g})"]), facts

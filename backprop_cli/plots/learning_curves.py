@@ -77,7 +77,8 @@ def _aggregate(group: Sequence[Run], label: str) -> Curves:
     n = len(shortest.epochs)
     names = [name for name in shortest.metrics if name.startswith(("train_", "val_"))]
     columns = {name: np.stack([run.metrics[name][:n] for run in group]) for name in names}
-    best = group[0].best_epoch if len(group) == 1 else None
+    validated = not np.isnan(columns.get("val_cost", np.nan)).all()  # otherwise the best epoch is just the last one
+    best = group[0].best_epoch if len(group) == 1 and validated else None
     return Curves(label, shortest.epochs, columns, best, group[0].config.cost.name)
 
 

@@ -107,6 +107,11 @@ class Run:
         """The metrics of the best checkpoint on the test split; empty unless training is finished."""
         return self._numbers("test")
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was found while training: that the network learned nothing, why, and a learning rate to try."""
+        return list(self.record.get("warnings") or [])
+
     @cached_property
     def flat_config(self) -> dict[str, Any]:
         """The config by dotted key."""

@@ -140,8 +140,8 @@ def read_summary(folder: RunFolder, name: str = "") -> RunSummary:
 def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> Mapping[str, float]:
     """Return the row of metrics.csv that training selects as best; an empty mapping if there are no rows.
 
-    That is the first row with the best validation value of the monitored metric, or the last row if there is no
-    validation split.
+    That is the row with the best validation value of the monitored metric, of several such rows the one with the lowest
+    validation cost, and of several of these the first; the last row if there is no validation split.
     """
     chosen = config.get("monitor") or config.get("early_stopping.monitor")
     monitor = chosen or ("accuracy" if rows and "train_accuracy" in rows[-1] else "cost")
@@ -149,4 +149,4 @@ def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> 
     if not validated:
         return rows[-1] if rows else {}
     sign = -1 if monitor == "cost" else 1
-    return max(validated, key=lambda row: sign * row[f"val_{monitor}"])
+    return max(validated, key=lambda row: (sign * row[f"val_{monitor}"], -row.get("val_cost", 0)))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from backprop_cli.advice.range_test import RangeTest, range_test
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
@@ -114,3 +115,9 @@ def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Arra
     if not np.isfinite(theta).all():
         raise CheckpointError("its parameters are not finite")
     return theta
+
+
+def find_eta(e: Experiment, data: Dataset) -> RangeTest:
+    """Return a learning-rate range test of an experiment. Raises UsageError if its optimizer needs no eta."""
+    with limit_blas(e):
+        return range_test(build_plan(e, data), initial_theta(e))

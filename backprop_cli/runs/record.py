@@ -77,7 +77,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "text": (lambda value: isinstance(value, str), "status started resumed ended reason platform"),
     "a list of words": (
         lambda value: isinstance(value, list) and all(isinstance(word, str) for word in value),
-        "argv resume_argv",
+        "argv resume_argv warnings",
     ),
     "a whole number": (_is_count, "epochs seed parameters"),
     "a duration": (lambda value: _is_number(value) and value >= 0, "seconds"),

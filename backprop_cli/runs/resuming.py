@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import load_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
@@ -28,7 +29,6 @@ from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder, create_run_folder
 from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
-from backprop_cli.runs.outcome import COMPLETE
 from backprop_cli.runs.session import Session, columns_of, environment, now
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState

@@ -16,12 +16,14 @@ import scipy
 import yaml
 
 from backprop_cli import __version__
+from backprop_cli.advice.learning import LearningWatch, Notice
 from backprop_cli.config.schema import Experiment
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import DivergedError
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.runs import metrics
+from backprop_cli.runs.build import find_eta
 from backprop_cli.runs.checkpoint import Checkpoint, Meta, Metrics, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
@@ -65,21 +67,29 @@ class Session:
     saved: tuple[int, int] | None = None
     waiting: Checkpoint | None = None
     status: str = "running"
+    warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event | Notice]:
         """Train to the end, or until stop() is true; yield training's events once they are on disk.
 
-        Afterwards `status` says how it ended; run.json says the same.
+        A Notice follows when it is found that the network learns nothing. Afterwards `status` says how training ended;
+        run.json says the same.
         """
         started = time.perf_counter()
+        watch, evaluated = LearningWatch(self.plan, self.suggest_eta), None
         try:
             self._begin()
             for event in train(self.plan, self.state, stop):
                 if isinstance(event, EpochResult):
                     self._keep(event)
                 yield event
+                if isinstance(event, EpochResult) and event.train:
+                    evaluated = event
+                    yield from self._notices(watch.during(event, self.state.evaluated_theta))
             status = self.state.status
+            if evaluated and (status.epoch >= self.plan.epochs or status.stopped):
+                yield from self._notices(watch.after(evaluated, self.state.evaluated_theta))
             if self.saved != (status.epoch, status.step):
                 self._save()
             if status.epoch < self.plan.epochs and not status.stopped:
@@ -105,6 +115,17 @@ class Session:
                 with contextlib.suppress(OSError):
                     self.folder.write_record(self.record())
 
+    def suggest_eta(self) -> float | None:
+        """Return a learning rate for this experiment, found by a range test; None if none works, or none is needed."""
+        if self.plan.optimizer.line_search:
+            return None
+        return find_eta(self.experiment, self.plan.data).suggestion
+
+    def _notices(self, notice: Notice | None) -> Iterator[Notice]:
+        if notice:
+            self.warnings.append(notice.text)
+            yield notice
+
     def record(self) -> dict[str, Any]:
         """Return what run.json says at this moment."""
         data = self.plan.data
@@ -117,6 +138,7 @@ class Session:
             "parameters": self.plan.objective.layout.size,
             "best": self.best,
             "final": self.last,
+            "warnings": self.warnings,
             **self.outcome,
             "data": {"name": data.name, "sha256": dict(data.sha256)},
             **environment(),

@@ -105,7 +105,7 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
             raise DivergedError(epoch, len(batches), len(batches))
         is_best = False
         if evaluated or not len(data.validation):
-            is_best = update_best(plan, state, _value(plan, validation))
+            is_best = update_best(plan, state, _value(plan, validation), validation.cost if validation else None)
             apply_patience(plan, state)
         layers = tuple(diagnose(plan, state, batches, stepper.last_eta)) if plan.diagnostics else ()
         yield EpochResult(epoch, train_score, validation, stepper.last_eta, seconds, is_best, mistakes, layers)

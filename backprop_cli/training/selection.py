@@ -6,9 +6,10 @@ from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import CONVERGED, MISTAKES, TrainingState
 
 
-def update_best(plan: Plan, state: TrainingState, value: float | None) -> bool:
+def update_best(plan: Plan, state: TrainingState, value: float | None, cost: float | None = None) -> bool:
     """Note in the state's status the value of an evaluated epoch, greater being better; return whether it is the best.
 
+    Of epochs of the same value, the one with the lower validation cost is better; of the same cost, the earlier one.
     Without a validation split (None) every epoch is better than those before.
     """
     status, stopping = state.status, plan.early_stopping
@@ -20,8 +21,10 @@ def update_best(plan: Plan, state: TrainingState, value: float | None) -> bool:
     if status.improved is None or value > status.improved[1] + margin:
         status.improved = (epoch, value)
     is_best = status.best is None or value > status.best[1]
+    if status.best and value == status.best[1] and cost is not None and status.best_cost is not None:
+        is_best = cost < status.best_cost
     if is_best:
-        status.best = (epoch, value)
+        status.best, status.best_cost = (epoch, value), cost
     return is_best
 
 

@@ -74,7 +74,7 @@ def test_points_without_noise_follow_the_formulas():
 
 
 def test_moons_are_half_circles_of_radius_one_and_not_linearly_separable():
-    from backprop_cli.training.separability import separable
+    from backprop_cli.advice.separability import separable
 
     moons = load(DATASETS["moons"](noise=0.0, n=400)).train
     side = 1 - 2.0 * moons.targets

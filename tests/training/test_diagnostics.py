@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from backprop_cli.optim.optimizers import Adam
-from backprop_cli.training.diagnostics import LayerState, advice, diagnose
+from backprop_cli.training.diagnostics import diagnose
 from backprop_cli.training.loop import batches_of_epoch
-from backprop_cli.training.separability import separable
 from tests.training.helpers import plan, start, weights_and_biases
 from tests.training.test_loop import After, copy, results, run
 
@@ -57,32 +56,8 @@ def test_diagnostics_do_not_change_training_and_are_the_same_after_resume(optimi
     assert len(results(events)[0].layers) == 3
 
 
-def test_advice_names_the_layer_and_a_remedy():
-    fine = LayerState(1.0, 1.0, 0.01, saturated=0.1)
-    names = ("sigmoid", "sigmoid")
-    assert list(advice([fine, fine], names, "sgd")) == []
-    slow = LayerState(1e-5, 1.0, 1e-5)
-    (line,) = advice([slow, fine], names, "sgd")
-    assert line.startswith("layer 1 learns 1,000 times slower than the quickest layer: its gradient vanishes")
-    assert line.endswith("try activation=relu, or fewer layers, or optimizer=adam")
-    (line,) = advice([slow, fine], ("relu", "sigmoid"), "adam")
-    assert line.endswith("try fewer layers")
-    (line,) = advice([LayerState(1.0, 1.0, 0.01, dead=0.75), fine], names, "sgd")
-    assert line.startswith("layer 1: 75% of its units are dead")
-    (line,) = advice([LayerState(1.0, 1.0, 0.01, saturated=0.9), fine], names, "sgd")
-    assert line.startswith("layer 1: 90% of its signals are saturated")
-
-
 def test_a_gradient_that_has_vanished_is_still_measured():
     p = plan(dtype="float32")
     state = start(p)
     state.theta[...] *= 1e-12
     assert 0 < look(p, state)[0].gradient_norm < 1e-20
-
-
-def test_and_is_linearly_separable_and_xor_is_not():
-    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
-    assert separable(x, np.array([[0], [0], [0], [1]], float)) is True
-    assert separable(x, np.array([[0], [1], [1], [0]], float)) is False
-    assert separable(x, np.array([[0, 0], [0, 1], [0, 1], [1, 0]], float)) is False  # one of two outputs is enough
-    assert separable(np.zeros((1_000_001, 1)), np.zeros((1_000_001, 1))) is None

@@ -32,6 +32,23 @@ def follow(p, values):
     return best, state.status
 
 
+def test_ties_are_broken_by_the_validation_cost_and_then_by_the_epoch():
+    state, best = TrainingState(np.zeros(1)), []
+    epochs = [(0.9, 0.5), (0.9, 0.4), (0.9, 0.4), (0.8, 0.1), (0.9, 0.3), (0.9, 0.6)]
+    for state.status.epoch, (accuracy, cost) in enumerate(epochs, start=1):
+        best.append(update_best(plan(), state, accuracy, cost))
+    assert best == [True, True, False, False, True, False]
+    assert (state.status.best, state.status.best_cost, state.status.improved) == ((5, 0.9), 0.3, (1, 0.9))
+
+
+def test_a_status_of_an_earlier_version_keeps_its_best_epoch_at_a_tie():
+    state = TrainingState(np.zeros(1))
+    state.status.epoch, state.status.best = 4, (3, 0.9)
+    assert not update_best(plan(), state, 0.9, 0.1)
+    assert update_best(plan(), state, 0.95, 0.2)
+    assert (state.status.best, state.status.best_cost) == ((4, 0.95), 0.2)
+
+
 def test_the_first_of_the_best_epochs_is_kept():
     best, status = follow(plan(), [0.5, 0.7, 0.7, 0.6, 0.8])
     assert best == [True, True, False, False, True]

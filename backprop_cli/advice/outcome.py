@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backprop_cli.advice.layers import advice_on_layers
+from backprop_cli.advice.separability import separable
+from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError
-from backprop_cli.runs.session import Session
 from backprop_cli.text import duration, metric
-from backprop_cli.training.diagnostics import advice as advice_on_layers
-from backprop_cli.training.separability import separable
+from backprop_cli.training.diagnostics import LayerState
+from backprop_cli.training.plan import Plan
+from backprop_cli.training.state import TrainingState
 
 COMPLETE = ("finished", "stopped_early")
 """The statuses of runs whose training is complete."""
@@ -20,10 +23,13 @@ HIDDEN_LAYER = "layers={} activation=sigmoid cost=cross_entropy optimizer=lbfgs 
 
 MAX_HIDDEN = 100
 
+GOOD = 0.9
+"""The accuracy or r2 on the training split above which a network has learned well."""
+
 
 def outcome(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the folder of a run, and its status and metrics."""
-    keys = ("status", "epochs", "seconds", "parameters", "best", "final", "test", "diverged", "reason")
+    keys = ("status", "epochs", "seconds", "parameters", "best", "final", "test", "diverged", "reason", "warnings")
     return {"run": str(path), **{key: record.get(key) for key in keys}}
 
 
@@ -41,6 +47,7 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
         lines.append(f"best epoch  {best.get('epoch', '?')} of {epochs}: {metrics}")
     if status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {record.get('reason')}")
+    lines += [f"warning     {text}" for text in record.get("warnings") or ()]
     lines.append(f"run         {path}  ({status}, {duration(record.get('seconds') or 0)})")
     if status in COMPLETE:
         lines.append(f"next        backprop eval {path}")
@@ -55,13 +62,24 @@ def _main_metric(metrics: Mapping[str, Any]) -> str:
     return ", ".join(known) or "unknown"
 
 
-def advice(session: Session) -> Iterator[str]:
-    """Yield lines of advice after a finished session: layers that do not learn, limits of a perceptron."""
-    e, data = session.experiment, session.plan.data
-    if session.layers:
-        yield from advice_on_layers(session.layers, e.activations, e.optimizer.name)
-    if not e.cost.counts_mistakes or e.task.outputs != e.sizes[-1] or session.state.status.stopped:
+def advice(
+    e: Experiment, plan: Plan, state: TrainingState, layers: Sequence[LayerState], final: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield lines of advice after a finished session: layers that do not learn, limits of a perceptron.
+
+    `layers` are the diagnostics, and `final` are the metrics, of the last epoch.
+    """
+    if layers:
+        learns_well = (final.get("train_accuracy") or final.get("train_r2") or 0) > GOOD
+        yield from advice_on_layers(layers, e.activations, e.optimizer.name, learns_well)
+    if e.cost.counts_mistakes and final.get("train_cost") == 0 and (final.get("train_accuracy") or 1) < 1:
+        yield (
+            "the cost is 0 although outputs are wrong: the cost of a perceptron is the distance |z| of wrong outputs "
+            "from the boundary, and these are on it (z = 0). Mistakes are counted while the weights change"
+        )
+    if not e.cost.counts_mistakes or e.task.outputs != e.sizes[-1] or state.status.stopped:
         return
+    data = plan.data
     answer = separable(data.train.inputs * data.scale, data.task.encode(data.train.targets, "float64"))
     if answer:
         yield "the examples are linearly separable, so the perceptron will learn them with more epochs"
@@ -74,12 +92,13 @@ def advice(session: Session) -> Iterator[str]:
         )
 
 
-def divergence_advice(error: DivergedError, session: Session) -> str:
-    """Return the message for training that diverged: where, what to try, and which checkpoint is left."""
-    e = session.experiment
-    remedies = [] if e.optimizer.line_search else [f"eta={e.eta / 10:g}"]
+def divergence_advice(error: DivergedError, e: Experiment, eta: float | None, best: Path | None) -> str:
+    """Return the message for training that diverged: where, what to try, and which checkpoint is left.
+
+    `eta` is a learning rate that was found to work, if there is one.
+    """
+    remedies = [] if e.optimizer.line_search else [f"eta={e.eta / 10 if eta is None else min(eta, e.eta / 3):.1g}"]
     remedies += ["initializer=scaled"] * (e.initializer == "normal") + ["a smaller lambda"] * bool(e.strengths)
     remedy = f": try {', or '.join(remedies)}" if remedies else ""
-    best = session.folder.checkpoint("best")
-    kept = f"The best checkpoint so far is {best}." if session.best else "No epoch was completed."
+    kept = f"The best checkpoint so far is {best}." if best else "No epoch was completed."
     return f"{error}\nThe steps are too large for this network{remedy}.\n{kept}"
