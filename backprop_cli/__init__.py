@@ -21,8 +21,19 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
-    *("Evaluation", "Explanation", "Fitted", "Predictions", "Run"),
-    *("evaluate", "find_eta", "fit", "load_run", "predict", "resume", "trace", "train"),
+    "Evaluation",
+    "Explanation",
+    "Fitted",
+    "Predictions",
+    "Run",
+    "evaluate",
+    "find_eta",
+    "fit",
+    "load_run",
+    "predict",
+    "resume",
+    "trace",
+    "train",
 ]
 
 

@@ -72,11 +72,6 @@ def advice(
     if layers:
         learns_well = (final.get("train_accuracy") or final.get("train_r2") or 0) > GOOD
         yield from advice_on_layers(layers, e.activations, e.optimizer.name, learns_well)
-    if e.cost.counts_mistakes and final.get("train_cost") == 0 and (final.get("train_accuracy") or 1) < 1:
-        yield (
-            "the cost is 0 although outputs are wrong: the cost of a perceptron is the distance |z| of wrong outputs "
-            "from the boundary, and these are on it (z = 0). Mistakes are counted while the weights change"
-        )
     if not e.cost.counts_mistakes or e.task.outputs != e.sizes[-1] or state.status.stopped:
         return
     data = plan.data

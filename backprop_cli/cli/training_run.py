@@ -80,6 +80,8 @@ def describe(event: EpochResult, epochs: int) -> str:
     parts += [f"train {in_words(event.train)}"] if event.train else []
     parts += [f"validation {in_words(event.validation)}"] if event.validation else []
     parts += [f"mistakes {event.mistakes}"] if event.mistakes is not None else []
+    if event.mistakes and event.train and event.train.cost == 0 and event.train.accuracy != 1:
+        parts.append("(wrong outputs with z = 0, on the boundary, cost nothing)")
     return "  ".join([*parts, duration(event.seconds)])
 
 

@@ -50,7 +50,17 @@ def test_a_slow_start_is_not_reported_while_it_may_still_learn():
 
 
 def test_the_command_warns_while_it_runs_at_the_end_and_in_the_record(backprop, tmp_path):
-    words = ("eta=1e10", "epochs=3", "layers=64-30-10", "activation=sigmoid", "output=sigmoid", "--name", "wild")
+    words = (
+        "eta=1e10",
+        "epochs=3",
+        "layers=64-30-10",
+        "activation=sigmoid",
+        "output=sigmoid",
+        "cost=quadratic",
+        "lambda=0",
+        "--name",
+        "wild",
+    )
     done = backprop("train", ROOT / "configs/digits.yaml", *words)
     assert done.code == 0
     first, second = done.err.index("epoch 1/3"), done.err.index("epoch 2/3")

@@ -70,6 +70,13 @@ def test_the_advice_has_as_many_outputs_as_the_problem_needs(train, words, layer
     assert result["test"]["accuracy"] == 1
 
 
+def test_a_perceptron_whose_cost_is_0_in_spite_of_mistakes_explains_it(train):
+    _, rows, err = train(CLASSICS / "xor.yaml")
+    zero = [row["epoch"] for row in rows if float(row["train_cost"]) == 0]
+    lines = [line for line in err.splitlines() if "wrong outputs with z = 0, on the boundary, cost nothing" in line]
+    assert len(zero) == len(lines) > 0
+
+
 def test_the_advice_for_a_separable_problem_is_more_epochs(train):
     _, _, err = train(CLASSICS / "and.yaml", "epochs=1")
     assert "advice: the examples are linearly separable" in err
