@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,11 +132,19 @@ def csv_option(function: Function) -> Function:
     return wrapper
 
 
-def checkpoint_option(function: Function) -> Function:
-    """Add --checkpoint, with --which as a hidden alias; pass `checkpoint`, 'best' or 'last'."""
-    kinds = click.Choice(["best", "last"])
+class _CheckpointName(click.Choice[str]):
+    """best, last, or the number of an epoch."""
 
-    @click.option("--checkpoint", type=kinds, default="best", show_default=True, help="Which checkpoint of a run.")
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value) if re.fullmatch("[0-9]{1,9}", str(value)) else super().convert(value, param, ctx)
+
+
+def checkpoint_option(function: Function) -> Function:
+    """Add --checkpoint, with --which as a hidden alias; pass `checkpoint`, 'best', 'last' or an epoch that was kept."""
+    kinds = _CheckpointName(["best", "last"])
+    words = "Which checkpoint of a run: best, last, or an epoch that keep_epochs kept."
+
+    @click.option("--checkpoint", type=kinds, default="best", show_default=True, metavar="best|last|N", help=words)
     @click.option("--which", type=kinds, hidden=True)
     @functools.wraps(function)
     def wrapper(checkpoint: str, which: str | None, **arguments: Any) -> Any:

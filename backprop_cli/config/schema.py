@@ -12,7 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_valid
 
 from backprop_cli.config.options import OneOf, OptionsOf
 from backprop_cli.config.reader import ALIASES
-from backprop_cli.config.types import Amount, BatchSize, Lambda, Layer, Layers, Probability, Strengths, Threads
+from backprop_cli.config.types import (
+    Amount,
+    BatchSize,
+    KeptEpochs,
+    Lambda,
+    Layer,
+    Layers,
+    Probability,
+    Strengths,
+    Threads,
+)
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
 from backprop_cli.data.given import Numbers
@@ -141,6 +151,11 @@ class Experiment(BaseModel):
         False,
         description="Add diagnostics of each layer to metrics.csv: norms of gradients, weights and updates, saturated "
         "and dead units.",
+    )
+    keep_epochs: KeptEpochs = Field(
+        None,
+        description="Epochs whose checkpoints are kept, besides the best and the last: `[0, 1, 2, 5, 10]`, or "
+        "`{every: 10}`. Epoch 0 is the network before training.",
     )
     dtype: Annotated[str, OneOf(("float32", "float64"))] = Field("float32", description="Floating-point precision.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Random seed.")

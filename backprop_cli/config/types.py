@@ -46,6 +46,17 @@ class Strengths:
     l2: Annotated[float, Field(ge=0)] = 0.0
 
 
+@dataclass(frozen=True)
+class KeepEpochs:
+    """Epochs of which checkpoints are kept: those listed, and every so many, from 0, which is before training."""
+
+    at: tuple[Annotated[int, Field(ge=0, lt=10**9)], ...] = ()
+    every: Annotated[int, Field(ge=1, lt=10**9)] | None = None
+
+    def __contains__(self, epoch: int) -> bool:
+        return epoch in self.at or bool(self.every and epoch % self.every == 0)
+
+
 def _read_layers(value: Any) -> Any:
     """Read 784-30-10 or 784,30,10 as [784, 30, 10], and each number as {units: number}."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}([-,][0-9]{1,9})+", value):
@@ -65,4 +76,9 @@ class _LayersSchema:
 
 
 Layers = Annotated[tuple[Layer, ...], BeforeValidator(_read_layers), Field(min_length=2), _LayersSchema()]
+KeptEpochs = Annotated[
+    KeepEpochs | None,
+    OptionsOf(KeepEpochs, also=("a list of epochs", {"type": "array", "items": {"type": "integer", "minimum": 0}})),
+    BeforeValidator(lambda value: {"at": value} if isinstance(value, list | tuple) else value),
+]
 Lambda = Annotated[Strengths, OptionsOf(Strengths, also=("a number", {"type": "number", "minimum": 0}))]

@@ -80,7 +80,7 @@ def _environment(run: RunSummary) -> dict[str, Any]:
 
 
 def _epochs(run: RunSummary) -> str:
-    rows = {int(row["epoch"]): row for row in read_rows(RunFolder(run.path).metrics)}
+    rows = {int(row["epoch"]): row for row in read_rows(RunFolder(run.path).metrics) if row["epoch"] > 0}
     if not rows:
         return ""
     named: dict[int, str] = {}

@@ -164,6 +164,8 @@ def summary_table(evaluations: Sequence[Evaluation]) -> str:
     rows = []
     for one in evaluations:
         metrics = (format(one.metrics[n], forms.get(n, ".4g")) if n in one.metrics else "" for n in names)
-        rows.append((one.name, one.epoch or "", *metrics, "" if one.cost is None else f"{one.cost:.6g}"))
+        rows.append(
+            (one.name, "" if one.epoch is None else one.epoch, *metrics, "" if one.cost is None else f"{one.cost:.6g}")
+        )
     split = evaluations[0].split
     return table(("checkpoint", "epoch", *(f"{split} {name}" for name in names), f"{split} cost"), rows)

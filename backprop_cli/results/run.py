@@ -58,8 +58,10 @@ class Run:
         """What run.json contains."""
         self.config: Experiment = self._read_config()
         """The experiment, with all defaults."""
-        self.metrics = {name: np.array(column) for name, column in read_table(folder.metrics).items()}
-        """The columns of metrics.csv, each (epochs,); NaN where there is no value."""
+        self.table = {name: np.array(column) for name, column in read_table(folder.metrics).items()}
+        """The columns of metrics.csv; NaN where there is no value. With diagnostics, epoch 0 is the first row."""
+        self.metrics = {name: column[self.table["epoch"] > 0] for name, column in self.table.items()}
+        """The columns of metrics.csv, each (epochs,), for the finished epochs."""
         self._datasets = datasets
         self._evaluations: dict[str, Evaluation] = {}
 

@@ -61,8 +61,14 @@ class RunFolder:
         return self.path / ".lock"
 
     def checkpoint(self, which: str) -> Path:
-        """Return the path of the `best` or the `last` checkpoint."""
-        return self.path / "checkpoints" / f"{which}.npz"
+        """Return the path of the `best` or the `last` checkpoint, or of a kept epoch, which is its number."""
+        name = f"epoch-{int(which):04d}" if which.isdecimal() else which
+        return self.path / "checkpoints" / f"{name}.npz"
+
+    def kept_epochs(self) -> list[int]:
+        """Return the epochs whose checkpoints are kept in addition to the best and the last one, in order."""
+        found = (re.fullmatch(r"epoch-([0-9]{4,9})\.npz", path.name) for path in self.path.glob("checkpoints/*"))
+        return sorted(int(match[1]) for match in found if match)
 
     def read_record(self) -> dict[str, Any]:
         """Return the content of run.json, checked by `parse_record`; empty if there is no file. Raises RunError."""
@@ -265,12 +271,6 @@ def find_run(text: str, runs: Path) -> RunFolder:
     if not candidates:
         raise UsageError(f"no checkpoint, run folder or run named '{text}' found (searched in {runs})")
     return candidates[0]
-
-
-def find_checkpoint(text: str, runs: Path, which: str) -> Path:
-    """Return the checkpoint that `text` refers to: a file, or the `best` or `last` one of a run (see `find_run`)."""
-    path = Path(text)
-    return path if path.is_file() else find_run(text, runs).checkpoint(which)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""metrics.csv: a row per epoch, appended; the only file of a run that is not replaced as a whole."""
+"""metrics.csv: a row per epoch, appended; the only file of a run that is not replaced as a whole.
+
+With diagnostics, the first row is that of epoch 0, the network before training.
+"""
 
 from __future__ import annotations
 
@@ -46,19 +49,23 @@ def sync(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> None:
-    """Keep the header and the rows up to an epoch; everything else does not belong to a checkpoint.
+def cut_back(path: Path, epoch: int, columns: Sequence[str]) -> Sequence[str]:
+    """Keep the header and the rows up to an epoch (-1: none); everything else does not belong to a checkpoint.
 
-    A header that lacks some of these columns gets them, with empty cells; a damaged one is replaced. Raises OSError.
+    Returns the columns of the rows to come. A header that lacks some of these columns gets them, with empty cells; a
+    damaged one is replaced. Raises OSError.
     """
     lines = _lines(path)
-    if lines and (kept := _kept(lines, epoch, columns)) != lines:
+    if not lines:
+        return columns
+    if (kept := _kept(lines, epoch, columns)) != lines:
         atomic_write(path, "".join(kept).encode())
+    return _columns(kept[0])
 
 
 def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
-    """Return how many rows `cut_back` would keep. Raises OSError."""
-    return len(_kept(_lines(path), epoch, columns)) - 1
+    """Return how many finished epochs `cut_back` would keep. Raises OSError."""
+    return sum(not row.startswith("0,") for row in _kept(_lines(path), epoch, columns)[1:])
 
 
 def read_table(path: Path) -> Table:
@@ -97,7 +104,7 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, float]]]:
 
 def _rows(lines: Iterable[str], width: int, reject: Callable[[int, str], None]) -> Iterator[list[str]]:
     """Yield the cells of the complete rows, in order of their epochs; reject(line, cell) is told what is no number."""
-    before = 0
+    before = -1
     for number, line in enumerate(lines, start=1):
         cells = _cells(line)
         if not (line.endswith("\n") and len(cells) == width and _EPOCH.fullmatch(cells[0])):

@@ -92,7 +92,7 @@ class Model:
 
 
 def load_model(text: str, runs_dir: Path, checkpoint: str = "best") -> Model:
-    """Return the network that a user names: a checkpoint file, or a run (see `find_run`) and `best` or `last`.
+    """Return the network that a user names: a checkpoint file, or a run (see `find_run`) and one of its checkpoints.
 
     Raises UsageError if there is no such run, RunError if it has no such checkpoint yet, CheckpointError if the file
     is damaged.
@@ -102,9 +102,14 @@ def load_model(text: str, runs_dir: Path, checkpoint: str = "best") -> Model:
 
 
 def load_checkpoint(folder: RunFolder, checkpoint: str = "best") -> Model:
-    """Return the network in the `best` or `last` checkpoint of a run. Raises RunError or CheckpointError."""
-    if checkpoint not in ("best", "last"):
-        raise UsageError(f"checkpoint {checkpoint!r}: use 'best' or 'last'")
+    """Return the network in a checkpoint of a run: `best`, `last`, or the number of an epoch that was kept.
+
+    Raises UsageError if there is no such checkpoint, RunError or CheckpointError.
+    """
+    kept = [str(epoch) for epoch in folder.kept_epochs()]
+    if checkpoint not in ("best", "last", *kept):
+        epochs = f"a kept epoch ({', '.join(kept)})" if kept else "train with keep_epochs to keep other epochs"
+        raise UsageError(f"checkpoint {checkpoint!r}: use 'best' or 'last', or {epochs}")
     path = folder.checkpoint(checkpoint)
     try:
         return Model.load(path)

@@ -65,6 +65,7 @@ class Session:
     layers: tuple[LayerState, ...] = ()
     next_save: float = 0.0
     saved: tuple[int, int] | None = None
+    columns: Sequence[str] = ()
     waiting: Checkpoint | None = None
     status: str = "running"
     warnings: list[str] = field(default_factory=list)
@@ -154,7 +155,14 @@ class Session:
         values = self.experiment.to_dict()
         text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
         atomic_write(self.folder.config, text.encode())
-        metrics.cut_back(self.folder.metrics, self.state.status.epoch, columns_of(self.experiment))
+        status = self.state.status
+        begun = bool(status.epoch or status.step)
+        self.columns = metrics.cut_back(self.folder.metrics, status.epoch if begun else -1, columns_of(self.experiment))
+        for epoch in self.folder.kept_epochs():
+            if epoch > status.epoch:
+                self.folder.checkpoint(str(epoch)).unlink()
+        if not begun:
+            self._keep_checkpoint(0)
         self._save()
         self.folder.write_record(self.record())
 
@@ -162,15 +170,19 @@ class Session:
         """Put an epoch on disk: its row, its checkpoints; the last checkpoint is what makes it so.
 
         Where epochs are so short that saving each would take longer than training it, some wait for the next save.
+        Of epoch 0, before training, there is only the row.
         """
         self.folder.check_lock()
-        row = row_of(event, columns_of(self.experiment))
+        row = row_of(event, self.columns)
         metrics.append_row(self.folder.metrics, row)
+        if not event.epoch:
+            return
         if event.train:
             self.last = {key: value for key, value in row.items() if key.startswith(("epoch", "train_", "val_"))}
         self.layers = event.layers
         if event.is_best:
             self.best = self.last
+        self._keep_checkpoint(event.epoch)
         if time.perf_counter() >= self.next_save:
             self._save(best=event.is_best)
         elif event.is_best:
@@ -191,6 +203,11 @@ class Session:
         ended = time.perf_counter()
         self.next_save = ended + SAVING_PAUSE * (ended - started)
         self.saved = (self.state.status.epoch, self.state.status.step)
+
+    def _keep_checkpoint(self, epoch: int) -> None:
+        """Write the checkpoint of an epoch that the experiment asks to keep."""
+        if self.experiment.keep_epochs and epoch in self.experiment.keep_epochs:
+            atomic_write(self.folder.checkpoint(str(epoch)), to_bytes(self._checkpoint()))
 
     def _checkpoint(self) -> Checkpoint:
         """Return where the run stands; the arrays are those that training changes."""

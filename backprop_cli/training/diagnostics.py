@@ -27,7 +27,8 @@ SATURATED = 0.1
 class LayerState:
     """How a layer is doing: norms of dC/dW, W and its change in a step over its own; shares of its units, or None.
 
-    `saturated` is for sigmoid and tanh, `dead` for relu: units that are 0 for every example looked at.
+    `saturated` is for sigmoid and tanh, `dead` for relu: units that are 0 for every example looked at. `delta_norm` is
+    ‖δ‖ with δ = dC/db of the mean cost of EXAMPLES examples, the speed of learning of Nielsen, chapter 5.
     """
 
     gradient_norm: float
@@ -35,47 +36,52 @@ class LayerState:
     update_ratio: float | None
     saturated: float | None = None
     dead: float | None = None
+    delta_norm: float | None = None
 
 
 def diagnostics_of(activation: Activation) -> tuple[str, ...]:
     """Return the names of what a LayerState has for a layer with that activation."""
     saturated = ("saturated",) if activation.largest_slope else ()
     dead = ("dead",) if activation.can_die else ()
-    return ("gradient_norm", "weight_norm", "update_ratio", *saturated, *dead)
+    return ("delta_norm", "gradient_norm", "weight_norm", "update_ratio", *saturated, *dead)
 
 
 def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float | None) -> Iterator[LayerState]:
-    """Yield the state of layer 1 … L after an epoch, from a few of its batches; nothing is changed.
+    """Yield the state of layer 1 … L after an epoch, or before training, from a few of its batches; it changes nothing.
 
-    eta is that of the epoch's last step, None for a minimizer, whose steps depend on a search. The batches are a
-    function of the position alone, so a resumed run has the same diagnostics.
+    eta is that of a step, None for a minimizer, whose steps depend on a search. The batches are a function of the
+    position alone, so a resumed run has the same diagnostics.
     """
     data, theta, layout = plan.data, state.theta, plan.objective.layout
     estimator = plan.objective.estimator
     assert isinstance(estimator, Backpropagation), "diagnostics are about the layers of a network"
     network = estimator.network
 
-    def weights(vector: Array) -> list[Array]:
+    def arrays(name: str, vector: Array) -> list[Array]:
         params = layout.split(vector)
-        return [params[unit.index].W for unit in network.units]
+        return [getattr(params[unit.index], name) for unit in network.units]
 
     def inputs(rows: Rows | slice) -> Array:
         return data.train.inputs[rows] * np.asarray(data.scale, theta.dtype)
+
+    def gradient(rows: Rows | slice) -> Array:
+        return plan.objective.gradient(theta, inputs(rows), data.task.encode(data.train.targets[rows], theta.dtype))
 
     chosen = [rows[:EXAMPLES] for rows in batches[:: max(1, len(batches) // BATCHES)][:BATCHES]]
     gradients, ratios = np.zeros(len(network.units)), np.zeros(len(network.units))
     with np.errstate(all="ignore"):
         for rows in chosen:
-            y = data.task.encode(data.train.targets[rows], theta.dtype)
-            g = plan.objective.gradient(theta, inputs(rows), y)
-            gradients += [_norm(dW) / len(chosen) for dW in weights(g)]
+            g = gradient(rows)
+            gradients += [_norm(dW) / len(chosen) for dW in arrays("W", g)]
             if eta is not None:
-                changes = weights(_update(plan, state, g, eta))
+                changes = arrays("W", _update(plan, state, g, eta))
                 ratios += [
-                    _norm(d) / (_norm(W) or 1) / len(chosen) for d, W in zip(changes, weights(theta), strict=True)
+                    _norm(d) / (_norm(W) or 1) / len(chosen) for d, W in zip(changes, arrays("W", theta), strict=True)
                 ]
+        deltas = arrays("b", gradient(slice(EXAMPLES)))
         signals, _ = network.forward(theta, inputs(slice(EXAMPLES)))
-        for unit, g_norm, ratio, W in zip(network.units, gradients, ratios, weights(theta), strict=True):
+        weights = arrays("W", theta)
+        for unit, g_norm, ratio, W, delta in zip(network.units, gradients, ratios, weights, deltas, strict=True):
             z, f = signals[unit.index + 1], unit.activation
             a = f.value(z)
             slope = f.slope(z, a)
@@ -86,6 +92,7 @@ def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float |
                 None if eta is None else float(ratio),
                 None if saturated is None else float(np.mean(saturated)),
                 float(np.mean(~np.any(a > 0, axis=0))) if f.can_die else None,
+                _norm(delta),
             )
 
 

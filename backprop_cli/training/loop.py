@@ -34,7 +34,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """An epoch (from 1) is done.
+    """An epoch (from 1) is done; epoch 0 is the network before training, if diagnostics were asked for.
 
     `train` and `validation` are None where the epoch was not evaluated, `validation` also where there is no such
     split. `eta` is that of the last step, None for a minimizer, which has none. `mistakes` counts the wrong predictions
@@ -72,6 +72,15 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
     data, status = plan.data, state.status
     stepper = _Stepper(plan, state)
     evaluator = Evaluator(plan.objective.estimator, state.evaluated_theta, data.scale, data.task, plan.workers)
+
+    def scores() -> tuple[Score, Score | None]:
+        return evaluator.score(data.train), evaluator.score(data.validation) if len(data.validation) else None
+
+    if plan.diagnostics and (status.epoch, status.step) == (0, 0):
+        batches = batches_of_epoch(plan, 1)
+        stepper.begin(1, batches)
+        layers = tuple(diagnose(plan, state, batches, stepper.first_eta))
+        yield EpochResult(0, *scores(), eta=None, seconds=0.0, is_best=False, layers=layers)
     while status.epoch < plan.epochs:
         if status.stopped:
             yield Stopped(status.epoch, status.stopped)
@@ -98,8 +107,7 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
         status.epoch, status.step = epoch, 0
         mistakes = finish_epoch(state)
         evaluated = plan.evaluates(epoch) or status.stopped is not None
-        train_score = evaluator.score(data.train) if evaluated else None
-        validation = evaluator.score(data.validation) if evaluated and len(data.validation) else None
+        train_score, validation = scores() if evaluated else (None, None)
         if any(score and not np.isfinite(score.cost) for score in (train_score, validation)):
             status.epoch, status.step = epoch - 1, len(batches)
             raise DivergedError(epoch, len(batches), len(batches))
@@ -145,7 +153,8 @@ class _Stepper:
         """Prepare the next step of an epoch (from 1)."""
         self._batches = batches
         etas = self._plan.etas(epoch, len(batches), self._state.status.halvings)
-        self.last_eta = None if self._plan.optimizer.line_search else float(etas[-1])
+        searches = self._plan.optimizer.line_search
+        self.first_eta, self.last_eta = (None if searches else float(eta) for eta in (etas[0], etas[-1]))
         self._eta[...] = etas[0]
         self._etas = None if np.all(etas == etas[0]) else etas
         self._streams.restart(epoch)

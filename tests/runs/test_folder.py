@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backprop_cli.errors import RunError, UsageError
-from backprop_cli.runs.folder import RunFolder, check_removable, create_run_folder, find_checkpoint, find_run, remove
+from backprop_cli.errors import CheckpointError, RunError, UsageError
+from backprop_cli.runs.folder import RunFolder, check_removable, create_run_folder, find_run, remove
+from backprop_cli.runs.model import load_model
 
 
 @pytest.fixture
@@ -80,12 +81,12 @@ def test_a_run_is_found_by_folder_name_prefix_and_as_the_last(runs):
     assert find_run("beta", runs) == second
     assert find_run("be", runs) == second
     assert find_run("@last", runs) == first
-    assert find_checkpoint("be", runs, "best") == second.checkpoint("best")
 
 
 def test_a_file_is_a_checkpoint_whatever_its_name(tmp_path, runs):
     (tmp_path / "mine.npz").write_text("")
-    assert find_checkpoint(str(tmp_path / "mine.npz"), runs, "best") == tmp_path / "mine.npz"
+    with pytest.raises(CheckpointError, match="mine.npz: not a whole checkpoint"):
+        load_model(str(tmp_path / "mine.npz"), runs)
 
 
 def test_a_name_without_a_run_or_with_several_is_an_error(runs, tmp_path):

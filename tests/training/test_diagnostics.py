@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backprop_cli.optim.optimizers import Adam
-from backprop_cli.training.diagnostics import diagnose
+from backprop_cli.training.diagnostics import EXAMPLES, diagnose
 from backprop_cli.training.loop import batches_of_epoch
 from tests.training.helpers import plan, start, weights_and_biases
 from tests.training.test_loop import After, copy, results, run
@@ -28,6 +28,40 @@ def test_norms_and_updates_are_the_means_over_the_batches():
         assert state.gradient_norm == pytest.approx(norm)
         assert state.weight_norm == pytest.approx(weights)
         assert state.update_ratio == pytest.approx(0.5 * norm / weights)
+
+
+def test_the_norm_of_delta_is_that_of_the_mean_gradient_of_the_biases():
+    p = plan(dtype="float64")
+    theta, n = start(p).theta, len(p.data.train)
+    assert n < EXAMPLES
+    y = p.data.task.encode(p.data.train.targets, "float64")
+    for l, b in enumerate(["b1", "b2", "b3"]):
+        mean = sum(  # of the gradients of single examples, by central differences
+            np.array([slope(p, theta, b, j, rows, y) for j in range(len(p.objective.layout.named(theta)[b]))])
+            for rows in np.arange(n)[:, None]
+        )
+        assert look(p)[l].delta_norm == pytest.approx(np.linalg.norm(mean / n), rel=1e-6)
+
+
+def slope(p, theta, name, j, rows, y):
+    """dC/db_j of the examples in rows, by central differences."""
+    costs = []
+    for h in (1e-5, -1e-5):
+        moved = theta.copy()
+        p.objective.layout.named(moved)[name][j] += h
+        a = p.objective.estimator.network.outputs(moved, p.data.train.inputs[rows] * p.data.scale)
+        costs.append(np.sum((a - y[rows]) ** 2) / 2)
+    return (costs[0] - costs[1]) / 2e-5
+
+
+def test_epoch_0_has_the_diagnostics_and_scores_before_training():
+    p = plan(diagnostics=True, eta=0.5)
+    before, *epochs = results(run(p)[1])
+    assert [result.epoch for result in (before, *epochs)] == list(range(len(epochs) + 1))
+    assert before.layers == tuple(look(p))
+    assert (before.eta, before.is_best, before.seconds) == (None, False, 0)
+    assert before.train.cost > epochs[-1].train.cost
+    assert [result.epoch for result in results(run(replace(p, diagnostics=False))[1])][0] == 1
 
 
 def test_units_that_are_dead_or_saturated_are_counted():

@@ -66,7 +66,7 @@ class LiveChart:
             self._write("\x1b[J" + "".join(f"{line}\n" for line in lines))
 
     def _add(self, name: str, epoch: float | None, value: float | None) -> None:
-        if epoch is not None and value is not None:
+        if epoch and value is not None:  # the chart begins with epoch 1
             self._curves[name].append((epoch, value))
 
     def _lines(self) -> list[str]:
