@@ -67,21 +67,21 @@ def path(name: str, console: Console, cache: GetCache) -> None:
 @command.command("show", cls=Command)
 @name_argument
 @split_option("train")
-@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="Number of examples.")
+@click.option("--count", type=click.IntRange(min=1), help="Number of examples.  [default: 20; 1000 for a scatter plot]")
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="First example, from 0.")
 @click.option("--class", "label", type=click.IntRange(min=0), metavar="C", help="Only examples of class C.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a sheet of images (.png) or a table (.csv).",
+    help="Write a sheet of images or a scatter plot (.png), or a table (.csv).",
 )
 @common_options
 @data_options
 def show(
     name: str,
     split: str,
-    count: int,
+    count: int | None,
     start: int,
     label: int | None,
     output: Path | None,
@@ -91,23 +91,28 @@ def show(
     """Show examples of NAME.
 
     Each has its number in the split and its label or value. Images are drawn as a PNG or in the terminal, in shades of
-    grey if the terminal has them and NO_COLOR is not set. Other examples are shown as a table.
+    grey if the terminal has them and NO_COLOR is not set. Other examples are shown as a table; in a PNG, points of the
+    plane are drawn with the colour of their class, and the values of one input as a curve.
     """
     import shutil
     import sys
 
-    from backprop_cli.cli.plotting import check_suffix
+    from backprop_cli.cli.plotting import check_suffix, require_extra
     from backprop_cli.data.registry import get_dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
-    from backprop_cli.plots.terminal.examples import choose_examples, shows_shades
+    from backprop_cli.plots.terminal.examples import SCATTERED, SHOWN, choose_examples, is_scattered, shows_shades
 
     source = get_dataset(name)
     suffix = output.suffix.lower() if output else ""
     if output:
         check_suffix(output, ".png", ".csv")
-    if suffix == ".png" and not source.spec.image:
-        raise UsageError(f"{name} has no images; use -o FILE.csv for a table")
+    scattered = suffix == ".png" and is_scattered(source.spec)
+    if suffix == ".png" and not (source.spec.image or scattered):
+        raise UsageError(f"{name} has neither images nor one or two inputs to plot; use -o FILE.csv for a table")
+    if scattered:
+        require_extra("matplotlib")
+    count = count or (SCATTERED if scattered else SHOWN)
     found = choose_examples(source, split, cache(), label, start, count)
     if output:
         atomic_write(output, found.to_png() if suffix == ".png" else found.to_csv().encode())

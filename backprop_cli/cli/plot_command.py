@@ -10,7 +10,7 @@ import click
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import Selection, selection_options
-from backprop_cli.plots import FORMATS, KINDS
+from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST
 
 if TYPE_CHECKING:
     from backprop_cli.plots.registry import PlotJob
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @click.option(
     "--kind",
     "kinds",
-    type=click.Choice(KINDS),
+    type=click.Choice((*KINDS, *ON_REQUEST)),
     multiple=True,
     metavar="KIND",
-    help="One of the kinds above; can be repeated.  [default: all that are available]",
+    help="One of the kinds above; can be repeated.  [default: all that are available, but no film]",
 )
 @click.option(
     "-o",
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="A file for one plot, or a folder.  [default: plots in the folder of the run, or here for several runs]",
 )
-@click.option("--format", type=click.Choice(FORMATS), help="[default: that of --output, or png]")
+@click.option(
+    "--format", type=click.Choice((*FORMATS, *FILM_FORMATS)), help="[default: that of --output, or png; gif for a film]"
+)
 @click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
 @click.option("--keys", metavar="KEY,...", help="Config keys of heatmap and parallel.  [default: the most telling]")
 @click.option("--metric", metavar="NAME", help="Metric of heatmap and parallel.  [default: val_accuracy or its like]")
@@ -54,7 +56,8 @@ def command(
     The kinds are: curves, the learning curves; heatmap, a metric over two config keys; parallel, a line for each
     setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
     confusion, the confusion matrix; mistakes, the most confident misclassifications of images; weights of the first
-    layer, as images; gradients of each layer, if diagnostics were recorded.
+    layer, as images; gradients of each layer, if diagnostics were recorded; film, how the function or the weights
+    change from epoch to epoch, if checkpoints of epochs were kept with keep_epochs.
     """
     from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.errors import BackpropError
@@ -64,7 +67,6 @@ def command(
     found = load_runs(runs, chosen, console)
 
     from backprop_cli.plots.registry import plan_plots
-    from backprop_cli.plots.style import to_bytes
 
     jobs = plan_plots(found, kinds, each, chosen.split, tuple((keys or "").split(",") if keys else ()), metric)
     written: list[dict[str, object]] = []
@@ -82,7 +84,7 @@ def command(
             skipped.add(job.kind, error)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, to_bytes(plot.figure, path.suffix[1:].lower()))
+        atomic_write(path, plot.to_bytes(path.suffix[1:].lower()))
         for note in plot.notes:
             console.warn(f"{path}: {note}")
         drawn = [str(run.path) for run in job.runs]
@@ -100,12 +102,14 @@ def _paths(jobs: list[PlotJob], output: Path | None, format: str | None) -> list
     if output is None or not suffix:
         several = len({run.path for job in jobs for run in job.runs}) > 1
         stems = [_stem(job, output, several) for job in jobs]
-        paths = [stem.with_name(f"{stem.name}.{format or FORMATS[0]}") for stem in stems]
+        formats = [format if format in job.formats else job.formats[0] for job in jobs]
+        paths = [stem.with_name(f"{stem.name}.{form}") for stem, form in zip(stems, formats, strict=True)]
         if len(set(paths)) < len(paths):
             raise UsageError("two runs have the same name; plot them separately, with different --output folders")
         return paths
-    if suffix not in FORMATS:
-        raise UsageError(f"{output}: unknown format .{suffix}; use {', '.join('.' + name for name in FORMATS)}")
+    known = jobs[0].formats if jobs else FORMATS
+    if suffix not in known:
+        raise UsageError(f"{output}: unknown format .{suffix}; use {', '.join('.' + name for name in known)}")
     if format not in (None, suffix):
         raise UsageError(f"{output} does not match --format {format}")
     if len(jobs) != 1:

@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = ("curves", "heatmap", "parallel", "function", "confusion", "mistakes", "weights", "gradients")
-"""Every kind of plot, in the order in which they are drawn."""
+"""Every kind of plot that is drawn by default, in this order."""
+
+ON_REQUEST = ("film",)
+"""Kinds of plot that take long, and are drawn only if they are asked for."""
 
 FORMATS = ("png", "svg", "pdf")
 """Every file format of a plot."""
+
+FILM_FORMATS = ("gif",)
+"""Every file format of a film."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +32,9 @@ class PlotResult:
     caption: str
     alt: str
     notes: tuple[str, ...] = ()
+
+    def to_bytes(self, format: str) -> bytes:
+        """Return the plot as the bytes of a file."""
+        from backprop_cli.plots import style
+
+        return style.to_bytes(self.figure, format)

@@ -12,12 +12,27 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from backprop_cli.errors import RunError
-from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, WIDTH, Array, by_epoch, in_percent, plain, styled
+from backprop_cli.plots.style import (
+    COLOURS,
+    FAINT,
+    FIRST,
+    INK,
+    MARKERS,
+    WIDTH,
+    Array,
+    by_epoch,
+    in_percent,
+    plain,
+    styled,
+)
 
 NAMES = {"cost": "cost", "accuracy": "accuracy", "rmse": "RMSE", "r2": "R²"}
 SPLITS = {"train": "training", "val": "validation"}
 LOG_RATIO = 100
 """Costs whose largest and smallest values have a larger ratio are drawn on a logarithmic axis."""
+
+LONGER = 10
+"""Runs of which one has so many times the epochs of another one are drawn on a logarithmic axis of epochs."""
 
 MAX_COLUMNS = 3
 """Panels in a row."""
@@ -32,11 +47,17 @@ RING: dict[str, Any] = {
 }
 """The ring around the best epoch."""
 
-ALONE: dict[str, dict[str, Any]] = {
-    "train": {"color": COLOURS[0], "linestyle": (0, (4, 1.5)), "marker": "o", "label": SPLITS["train"]},
-    "val": {"color": COLOURS[1], "marker": "s", "label": SPLITS["val"]},
+LINES: dict[str, dict[str, Any]] = {
+    "train": {"linestyle": (0, (3, 1.2)), "linewidth": 1.1, "label": SPLITS["train"]},
+    "val": {"marker": "o", "label": SPLITS["val"]},
 }
+"""The style of training, and that of validation, in every chart."""
+
+ALONE = {"train": LINES["train"] | {"color": COLOURS[0]}, "val": LINES["val"] | {"color": COLOURS[1]}}
 """The lines of a single run."""
+
+OTHER: dict[str, Any] = {"color": "#BDBDBD", "linewidth": 0.6, "zorder": 1}
+"""The line of a run without a name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +65,7 @@ class Curves:
     """A run, or k runs that differ only by seed, which are drawn as their mean and standard deviation.
 
     `columns` are those of metrics.csv, each (k, epochs); `best` is the best epoch of a single run; `cost` is the name
-    of the cost function.
+    of the cost function. Curves without a label are drawn in grey, without their training.
     """
 
     label: str
@@ -64,34 +85,50 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
 
     Costs of different cost functions are in different panels. Raises RunError if there is no metric to draw.
     """
-    panels = _panels(curves)
+    panels, named = _panels(curves), [one for one in curves if one.label]
     if not panels:
         raise RunError(f"{curves[0].label}: no epoch was evaluated, so there are no learning curves")
     columns = min(len(panels), MAX_COLUMNS)
     rows = -(-len(panels) // columns)
     longest = max(len(one.label) for one in curves)
     legend_columns = 3 if longest <= 24 else 2 if longest <= 44 else 1
-    legend_rows = -(-len(curves) // legend_columns) if len(curves) > 1 else 0
+    legend_rows = -(-len(named) // legend_columns) if len(curves) > 1 else 0
     figure = Figure(figsize=(WIDTH, 2.4 * rows + 0.45 + 0.18 * legend_rows))
     axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    for axis, (title, name, members) in zip(axes, panels, strict=False):
-        for number, one in enumerate(curves):
-            if one not in members:
+    drawn = [
+        [c.columns[f"{s}_{name}"] for c in members for s in SPLITS if c.has(f"{s}_{name}")]
+        for _, name, members in panels
+    ]
+    costs = [values for (_, name, _), values in zip(panels, drawn, strict=True) if name == "cost"]
+    compared = len(costs) > 1 and not all(map(_is_wide, costs))  # all on the same kind of axis
+    for axis, (title, name, members), values in zip(axes, panels, drawn, strict=False):
+        for one in members:
+            if not one.label:
+                split = "val" if one.has(f"val_{name}") else "train"
+                _draw(axis, one, f"{split}_{name}", OTHER)
                 continue
+            number = named.index(one)
             for split in SPLITS:
                 if one.has(f"{split}_{name}"):
                     style = ALONE[split] if len(curves) == 1 else _style_among(split, number)
                     if not one.has(f"val_{name}"):  # the legend of the runs shows the style of the validation curve
-                        style |= {"marker": MARKERS[number % len(MARKERS)]}
+                        style |= _marker(number)
                     _draw(axis, one, f"{split}_{name}", style)
             _mark_best(axis, one, name)
         axis.set_title(title)
-        _scale(axis, name, [c.columns[f"{s}_{name}"] for c in members for s in SPLITS if c.has(f"{s}_{name}")])
+        by_epoch(axis)
+        if name == "accuracy":
+            in_percent(axis)
+        elif name != "r2" and not (name == "cost" and compared) and _is_wide(values):
+            axis.set_yscale("log")
+        _scale_epochs(axis, [one.epochs.max() for one in members])
     figure.legend(handles=_key(curves), loc="outside upper right", ncols=3)
     if len(curves) > 1:
-        lines = [Line2D([], [], **_style_among("val", i), label=plain(one.label)) for i, one in enumerate(curves)]
+        lines = [Line2D([], [], **_style_among("val", i) | {"label": plain(c.label)}) for i, c in enumerate(named)]
+        if others := len(curves) - len(named):
+            lines.append(Line2D([], [], **OTHER, label=f"{others} others"))
         figure.legend(handles=lines, loc="outside lower center", ncols=legend_columns)
     return figure
 
@@ -109,10 +146,13 @@ def _panels(curves: Sequence[Curves]) -> list[tuple[str, str, list[Curves]]]:
 
 
 def _style_among(split: str, number: int) -> dict[str, Any]:
-    own: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)]}
-    if split == "train":
-        return own | {"linestyle": (0, (2, 1.2)), "linewidth": 0.9, "alpha": 0.8}
-    return own | {"marker": MARKERS[number % len(MARKERS)]}
+    own = LINES[split] | {"color": COLOURS[number % len(COLOURS)]}
+    return own | {"linewidth": 0.9, "alpha": 0.8} if split == "train" else own | _marker(number)
+
+
+def _marker(number: int) -> dict[str, Any]:
+    hollow = {"markerfacecolor": "white"} if number >= FIRST else {}
+    return {"marker": MARKERS[number % len(MARKERS)], **hollow}
 
 
 def _draw(axis: Axes, curves: Curves, column: str, style: dict[str, Any]) -> None:
@@ -123,7 +163,7 @@ def _draw(axis: Axes, curves: Curves, column: str, style: dict[str, Any]) -> Non
     evaluated = ~np.isnan(curves.columns[column]).any(axis=0)
     values, epochs = curves.columns[column][:, evaluated], curves.epochs[evaluated]
     mean = values.mean(axis=0)
-    axis.plot(epochs, mean, markevery=max(1, len(epochs) // 8), gid=column, **style)
+    axis.plot(epochs, mean, **{"markevery": max(1, len(epochs) // 8), "gid": column, **style})
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
         axis.fill_between(
@@ -140,14 +180,19 @@ def _mark_best(axis: Axes, curves: Curves, name: str) -> None:
         axis.plot(curves.epochs[at], [value], gid=f"best_{column}", clip_on=False, **RING)
 
 
-def _scale(axis: Axes, name: str, drawn: Sequence[Array]) -> None:
-    by_epoch(axis)
+def _scale_epochs(axis: Axes, lengths: Sequence[float]) -> None:
+    """Draw a short run beside a long one so that both can be seen."""
+    if max(lengths) >= LONGER * min(lengths):
+        axis.set_xscale("symlog", linthresh=1)  # with epoch 0
+        axis.set_xlabel("epoch, logarithmic")
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+
+
+def _is_wide(drawn: Sequence[Array]) -> bool:
+    """Whether values are positive and differ so much that a logarithmic axis shows them better."""
     values = np.concatenate([array.ravel() for array in drawn])
     values = values[np.isfinite(values)]
-    if name == "accuracy":
-        in_percent(axis)
-    elif name != "r2" and values.min() > 0 and values.max() > LOG_RATIO * values.min():
-        axis.set_yscale("log")
+    return bool(values.min() > 0 and values.max() > LOG_RATIO * values.min())
 
 
 def _key(curves: Sequence[Curves]) -> list[Line2D]:
@@ -158,7 +203,7 @@ def _key(curves: Sequence[Curves]) -> list[Line2D]:
         best = f"best epoch, {curves[0].best}"
     else:
         plain: dict[str, Any] = {"color": FAINT, "marker": "", "alpha": 1}
-        lines = [Line2D([], [], **(_style_among(split, 0) | plain), label=SPLITS[split]) for split in splits]
+        lines = [Line2D([], [], **(_style_among(split, 0) | plain)) for split in splits]
         best = "best epoch"
     if any(one.best is not None for one in curves):
         lines.append(Line2D([], [], label=best, **RING))

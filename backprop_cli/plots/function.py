@@ -1,11 +1,14 @@
-"""The function computed by a network: decision regions in the plane, or a curve."""
+"""Examples in the plane or on a curve, and the function that a network computes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, Array, styled
@@ -16,21 +19,86 @@ POINTS = 1000
 GRID = 300
 """The network is evaluated at so many points along each side of the plane."""
 
+DARKEST = 0.6
+"""The share of the colour of a class where its probability is 1; the rest is white, so that points can be seen."""
+
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Probabilities of the contour lines."""
+
 
 @styled
-def draw_regions(points: Array, labels: Array, scores: Callable[[Array], Array]) -> Figure:
-    """Draw points (n, 2) of classes labels (n,) over the regions of the class with the highest of scores(x) (m, k)."""
+def draw_points(points: Array, labels: Array) -> Figure:
+    """Draw points (n, 2) of classes labels (n,)."""
+    figure, axis = _plane(points[:POINTS], labels[:POINTS], labels.max() + 1)
+    axis.margins(0.12)
+    return figure
+
+
+@styled
+def draw_values(x: Array, y: Array) -> Figure:
+    """Draw examples x (n, 1), y (n, 1)."""
+    figure, axis = _examples(x[:POINTS], y[:POINTS])
+    axis.margins(0.05)
+    return figure
+
+
+@styled
+def draw_regions(
+    points: Array, labels: Array, scores: Callable[[Array], Array], measure: str = "score", grid: int = GRID
+) -> Figure:
+    """Draw points (n, 2) of classes labels (n,) over the regions of the class with the highest of scores(x) (m, k).
+
+    A region is the darker, the higher the score of its class; `measure` says what scores are, and `grid` is the number
+    of pixels along each side.
+    """
     points, labels = points[:POINTS], labels[:POINTS]
-    figure = Figure(figsize=(4.2, 3.8))
-    axis = figure.subplots()
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.12 * np.maximum(high - low, 1e-6)
-    x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in (0, 1))
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    given = scores(grid).reshape(GRID, GRID, -1)
-    for c in range(given.shape[-1]):
-        ahead = given[..., c] - np.delete(given, c, axis=-1).max(axis=-1)
-        _fill(axis, x, y, ahead, COLOURS[c % len(COLOURS)])
+    x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], grid) for i in (0, 1))
+    given = scores(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)).reshape(grid, grid, -1)
+    k = given.shape[-1]
+    figure, axis = _plane(points, labels, k)
+    ahead = [given[..., c] - np.delete(given, c, axis=-1).max(axis=-1) for c in range(k)]
+    if k == 2:  # one contour for both, whose probabilities have the sum 1
+        shade, colours, words = (1 + ahead[1]) / 2, _between(COLOURS[0], COLOURS[1]), f"{measure} of class 1"
+        shown = colours(np.clip(shade, 0, 1))
+    else:
+        shade, colours, words = given.max(axis=-1), _between("#FFFFFF", FAINT), f"{measure} of the predicted class"
+        shown = np.ones((grid, grid, 4))
+        for c in range(k):
+            mine = given.argmax(axis=-1) == c
+            shown[mine] = _between("#FFFFFF", COLOURS[c % len(COLOURS)])(np.clip(shade[mine], 0, 1))
+    axis.imshow(shown, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), interpolation="bilinear", aspect="equal")
+    _contour(axis, x, y, shade, [p for p in LEVELS if k > 2 or p != 0.5], "levels", linewidths=0.5, alpha=0.6)
+    for c in range(1 if k == 2 else 0, k):
+        _contour(axis, x, y, ahead[c], [0], "boundary", linewidths=1.6)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=axis, shrink=0.8, ticks=[0, *LEVELS, 1])
+    bar.set_label(words)
+    bar.ax.axhline(0.5, color=INK, linewidth=1.6 if k == 2 else 0.5)
+    return figure
+
+
+def _between(low: str, high: str) -> Colormap:
+    """Return the colour map between two colours, made lighter, with white in the middle unless one is white."""
+    white = np.ones(3)
+    ends = [white + DARKEST * (np.array(_rgb(colour)) - white) for colour in (low, high)]
+    return LinearSegmentedColormap.from_list("between", [*ends[:1], *([white] if low != "#FFFFFF" else []), *ends[1:]])
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def _contour(axis: Axes, x: Array, y: Array, values: Array, levels: list[float], gid: str, **style: Any) -> None:
+    if drawn := [level for level in levels if values.min() < level < values.max()]:  # others are a warning
+        axis.contour(x, y, values, levels=drawn, colors=[INK], **style).set_gid(gid)
+
+
+def _plane(points: Array, labels: Array, classes: int) -> tuple[Figure, Axes]:
+    """Return a figure with the points of each class in its colour."""
+    figure = Figure(figsize=(4.6, 3.8))
+    axis = figure.subplots()
+    for c in range(classes):
         mine = labels == c
         axis.scatter(
             points[mine, 0],
@@ -47,30 +115,29 @@ def draw_regions(points: Array, labels: Array, scores: Callable[[Array], Array])
     axis.grid(False)
     axis.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     figure.legend(loc="outside lower center", ncols=5, handletextpad=0.2, columnspacing=1.2)
-    return figure
-
-
-def _fill(axis: Axes, x: Array, y: Array, ahead: Array, colour: str) -> None:
-    """Colour the region where a class has the highest score, and draw its boundary."""
-    if not ahead.max() > 0:  # contour lines of an empty region are a warning
-        return
-    axis.contourf(x, y, ahead, levels=[0, np.inf], colors=[colour], alpha=0.2)
-    if ahead.min() < 0:
-        axis.contour(x, y, ahead, levels=[0], colors=[INK], linewidths=0.9)
+    return figure, axis
 
 
 @styled
 def draw_fit(x: Array, y: Array, f: Callable[[Array], Array]) -> Figure:
-    """Draw examples x (n, 1), y (n, 1), and the outputs f(x) (m, 1) of the network as a curve."""
+    """Draw examples x (n, 1), y (n, 1), and the outputs f(x) (m, 1) of the network as a curve.
+
+    The axes are those of the examples, with a margin, whatever the network does.
+    """
     x, y = x[:POINTS], y[:POINTS]
-    figure = Figure(figsize=(4.8, 3.2))
-    axis = figure.subplots()
+    figure, axis = _examples(x, y)
     margin = 0.05 * max(float(np.ptp(x)), 1e-6)
     at = np.linspace(x.min() - margin, x.max() + margin, 500)[:, None]
-    axis.plot(
-        x[:, 0], y[:, 0], "o", color=FAINT, alpha=0.45, markersize=3, mew=0, label="training examples", gid="data"
-    )
     axis.plot(at[:, 0], f(at)[:, 0], color=COLOURS[4], linewidth=2, label="network", gid="network")
-    axis.set(xlabel="$x$", ylabel="$y$")
-    figure.legend(loc="outside upper center", ncols=2)
+    spread = max(float(np.ptp(y)), 1e-6)
+    axis.set_ylim(float(y.min()) - 0.25 * spread, float(y.max()) + 0.25 * spread)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
+
+
+def _examples(x: Array, y: Array) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.8, 3.2))
+    axis = figure.subplots()
+    axis.plot(x[:, 0], y[:, 0], "o", color=FAINT, alpha=0.45, markersize=3, mew=0, label="examples", gid="data")
+    axis.set(xlabel="$x$", ylabel="$y$")
+    return figure, axis

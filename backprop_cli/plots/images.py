@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, styled
+from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, styled, title
 
-TILES = 64
-"""Weights are drawn for at most so many units, 8 by 8."""
+TILES = 100
+"""Weights are drawn for at most so many units, 10 by 10."""
 
 MISTAKES = 24
 """At most so many mistakes are drawn, 3 rows of 8."""
@@ -31,22 +31,15 @@ def draw_mistakes(images: Array, truth: Array, predicted: Array, scores: Array) 
         axis.set_title(f"{t} → {p}", fontsize=9, loc="center", pad=3)
         axis.set_xlabel(f"{given:.2f} | {due:.2f}", fontsize=6.5, color=FAINT, labelpad=2)
         axis.spines[:].set(visible=True, color="#D0D0D0")
-    figure.suptitle(
-        "true → predicted class; below, the scores of the predicted | true class",
-        fontsize=8,
-        x=0.01,
-        ha="left",
-    )
-    return figure
+    return title(figure, "true → predicted class; below, the scores of the predicted | true class")
 
 
 @styled
-def draw_weights(images: Array, names: list[str]) -> Figure:
-    """Draw the weights of each unit as an image, of images (n, h, w), all on one scale around 0."""
-    columns = 5 if len(images) <= 10 else 8
+def draw_weights(images: Array, names: list[str], limit: float | None = None) -> Figure:
+    """Draw the weights of each unit as an image, of images (n, h, w), all on one scale from -limit to limit."""
+    columns = 5 if len(images) <= 10 else 8 if len(images) <= 64 else 10
     figure, axes = _tiles(len(images), columns, 0.8, 0.19)
-    # not the maximum: a few weights are much larger than all others
-    limit = max(float(np.quantile(np.abs(images), 0.995)), 1e-12)
+    limit = scale_of(images) if limit is None else limit
     drawn = None
     for axis, image, name in zip(axes, images, names, strict=False):
         drawn = axis.imshow(image, cmap=SIGNED, norm=Normalize(-limit, limit))
@@ -55,6 +48,11 @@ def draw_weights(images: Array, names: list[str]) -> Figure:
     bar = figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=30, pad=0.015, extend="both")
     bar.set_label("weight")
     return figure
+
+
+def scale_of(weights: Array) -> float:
+    """Return a limit for weights: not their maximum, as a few are much larger than all others."""
+    return max(float(np.quantile(np.abs(weights), 0.995)), 1e-12)
 
 
 def _tiles(n: int, columns: int, height: float, caption: float) -> tuple[Figure, list[Axes]]:

@@ -1,4 +1,4 @@
-"""Diagnostics of each layer over the epochs: vanishing gradients, small updates, saturated and dead units."""
+"""Diagnostics of each layer from epoch 0, before training: vanishing gradients, saturated and dead units."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from backprop_cli.plots.style import MARKERS, WIDTH, Array, by_epoch, in_percent, styled
 
 PANELS = {
+    "delta_norm": "speed of learning, $\\|\\delta\\|$",
     "gradient_norm": "gradient norm",
     "update_ratio": "relative update",
     "saturated": "saturated",
@@ -23,9 +24,11 @@ PANELS = {
 def draw_layers(epochs: Array, quantities: Mapping[str, Mapping[int, Array]]) -> Figure:
     """Draw a panel for each available quantity of PANELS, with a line (epochs,) for each layer, numbered from 1.
 
-    The colours of the layers are in order, from dark for the first to light for the last.
+    The colours of the layers are in order, from dark for the first to light for the last. The norm of dC/dW, which
+    grows with the number of inputs, is drawn only for older runs without that of delta.
     """
-    present = [name for name in PANELS if quantities.get(name)]
+    hidden = {"gradient_norm"} if quantities.get("delta_norm") else set()
+    present = [name for name in PANELS if quantities.get(name) and name not in hidden]
     last = max(max(quantities[name]) for name in present)
     figure = Figure(figsize=(WIDTH, 2.7 if last <= 8 else 3.1))
     axes: list[Axes] = list(figure.subplots(1, len(present), squeeze=False)[0])

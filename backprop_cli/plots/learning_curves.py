@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 
 import numpy as np
 
 from backprop_cli.errors import RunError
 from backprop_cli.plots import PlotResult
 from backprop_cli.plots.curves import Curves, draw_curves
-from backprop_cli.plots.style import COLOURS
+from backprop_cli.plots.style import COLOURS, FIRST, title
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 from backprop_cli.results.settings import config_differences, group_by_seed, group_name, split_duplicates
@@ -21,8 +22,9 @@ MAX_LABEL = 44
 def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
     """Draw the curves of all runs; those that differ only by seed as their mean, unless `each`.
 
-    A run that repeats config and seed of another one is not drawn again, and there are no more curves than colours;
-    the notes name what is left out. Raises RunError if no run has finished an epoch.
+    A run that repeats config and seed of another one is not drawn again, which a note says. If there are more curves
+    than colours, the best have a colour and a name, and the others are grey. Raises RunError if no run has finished
+    an epoch.
     """
     started = [run for run in runs if len(run.epochs)]
     if not started:
@@ -35,10 +37,11 @@ def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
             groups.append(kept)
             if repeated:
                 notes.append(f"not drawn, same config and seed as another run: {_names(repeated)}")
-    if missing := groups[len(COLOURS) :]:
-        notes.append(f"{len(COLOURS)} of {len(groups)} curves are drawn; not drawn: {_names(g[0] for g in missing)}")
-        groups = groups[: len(COLOURS)]
     labels = _labels(groups)
+    if len(groups) > len(COLOURS):
+        notes.append(f"{len(groups)} curves: the best {FIRST} have a name, the other {len(groups) - FIRST} are grey")
+        best = sorted(range(len(groups)), key=lambda number: _rank(groups[number]))[:FIRST]
+        labels = [label if number in best else "" for number, label in enumerate(labels)]
     curves = [_aggregate(group, label) for group, label in zip(groups, labels, strict=True)]
     caption = "Learning curves" + (", with a ring around the best epoch." if any(one.best for one in curves) else ".")
     if any(len(group) > 1 for group in groups):
@@ -46,8 +49,17 @@ def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
     if len({one.cost for one in curves}) > 1:
         caption += " Different cost functions are drawn in separate panels, as their values cannot be compared."
     caption += "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
-    shown = [run for group in groups for run in group]
-    return PlotResult(draw_curves(curves), caption, " ".join(["Learning curves.", *map(_summary, shown)]), tuple(notes))
+    shown = [run for group, label in zip(groups, labels, strict=True) if label for run in group]
+    alt = " ".join(["Learning curves.", *map(_summary, shown)])
+    figure = draw_curves(curves)
+    return PlotResult(title(figure, labels[0]) if len(groups) == 1 else figure, caption, alt, tuple(notes))
+
+
+def _rank(group: Sequence[Run]) -> float:
+    """Return a number that is lower for better runs: by the mean of the accuracy, or else of the cost."""
+    costs = [run.best.get("val_cost", run.best.get("train_cost", np.inf)) for run in group]
+    accuracies = [run.best.get("val_accuracy", -cost) for run, cost in zip(group, costs, strict=True)]
+    return -float(np.mean(accuracies))
 
 
 def _names(runs: Iterable[Run]) -> str:
@@ -73,13 +85,14 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
 
 def _aggregate(group: Sequence[Run], label: str) -> Curves:
     """Return the curves of runs that differ by seed over the epochs that all of them have."""
-    shortest = min(group, key=lambda run: len(run.epochs))
-    n = len(shortest.epochs)
-    names = [name for name in shortest.metrics if name.startswith(("train_", "val_"))]
-    columns = {name: np.stack([run.metrics[name][:n] for run in group]) for name in names}
+    epochs = reduce(np.intersect1d, (run.table["epoch"] for run in group))
+    names = [name for name in group[0].table if name.startswith(("train_", "val_"))]
+    columns = {
+        name: np.stack([run.table[name][np.isin(run.table["epoch"], epochs)] for run in group]) for name in names
+    }
     validated = not np.isnan(columns.get("val_cost", np.nan)).all()  # otherwise the best epoch is just the last one
     best = group[0].best_epoch if len(group) == 1 and validated else None
-    return Curves(label, shortest.epochs, columns, best, group[0].config.cost.name)
+    return Curves(label, epochs, columns, best, group[0].config.cost.name)
 
 
 def _summary(run: Run) -> str:

@@ -10,14 +10,18 @@ import numpy as np
 
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.arrays import Array
-from backprop_cli.plots import KINDS, PlotResult
+from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult
 from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
 from backprop_cli.plots.confusion import draw_confusion
+from backprop_cli.plots.film import film_of_function, film_of_weights
 from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
 from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
+from backprop_cli.plots.style import title
+from backprop_cli.plots.terminal.examples import is_scattered
 from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.prediction import predict_array
 from backprop_cli.results.run import Run
 
 
@@ -28,6 +32,7 @@ class PlotJob:
     kind: str
     runs: Sequence[Run]
     draw: Callable[[], PlotResult]
+    formats: tuple[str, ...] = FORMATS
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class PlotKind:
 
     unavailable_because: Callable[[Run], str | None]
     draw_available: Callable[[Run, str], PlotResult]
+    formats: tuple[str, ...] = FORMATS
 
     def draw(self, run: Run, split: str) -> PlotResult:
         """Return the plot. Raises UsageError if the run does not have it, or another BackpropError."""
@@ -67,22 +73,19 @@ def plan_plots(
     """
     jobs = []
     comparison = Comparison(runs, each, keys, metric)
-    for name in KINDS:
-        if kinds and name not in kinds:
-            continue
+    for name in [name for name in (*KINDS, *ON_REQUEST) if name in (kinds or KINDS)]:
         if joint := JOINT_PLOTS.get(name):
             if kinds or joint.unavailable_because(comparison) is None:
                 jobs.append(PlotJob(name, runs, partial(joint.draw, comparison)))
             continue
         kind = RUN_PLOTS[name]
         wanted = [run for run in runs if kinds or kind.unavailable_because(run) is None]
-        jobs += [PlotJob(name, [run], partial(kind.draw, run, split)) for run in wanted]
+        jobs += [PlotJob(name, [run], partial(kind.draw, run, split), kind.formats) for run in wanted]
     return jobs
 
 
 def _not_low_dimensional(run: Run) -> str | None:
-    data = run.config.data
-    if (data.inputs, data.classes > 0) in ((2, True), (1, False)):
+    if is_scattered(run.config.data):
         return None
     return f"{run.config.dataset.name} is neither a 2-D classification nor a 1-D regression data set"
 
@@ -93,9 +96,20 @@ def _plot_function(run: Run, split: str) -> PlotResult:
         figure = draw_fit(train.inputs, train.targets, run.outputs)
         words = "The function computed by the network, and the training examples"
     else:
-        figure = draw_regions(train.inputs, train.targets, run.scores)
-        words = "The predicted class at each point of the plane, and the training examples"
-    return PlotResult(figure, words + ".", f"{words}: {run.config.dataset.name}.")
+        figure = draw_regions(train.inputs, train.targets, run.scores, _measure(run))
+        words = "The predicted class at each point of the plane, darker where it is more certain, the training examples"
+        words += " and the boundary between the classes; thin lines are at 0.1, 0.3, 0.5, 0.7 and 0.9"
+    return PlotResult(title(figure, _named(run)), words + ".", f"{words}: {run.config.dataset.name}.")
+
+
+def _measure(run: Run) -> str:
+    found = predict_array(run.model, run.data.train.inputs[:1]).measure
+    return found if found == "probability" else "score"
+
+
+def _named(run: Run, words: str = "") -> str:
+    """Return the title of a plot: the run, the epoch of its network, and further words."""
+    return f"{run.name}, epoch {run.model.epoch}" + (f": {words}" if words else "")
 
 
 def _no_classes(run: Run) -> str | None:
@@ -110,7 +124,7 @@ def _plot_confusion(run: Run, split: str) -> PlotResult:
     most = f" Most often, class {t} is predicted as {p}: {wrong[t, p]} times." if wrong.any() else ""
     words = f"{np.trace(confusion):,} of {n:,} examples of the {SPLITS[split]} split are predicted correctly"
     return PlotResult(
-        draw_confusion(confusion),
+        title(draw_confusion(confusion), _named(run, f"{SPLITS[split]} split")),
         f"Confusion matrix of the {run.checkpoint} checkpoint: {words} ({evaluation.metrics['accuracy']:.2%}).",
         f"Confusion matrix, true classes by predicted classes: {words}.{most}",
     )
@@ -143,9 +157,10 @@ def _plot_mistakes(run: Run, split: str) -> PlotResult:
     given = np.stack([scores[rows, predicted], scores[rows, truth]], axis=1)
     images = examples.inputs[rows].reshape(-1, *_image_shape(run))
     count = f"the {len(rows)} most confident of {len(wrong)}" if len(rows) < len(wrong) else f"all {len(wrong)}"
+    figure = draw_mistakes(images, truth, predicted, given)
     pairs = ", ".join(f"{t} as {p}" for t, p in zip(truth, predicted, strict=True))
     return PlotResult(
-        draw_mistakes(images, truth, predicted, given),
+        title(figure, f"{_named(run)}: {figure.get_suptitle()}"),
         f"Misclassified images of the {SPLITS[split]} split, {count}.",
         f"Misclassified images, {count}: {pairs}.",
     )
@@ -156,10 +171,12 @@ def _plot_weights(run: Run, split: str) -> PlotResult:
     drawn = W[:TILES].reshape(-1, *_image_shape(run))
     units_are_classes = len(run.config.sizes) == 2 and len(W) == run.config.task.classes
     names = [f"class {j}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
-    some = "" if len(drawn) == len(W) else f" (the first {len(drawn)} of {len(W)} units)"
-    words = f"Weights of the first layer as images, one for each unit{some}"
+    count = f"all {len(W)}" if len(drawn) == len(W) else f"the first {len(drawn)} of {len(W)}"
+    words = f"Weights of the first layer as images, {count} units"
     return PlotResult(
-        draw_weights(drawn, names), f"{words}; light pixels have positive weights, dark ones negative.", words + "."
+        title(draw_weights(drawn, names), _named(run, f"weights of the first layer, {count} units")),
+        f"{words}; light pixels have positive weights, dark ones negative.",
+        words + ".",
     )
 
 
@@ -177,18 +194,35 @@ def _no_diagnostics(run: Run) -> str | None:
 def _by_layer(run: Run) -> dict[str, dict[int, Array]]:
     numbers = range(1, len(run.config.sizes))
     return {
-        name: {l: run.metrics[f"{name}_{l}"] for l in numbers if len(run.metrics.get(f"{name}_{l}", ()))}
-        for name in PANELS
+        name: {l: run.table[f"{name}_{l}"] for l in numbers if len(run.table.get(f"{name}_{l}", ()))} for name in PANELS
     }
 
 
 def _plot_gradients(run: Run, split: str) -> PlotResult:
     quantities = _by_layer(run)
-    last = ", ".join(f"layer {l} {values[-1]:.3g}" for l, values in quantities["gradient_norm"].items())
+    norms = quantities["delta_norm"] or quantities["gradient_norm"]
+    what = "the speed of learning ‖δ‖ = ‖dC/db‖" if quantities["delta_norm"] else "the norm of dC/dW"
+    first, last = (", ".join(f"layer {l} {v[at]:.3g}" for l, v in norms.items()) for at in (0, -1))
+    start = "before training" if run.table["epoch"][0] == 0 else "after the first epoch"
     return PlotResult(
-        draw_layers(run.epochs, quantities),
-        "For each layer: the norm of dC/dW, and the norm of the change of W in a step relative to the norm of W.",
-        f"Norm of the gradient of each layer over the epochs; after the last: {last}.",
+        title(draw_layers(run.table["epoch"], quantities), run.name),
+        f"For each layer: {what}, and the norm of the change of W in a step relative to the norm of W.",
+        f"For each layer, {what} over the epochs; {start}: {first}; after the last: {last}.",
+    )
+
+
+def _no_film(run: Run) -> str | None:
+    if _not_low_dimensional(run) and _no_images(run):
+        return f"{run.config.dataset.name} has neither two inputs and classes, nor one input and a value, nor images"
+    remedy = f"train with keep_epochs={{every: {max(1, run.config.epochs // 30)}}}"
+    return None if len(run.folder.kept_epochs()) > 1 else f"fewer than two epochs were kept; {remedy}"
+
+
+def _plot_film(run: Run, split: str) -> PlotResult:
+    return (
+        film_of_function(run, _measure(run))
+        if not _not_low_dimensional(run)
+        else film_of_weights(run, _image_shape(run))
     )
 
 
@@ -205,5 +239,6 @@ RUN_PLOTS: dict[str, PlotKind] = {
     "mistakes": PlotKind(lambda run: _no_images(run) or _no_classes(run), _plot_mistakes),
     "weights": PlotKind(_no_images, _plot_weights),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),
+    "film": PlotKind(_no_film, _plot_film, FILM_FORMATS),
 }
 """Every kind of plot of a single run."""

@@ -1,7 +1,8 @@
 """The style of all plots: sizes for a paper, colour-blind safe colours; matplotlib's settings are left unchanged.
 
-The first seven colours are those of Okabe and Ito (2008), the others are from Tol (2021), in an order of alternating
-lightness. Lines also differ by dashes or markers, and the lightness of colour maps is monotonic, for prints in grey.
+The first seven colours are those of Okabe and Ito (2008), the next three are from Tol (2021), in an order of
+alternating lightness; the second ten are lighter or darker ones for many lines. Lines also differ by dashes or
+markers, and the lightness of colour maps is monotonic, for prints in grey.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, ParamSpec
 import numpy.typing as npt
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -23,11 +25,19 @@ P = ParamSpec("P")
 WIDTH = 6.8
 """Inches: two columns of a journal."""
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000", "#DDCC77", "#882255", "#999933")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""Markers of lines and points; pairs of colour and marker repeat after 40."""
+COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#D55E00", "#CC79A7", "#000000", "#DDCC77", "#882255", "#999933"),
+    *("#00324F", "#A6CEE3", "#004D38", "#7FD6B8", "#6B2F00", "#FFB38A", "#5E2C4B", "#E8B8D4", "#666666", "#C9C96B"),
+)
+FIRST = 10
+"""The colours that are easiest to tell apart; the markers of the others are hollow."""
 
-SIGNED = "cividis"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""Markers of lines and points; pairs of colour and marker are unique."""
+
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", [(0, "#001A4D"), (0.25, "#2166AC"), (0.5, "#A9B0B8"), (0.75, "#FFC061"), (1, "#FFF9DC")]
+)
 """The colour map of numbers around 0: dark blue below, grey at 0, light yellow above; monotonic in grey."""
 
 INK = "#222222"
@@ -98,9 +108,22 @@ def to_bytes(figure: Figure, format: str) -> bytes:
     return file.getvalue()
 
 
+def draw_with_style(draw: Callable[[], object]) -> None:
+    """Draw a figure's canvas in the style above."""
+    with style.context(["default", STYLE]):
+        draw()
+
+
 def plain(text: str) -> str:
     """Return text that matplotlib draws as it is: without mathematics, control characters replaced by `?`."""
     return "".join(c if c.isprintable() else "?" for c in text).replace("$", r"\$")
+
+
+def title(figure: Figure, text: str) -> Figure:
+    """Write a title at the top left of a figure; return the figure."""
+    with style.context(["default", STYLE]):
+        figure.suptitle(plain(text), x=0.01, ha="left", fontsize=9, color=INK)
+    return figure
 
 
 def by_epoch(axis: Axes) -> None:

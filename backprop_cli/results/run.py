@@ -48,8 +48,8 @@ class DatasetCache:
 class Run:
     """A run: its record, config and metrics are read at once, its network and data when they are used.
 
-    `checkpoint`, best or last, is the one whose network is used. Raises RunError or ConfigError if the folder is
-    damaged.
+    `checkpoint`, best, last or the number of an epoch that was kept, is the one whose network is used. Raises RunError
+    or ConfigError if the folder is damaged.
     """
 
     def __init__(self, folder: RunFolder, datasets: DatasetCache, checkpoint: str = "best") -> None:
@@ -113,6 +113,10 @@ class Run:
     def warnings(self) -> list[str]:
         """What was found while training: that the network learned nothing, why, and a learning rate to try."""
         return list(self.record.get("warnings") or [])
+
+    def at(self, epoch: int) -> Run:
+        """Return this run with the network of an epoch that was kept. Raises UsageError when it is used, if not."""
+        return Run(self.folder, self._datasets, str(epoch))
 
     @cached_property
     def flat_config(self) -> dict[str, Any]:

@@ -78,9 +78,18 @@ def test_a_table_can_be_written_as_csv(backprop, tmp_path):
     assert np.array_equal(np.array([row.split(",") for row in rows], float)[:, :2], train.inputs[:7].astype(float))
 
 
+@pytest.mark.parametrize("name", ["moons", "xor", "sine"])
+def test_points_and_curves_are_drawn_before_training(backprop, tmp_path, name):
+    done = backprop("data", "show", name, "-o", "x.png")
+    assert (done.code, done.err) == (0, "")
+    assert f"wrote {min(800, 4 if name == 'xor' else 800)} examples of {name} (train)" in done.out
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert "wrote 30 examples" in backprop("data", "show", "moons", "--count", 30, "-o", "x.png").out
+
+
 def test_wrong_options_are_one_line_and_exit_2(backprop, monkeypatch):
     for words, message in (
-        (("moons", "-o", "moons.png"), "moons has no images; use -o FILE.csv for a table"),
+        (("parity", "-o", "parity.png"), "parity has neither images nor one or two inputs to plot; use -o FILE.csv"),
         (("digits", "-o", "digits.gif"), "must end in .png or .csv"),
         (("digits", "--class", 10), "digits has classes 0 to 9"),
         (("sine", "--class", 0), "sine is a regression data set"),

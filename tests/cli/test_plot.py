@@ -6,12 +6,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.digits import Digits
 from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
-from backprop_cli.plots import learning_curves, registry
+from backprop_cli.plots import film, learning_curves, registry, style
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint, to_bytes
 
 MAGIC = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -249,16 +250,74 @@ def test_a_run_with_the_same_config_and_seed_is_not_drawn_and_named(backprop, ru
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_there_are_no_more_curves_than_colours_and_the_others_are_named(backprop, tiny, monkeypatch):
+def test_of_more_curves_than_colours_the_best_have_a_name_and_the_others_are_grey(backprop, tiny, monkeypatch):
     drawn = curves_of(monkeypatch)
-    names = [f"r{number:02d}" for number in range(12)]
+    names = [f"r{number:02d}" for number in range(22)]
     for number, name in enumerate(names):
         assert backprop("train", tiny, "epochs=1", f"eta={number + 1}", "--name", name).code == 0
+    assert backprop("plot", *names[:20], "--kind", "curves", "--json").err == ""
+    assert [one.label for one in drawn[0]] == [f"{name}  eta={n}.0" for n, name in enumerate(names[:20], start=1)]
     done = backprop("plot", *names, "--kind", "curves", "--json")
-    note = "10 of 12 curves are drawn; not drawn: r10, r11"
+    note = "22 curves: the best 10 have a name, the other 12 are grey"
     assert done.err == f"warning: plots/curves.png: {note}\n"
     assert json.loads(done.out)["pictures"][0]["notes"] == [note]
-    assert [one.label for one in drawn[0]] == [f"{name}  eta={n}.0" for n, name in enumerate(names[:10], start=1)]
+    accuracy = {one.label: one.columns["val_accuracy"][0, 0] for one in drawn[1]}
+    grey = [one.columns["val_accuracy"][0, 0] for one in drawn[1] if not one.label]
+    assert (len(drawn[1]), len(grey)) == (22, 12)
+    assert min(value for label, value in accuracy.items() if label) >= max(grey)
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        ("dataset: moons\nlayers: [2, 4, 1]\nepochs: 4\nkeep_epochs: [0, 1, 4]\n", 3),
+        ("dataset: sine\nlayers: [1, 4, 1]\nactivation: tanh\neta: 0.1\nepochs: 2\nkeep_epochs: {every: 1}\n", 3),
+        ("dataset: digits\nlayers: [64, 30, 10]\nepochs: 2\nkeep_epochs: [1, 2]\n", 2),
+    ],
+    ids=["moons", "sine", "digits"],
+)
+def test_a_film_has_a_frame_for_each_kept_epoch(backprop, tmp_path, config, frames):
+    (tmp_path / "c.yaml").write_text(config)
+    assert backprop("train", "c.yaml", "--name", "run").code == 0
+    done = backprop("plot", "run", "--kind", "film", "-o", "film.gif")
+    assert (done.code, done.err) == (0, "")
+    with Image.open("film.gif") as film:
+        assert film.n_frames == frames
+        assert film.size[0] < 1000
+    assert "film" not in kinds(backprop("plot", "run", "--json"))
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_long_film_is_shortened_with_a_note(backprop, tmp_path, monkeypatch):
+    monkeypatch.setattr(film, "MAX_FRAMES", 3)
+    (tmp_path / "c.yaml").write_text("dataset: xor\nlayers: [2, 2, 1]\nepochs: 10\nkeep_epochs: {every: 1}\n")
+    assert backprop("train", "c.yaml", "--name", "run").code == 0
+    done = backprop("plot", "run", "--kind", "film")
+    assert done.out == "runs/run/plots/film.gif\n"
+    assert done.err == "warning: runs/run/plots/film.gif: 3 of the 11 kept epochs are shown\n"
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_errors_about_films_say_what_to_do(backprop, run, tmp_path):
+    (tmp_path / "c.yaml").write_text("dataset: parity\nlayers: [4, 2, 1]\nepochs: 1\n")
+    assert backprop("train", "c.yaml", "--name", "table").code == 0
+    for words, message in (
+        (("run",), "fewer than two epochs were kept; train with keep_epochs={every: 1}"),
+        (("table",), "parity has neither two inputs and classes, nor one input and a value, nor images"),
+        (("run", "-o", "film.png"), "film.png: unknown format .png; use .gif"),
+    ):
+        done = backprop("plot", *words, "--kind", "film")
+        assert (done.code, message in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_the_title_says_how_many_units_are_not_shown(backprop, tiny, monkeypatch):
+    figures = []
+    monkeypatch.setattr(style, "to_bytes", lambda figure, format: figures.append(figure) or b"")
+    for layers, words in (("64-12-10", "all 12 units"), ("64-101-10", "the first 100 of 101 units")):
+        assert backprop("train", tiny, f"layers={layers}", "epochs=1", "--name", f"n{layers}").code == 0
+        assert backprop("plot", f"n{layers}", "--kind", "weights").code == 0
+        assert figures[-1].get_suptitle() == f"n{layers}, epoch 1: weights of the first layer, {words}"
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -6,10 +6,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
-from backprop_cli.plots import FORMATS, KINDS, learning_curves, registry
+from backprop_cli.plots import FORMATS, KINDS, ON_REQUEST, learning_curves, registry
 from backprop_cli.plots.confusion import draw_confusion
-from backprop_cli.plots.curves import Curves, draw_curves
-from backprop_cli.plots.function import draw_fit, draw_regions
+from backprop_cli.plots.curves import OTHER, Curves, draw_curves
+from backprop_cli.plots.function import draw_fit, draw_points, draw_regions, draw_values
 from backprop_cli.plots.images import draw_mistakes, draw_weights
 from backprop_cli.plots.layers import draw_layers
 from backprop_cli.plots.style import COLOURS, STYLE, UNDATED, to_bytes
@@ -39,6 +39,40 @@ def test_curves_are_the_columns_with_a_ring_at_the_best_epoch():
     assert np.array_equal(drawn["train_cost"][0][:, 1], cost - 1)
     assert drawn["best_val_cost"][0].tolist() == [[4, 2]]
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["cost"]
+
+
+def test_training_and_validation_have_one_style_in_every_chart():
+    alone = draw_curves([curves("a", train_cost=EPOCHS, val_cost=EPOCHS)])
+    several = draw_curves([curves(name, train_cost=EPOCHS, val_cost=EPOCHS * n) for n, name in enumerate("abc", 1)])
+    for figure in (alone, several):
+        for line in figure.axes[0].get_lines():
+            training = line.get_gid() == "train_cost"
+            assert line.is_dashed() == training
+            assert (line.get_marker() in ("", "None")) == training
+
+
+def test_curves_without_a_name_are_grey_and_counted_in_the_legend():
+    figure = draw_curves([curves(label, train_cost=EPOCHS, val_cost=EPOCHS) for label in ("a", "", "")])
+    grey = [line for line in figure.axes[0].get_lines() if line.get_color() == OTHER["color"]]
+    assert [line.get_gid() for line in grey] == ["val_cost", "val_cost"]
+    assert [text.get_text() for text in figure.legends[-1].get_texts()] == ["a", "2 others"]
+
+
+def test_a_short_run_beside_a_long_one_is_on_a_logarithmic_axis_of_epochs():
+    def of_length(n):
+        return Curves(str(n), np.arange(0, n + 1), {"train_cost": np.ones((1, n + 1))})
+
+    assert draw_curves([of_length(5), of_length(100)]).axes[0].get_xscale() == "symlog"
+    assert draw_curves([of_length(60), of_length(100)]).axes[0].get_xscale() == "linear"
+    assert to_bytes(draw_curves([of_length(5), of_length(100)]), "png")
+
+
+def test_costs_to_be_compared_are_on_the_same_kind_of_axis():
+    flat, steep = EPOCHS[None], 10.0 ** -EPOCHS[None]
+    pairs = {("linear", "linear"): (flat, steep), ("log", "log"): (steep, steep)}
+    for scales, values in pairs.items():
+        runs = [Curves(cost, EPOCHS, {"train_cost": v}, None, cost) for cost, v in zip("qc", values, strict=True)]
+        assert tuple(axis.get_yscale() for axis in draw_curves(runs).axes) == scales
 
 
 def test_replicates_are_drawn_as_mean_and_standard_deviation():
@@ -150,14 +184,50 @@ def test_layers_are_drawn_by_quantity_and_zeros_are_allowed():
 def test_regions_are_where_a_class_is_predicted():
     points, labels = np.array([[-1.0, 0], [1, 0], [2, 1]]), np.array([0, 1, 1])
     figure = draw_regions(points, labels, lambda x: np.stack([-x[:, 0], x[:, 0]], axis=1))
-    (axis,) = figure.axes
+    axis = figure.axes[0]
     scattered = {c.get_gid(): c.get_offsets().tolist() for c in axis.collections if c.get_gid()}
     assert scattered == {"class_0": [[-1, 0]], "class_1": [[1, 0], [2, 1]]}
-    boundaries = [
-        path.vertices[:, 0] for c in axis.collections if c.get_facecolor().size == 0 for path in c.get_paths()
-    ]
-    assert boundaries
-    assert all(np.allclose(x, 0) for x in boundaries)
+    assert np.allclose(np.concatenate(contours(axis)["boundary"])[:, 0], 0)
+
+
+def contours(axis):
+    """The points of the contour lines, by their name."""
+    drawn = {}
+    for collection in axis.collections:
+        if collection.get_gid() in ("boundary", "levels"):
+            drawn.setdefault(collection.get_gid(), []).extend(
+                path.vertices for path in collection.get_paths() if len(path.vertices)
+            )
+    return drawn
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def test_regions_of_two_classes_are_shaded_by_the_probability_with_lines_at_its_levels():
+    points, labels = np.array([[-4.0, 0], [4, 1]]), np.array([0, 1])
+    figure = draw_regions(points, labels, lambda x: np.stack([sigmoid(-x[:, 0]), sigmoid(x[:, 0])], axis=1))
+    axis = figure.axes[0]
+    at = sorted({round(float(sigmoid(x)), 2) for x in np.concatenate(contours(axis)["levels"])[:, 0]})
+    assert at == [0.1, 0.3, 0.7, 0.9]
+    shade = axis.images[0].get_array()[0, :, :3]
+    for pixel, colour in ((0, COLOURS[0]), (-1, COLOURS[1])):
+        assert np.allclose(shade[pixel], 0.4 + 0.6 * np.array(to_rgb(colour)), atol=0.03)
+    assert np.allclose(shade[150], 1, atol=0.03)
+
+
+def test_regions_of_three_classes_meet_at_their_boundaries():
+    points, labels = np.array([[-1.0, -1], [1, 1], [1, -1]]), np.array([0, 1, 2])
+    figure = draw_regions(points, labels, lambda x: np.stack([0.5 - x[:, 0], 0.5 + x[:, 0], 0 * x[:, 0]], axis=1))
+    assert np.allclose(np.concatenate(contours(figure.axes[0])["boundary"])[:, 0], 0, atol=1e-6)
+    assert to_bytes(figure, "svg")
+
+
+def test_points_and_values_are_drawn_without_a_network():
+    (axis,) = draw_points(np.array([[-1.0, 0], [1, 0], [2, 1]]), np.array([0, 1, 1])).axes
+    assert [c.get_offsets().tolist() for c in axis.collections] == [[[-1, 0]], [[1, 0], [2, 1]]]
+    assert lines(draw_values(EPOCHS[:, None], 2 * EPOCHS[:, None]))["data"][0].tolist() == [[x, 2 * x] for x in EPOCHS]
 
 
 def test_a_class_that_is_never_predicted_is_not_an_error():
@@ -181,8 +251,14 @@ def test_plots_are_reproducible_and_leave_settings_unchanged(format):
     assert dict(mpl.rcParams) == before
 
 
+def test_the_speed_of_learning_replaces_the_norm_of_the_gradient_of_the_weights():
+    one = {1: EPOCHS}
+    figure = draw_layers(EPOCHS, {"delta_norm": one, "gradient_norm": one})
+    assert set(lines(figure)) == {"delta_norm_1"}
+
+
 def test_kinds_and_formats_are_complete():
-    assert set(KINDS) == {*registry.JOINT_PLOTS, *registry.RUN_PLOTS}
+    assert {*KINDS, *ON_REQUEST} == {*registry.JOINT_PLOTS, *registry.RUN_PLOTS}
     assert tuple(UNDATED) == FORMATS
 
 
@@ -206,9 +282,7 @@ def test_plots_agree_with_metrics_csv(backprop, tiny, tmp_path, monkeypatch):
     assert backprop("plot", "run", "--kind", "curves", "--kind", "gradients").code == 0
     with (tmp_path / "runs/run/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    for figure, columns in zip(
-        figures, (("val_accuracy", "train_cost"), ("gradient_norm_1", "saturated_2")), strict=True
-    ):
+    for figure, columns in zip(figures, (("val_accuracy", "train_cost"), ("delta_norm_1", "saturated_2")), strict=True):
         for column in columns:
             expected = [[float(row["epoch"]), float(row[column])] for row in rows]
             assert lines(figure)[column][0].tolist() == expected

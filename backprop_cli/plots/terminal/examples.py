@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Source, Split
+from backprop_cli.data.dataset import DataSpec, Source, Split
 from backprop_cli.errors import UsageError
 from backprop_cli.text import table
 
@@ -22,6 +22,9 @@ Images = npt.NDArray[np.floating[Any]]
 
 RAMP = " .:-=+*#%@"
 """Characters from white to black."""
+
+SHOWN, SCATTERED = 20, 1000
+"""Examples shown by default, and in a scatter plot."""
 
 COLUMNS, TILE, GAP, CAPTION = 10, 56, 8, 14
 """Of a PNG: images in a row; in pixels, the least side of an image, the space between two, the height of a caption."""
@@ -60,8 +63,15 @@ class Examples:
         return lines.getvalue()
 
     def to_png(self) -> bytes:
-        """Return a sheet of the images. Raises BackpropError if Pillow is missing."""
-        return as_png(self._images(), self._captions())
+        """Return a sheet of the images, or a scatter plot. Raises BackpropError if Pillow is missing."""
+        if not is_scattered(self.source.spec):
+            return as_png(self._images(), self._captions())
+        from backprop_cli.plots.function import draw_points, draw_values
+        from backprop_cli.plots.style import title, to_bytes
+
+        draw = draw_points if self.source.spec.classes else draw_values
+        figure = draw(self.split.inputs[self.rows], self.split.targets[self.rows])
+        return to_bytes(title(figure, f"{self.source.name}, {len(self.rows):,} examples"), "png")
 
     def to_text(self, width: int, shades: bool) -> str:
         """Return the images as text of at most `width` columns, with or without shades of grey; others as a table."""
@@ -76,6 +86,11 @@ class Examples:
 
     def _captions(self) -> list[str]:
         return [f"{row}: {label}" for row, label in zip(self.rows, self.split.targets[self.rows], strict=True)]
+
+
+def is_scattered(spec: DataSpec) -> bool:
+    """Whether examples are points in the plane, drawn with the colour of their class, or values of one input."""
+    return (spec.inputs, spec.classes > 0) in ((2, True), (1, False))
 
 
 def choose_examples(source: Source, split: str, cache: Cache, label: int | None, start: int, count: int) -> Examples:

@@ -1,0 +1,102 @@
+"""A film of learning: one frame for each epoch whose checkpoint was kept."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from backprop_cli.data.images import pillow
+from backprop_cli.plots import PlotResult
+from backprop_cli.plots.function import draw_fit, draw_regions
+from backprop_cli.plots.images import draw_weights, scale_of
+from backprop_cli.plots.style import Array, draw_with_style, title
+from backprop_cli.results.run import Run
+from backprop_cli.text import metric
+
+MAX_FRAMES, UNITS, GRID = 60, 20, 150
+"""At most so many frames; so many units whose weights are drawn; so many points along each side of the plane. A frame
+takes about a quarter of a second."""
+
+FRAME, LAST = 200, 2000
+"""Milliseconds for which a frame, and the last one, is shown."""
+
+DPI, COLOURS = 100, 64
+"""Pixels per inch, and colours of a frame."""
+
+Draw = Callable[[Run], Figure]
+
+
+@dataclass(frozen=True)
+class FilmResult(PlotResult):
+    """A film; `figure` is its last frame, `draw_frames` draws all of them."""
+
+    draw_frames: Callable[[], Iterator[Figure]] = lambda: iter(())
+
+    def to_bytes(self, format: str) -> bytes:
+        """Return the film as the bytes of an animated GIF, which repeats."""
+        first, *others = [_image(figure) for figure in self.draw_frames()]
+        durations = [FRAME] * len(others) + [LAST]
+        file = io.BytesIO()
+        first.save(file, format, save_all=True, append_images=others, duration=durations, loop=0)
+        return file.getvalue()
+
+
+def plot_film(run: Run, draw: Draw) -> FilmResult:
+    """Return the film of a run with kept epochs, evenly chosen if they are too many. `draw` draws one of them."""
+    kept = run.folder.kept_epochs()
+    chosen = sorted({kept[i] for i in np.linspace(0, len(kept) - 1, MAX_FRAMES).round().astype(int)})
+    notes = (f"{len(chosen)} of the {len(kept)} kept epochs are shown",) if len(chosen) < len(kept) else ()
+
+    def frame(epoch: int) -> Figure:
+        return title(draw(run.at(epoch)), f"{run.name}, epoch {epoch}{_metric(run, epoch)}")
+
+    words = f"The network after {len(chosen)} epochs from {chosen[0]} to {chosen[-1]}, one after the other"
+    return FilmResult(frame(chosen[-1]), words + ".", words + ".", notes, partial(map, frame, chosen))
+
+
+def film_of_function(run: Run, measure: str) -> FilmResult:
+    """Return the film of the decision regions, or of the fitted curve."""
+    examples = run.data.train
+    if run.config.data.classes:
+        return plot_film(run, lambda at: draw_regions(examples.inputs, examples.targets, at.scores, measure, GRID))
+    return plot_film(run, lambda at: draw_fit(examples.inputs, examples.targets, at.outputs))
+
+
+def film_of_weights(run: Run, shape: tuple[int, int]) -> FilmResult:
+    """Return the film of the weights of the first units, all frames on the scale of the last."""
+
+    def weights(at: Run) -> Array:
+        return at.parameters["W1"][:UNITS].reshape(-1, *shape)
+
+    limit = scale_of(weights(run.at(run.folder.kept_epochs()[-1])))
+    n = len(run.parameters["W1"])
+    names = [f"unit {j}" for j in range(1, min(n, UNITS) + 1)]
+    return plot_film(run, lambda at: draw_weights(weights(at), names, limit))
+
+
+def _metric(run: Run, epoch: int) -> str:
+    """Return the main metric of an epoch as the title contains it."""
+    row = {name: column[run.table["epoch"] == epoch] for name, column in run.table.items()}
+    for split, word in (("val", "validation"), ("train", "training")):
+        for name in ("accuracy", "cost"):
+            for value in row.get(f"{split}_{name}", ()):
+                if np.isfinite(value):
+                    return f": {word} {name} {metric(name, value)}"
+    return ""
+
+
+def _image(figure: Figure) -> Any:
+    """Return a figure as an image of Pillow with few colours."""
+    opener = pillow()
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    draw_with_style(canvas.draw)
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return opener.fromarray(pixels).convert("RGB").quantize(COLOURS, dither=opener.Dither.NONE)
