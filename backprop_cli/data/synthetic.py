@@ -102,20 +102,6 @@ class Parity(Xor):
 
 
 @dataclass(frozen=True)
-class OneToZero(Source):
-    """A single example: the input 1 has the label 0 (Nielsen, chapter 3, where one neuron learns it)."""
-
-    name = "one_to_zero"
-    origin = "generated"
-    spec = DataSpec(inputs=1, classes=2, pool=1, validation=0, test=1)
-
-    def load(self, cache: Cache) -> tuple[Split, Split]:
-        """Return the example twice."""
-        example = Split(np.ones((1, 1), np.float32), np.zeros(1, np.uint8))
-        return example, example
-
-
-@dataclass(frozen=True)
 class _Sampled(Source):
     """n examples for training and validation (a fifth of them by default), and half as many for testing."""
 
@@ -225,18 +211,5 @@ class Bump(_Curve):
         return np.exp(-20 * x * x)
 
 
-GENERATED: tuple[type[Source], ...] = (
-    And,
-    Or,
-    Nand,
-    Xor,
-    Majority,
-    Parity,
-    OneToZero,
-    Blobs,
-    Moons,
-    Spirals,
-    Sine,
-    Bump,
-)
+GENERATED: tuple[type[Source], ...] = (And, Or, Nand, Xor, Majority, Parity, Blobs, Moons, Spirals, Sine, Bump)
 """Every generated data set, in the order in which they are listed."""

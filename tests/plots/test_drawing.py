@@ -185,7 +185,9 @@ def test_regions_are_where_a_class_is_predicted():
     points, labels = np.array([[-1.0, 0], [1, 0], [2, 1]]), np.array([0, 1, 1])
     figure = draw_regions(points, labels, lambda x: np.stack([-x[:, 0], x[:, 0]], axis=1))
     axis = figure.axes[0]
-    scattered = {c.get_gid(): c.get_offsets().tolist() for c in axis.collections if str(c.get_gid()).startswith("class_")}
+    scattered = {
+        c.get_gid(): c.get_offsets().tolist() for c in axis.collections if str(c.get_gid()).startswith("class_")
+    }
     assert scattered == {"class_0": [[-1, 0]], "class_1": [[1, 0], [2, 1]]}
     assert np.allclose(np.concatenate(contours(axis)["boundary"])[:, 0], 0)
 
