@@ -150,8 +150,8 @@ def load_run(
 ) -> Run:
     """Return a run, given its folder, its name, a unique prefix of its name, or `@last`.
 
-    `checkpoint`, best or last, is the one whose network is used. Raises UsageError if there is no such run, RunError
-    or ConfigError if it is damaged.
+    `checkpoint`, best, last or the number of an epoch that was kept, is the one whose network is used. Raises
+    UsageError if there is no such run, RunError or ConfigError if it is damaged.
 
     >>> import backprop_cli
     >>> _ = backprop_cli.train({"dataset": "xor", "layers": [2, 2, 1], "epochs": 10}, name="mine")

@@ -19,6 +19,9 @@ def collect(folder: Path) -> None:
     for target in sorted(IMAGES.glob("*.png")):
         if (source := folder / target.name).exists():
             _shrink(source, target)
+    for target in sorted(IMAGES.glob("*.gif")):
+        if (source := folder / target.name).exists():
+            shutil.copy(source, target)
 
 
 def _shrink(source: Path, target: Path) -> None:

@@ -82,7 +82,8 @@ def describe(event: EpochResult, epochs: int) -> str:
     parts += [f"mistakes {event.mistakes}"] if event.mistakes is not None else []
     if event.mistakes and event.train and event.train.cost == 0 and event.train.accuracy != 1:
         parts.append("(wrong outputs with z = 0, on the boundary, cost nothing)")
-    return "  ".join([*parts, duration(event.seconds)])
+    parts += [duration(event.seconds)] if event.epoch else ["before training"]
+    return "  ".join(parts)
 
 
 def in_words(score: Score) -> str:
