@@ -32,7 +32,7 @@ def _shrink(source: Path, target: Path) -> None:
         height = round(image.height * MAX_WIDTH / image.width)
         image = image.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
     for colours in (128, 64, 32, 16):
-        image.quantize(colours, dither=Image.Dither.NONE).save(target, optimize=True)
+        image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size < MAX_BYTES:
             break
 

@@ -99,4 +99,5 @@ def _image(figure: Figure) -> Any:
     canvas = FigureCanvasAgg(figure)
     draw_with_style(canvas.draw)
     pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    return opener.fromarray(pixels).convert("RGB").quantize(COLOURS, dither=opener.Dither.NONE)
+    image = opener.fromarray(pixels).convert("RGB")
+    return image.quantize(COLOURS, opener.Quantize.MAXCOVERAGE, dither=opener.Dither.NONE)
