@@ -114,7 +114,7 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
                 if one.has(f"{split}_{name}"):
                     style = ALONE[split] if len(curves) == 1 else _style_among(split, number)
                     if not one.has(f"val_{name}"):  # the legend of the runs shows the style of the validation curve
-                        style |= _marker(number)
+                        style = style | _marker(number)
                     _draw(axis, one, f"{split}_{name}", style)
             _mark_best(axis, one, name)
         axis.set_title(title)

@@ -27,7 +27,7 @@ takes about a quarter of a second."""
 FRAME, LAST = 200, 2000
 """Milliseconds for which a frame, and the last one, is shown."""
 
-DPI, COLOURS = 100, 64
+DPI, COLOURS = 100, 128
 """Pixels per inch, and colours of a frame."""
 
 Draw = Callable[[Run], Figure]

@@ -42,6 +42,7 @@ def test_curves_are_the_columns_with_a_ring_at_the_best_epoch():
 
 
 def test_training_and_validation_have_one_style_in_every_chart():
+    draw_curves([curves("a", train_cost=EPOCHS)])  # without validation, the training has markers
     alone = draw_curves([curves("a", train_cost=EPOCHS, val_cost=EPOCHS)])
     several = draw_curves([curves(name, train_cost=EPOCHS, val_cost=EPOCHS * n) for n, name in enumerate("abc", 1)])
     for figure in (alone, several):
