@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypedDict, Unpack, overload
@@ -27,6 +27,7 @@ from backprop_cli.results.prediction import Predictions, predict_array, predict_
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs import build
 from backprop_cli.runs.build import load_data
+from backprop_cli.results.continuing import claimed_run
 from backprop_cli.runs.folder import find_run
 from backprop_cli.runs.model import Model, load_model
 from backprop_cli.runs.resuming import environment_changes, new_session, prepare_resume, resumed_session
@@ -45,6 +46,7 @@ def train(
     runs_dir: Path | str | None = "runs",
     name: str | None = None,
     overwrite: bool = False,
+    continue_run: bool = False,
     data_dir: Path | str | None = None,
     offline: bool = False,
     on_event: OnEvent | None = None,
@@ -56,11 +58,13 @@ def train(
     of the config, with `lmbda` for lambda, and may be mappings.
 
     The run is saved in a new folder in `runs_dir`, called `name`, or else after the config with a number; `overwrite`
-    replaces the run with this name. With `runs_dir=None` the run is kept in memory and nothing is left on disk.
+    replaces the run with this name. With `continue_run` the run of this name, or else one with this config, is
+    resumed, or returned if it is finished. With `runs_dir=None` the run is kept in memory and nothing is left on disk.
     Downloaded data is in `data_dir`, by default the cache folder of the platform; `offline` never uses the network.
     `on_event` is called with every event of `backprop_cli.training.loop.train`.
 
     A UserWarning says if the network has learned nothing. Raises ConfigError, DataError, RunError if the name is taken,
+    UsageError if the run to continue has another config,
     or DivergedError.
 
     >>> import backprop_cli
@@ -76,8 +80,10 @@ def train(
     if isinstance(config, Path | str):
         stem = Path(config).stem
     cache = cache_in(data_dir, offline)
-    data = load_data(experiment, cache)
-    with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent:
+    with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent, ExitStack() as stack:
+        if continue_run and (found := stack.enter_context(claimed_run(experiment, Path(parent), name))):
+            return resume(found.path, data_dir=data_dir, offline=offline, on_event=on_event)
+        data = load_data(experiment, cache)
         with new_session(experiment, data, Path(parent), stem, name=name, overwrite=overwrite) as session:
             _run(session, on_event)
         run = Run(session.folder, DatasetCache(cache))

@@ -11,21 +11,10 @@ config=${1:?usage: scripts/sweep.sh CONFIG [KEY=VALUE...]}; shift
 experiment=$(backprop check "$config" "$@")  # reports problems once; another experiment has another checksum
 export config runs=${RUNS_DIR:-sweeps/$(basename "$config" .yaml)-$(cksum <<<"$experiment" | cut -d' ' -f1)}
 
-for status in interrupted dead; do
-    for run in $(backprop runs list --runs-dir "$runs" -q --where status=$status 2>/dev/null); do
-        backprop resume "$run" -q >&2
-    done
-done
-
 train_one() { # [KEY=VALUE...] ETA LAMBDA
     local eta=${*: -2:1} lambda=${*: -1}
-    local name=eta$eta-lambda$lambda
-    if [ -e "$runs/$name/run.json" ]; then
-        echo "$runs/$name: exists, not trained again" >&2
-    else
-        backprop train "$config" "${@:1:$#-2}" eta="$eta" lambda="$lambda" threads=1 --runs-dir "$runs" \
-            --name "$name" --overwrite -q >&2
-    fi
+    backprop train "$config" "${@:1:$#-2}" eta="$eta" lambda="$lambda" threads=1 --runs-dir "$runs" \
+        --name "eta$eta-lambda$lambda" --continue -q >&2
 }
 export -f train_one
 

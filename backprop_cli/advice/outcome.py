@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backprop_cli.advice.layers import advice_on_layers
-from backprop_cli.advice.separability import separable
-from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import DivergedError
 from backprop_cli.text import duration, metric
-from backprop_cli.training.diagnostics import LayerState
-from backprop_cli.training.plan import Plan
-from backprop_cli.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from backprop_cli.config.schema import Experiment
+    from backprop_cli.training.diagnostics import LayerState
+    from backprop_cli.training.plan import Plan
+    from backprop_cli.training.state import TrainingState
 
 COMPLETE = ("finished", "stopped_early")
 """The statuses of runs whose training is complete."""
@@ -69,6 +69,9 @@ def advice(
 
     `layers` are the diagnostics, and `final` are the metrics, of the last epoch.
     """
+    from backprop_cli.advice.layers import advice_on_layers  # not needed to print a result
+    from backprop_cli.advice.separability import separable
+
     if layers:
         learns_well = (final.get("train_accuracy") or final.get("train_r2") or 0) > GOOD
         yield from advice_on_layers(layers, e.activations, e.optimizer.name, learns_well)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import GetCache, common_options, data_options, live_option, runs_option
-
-if TYPE_CHECKING:
-    from backprop_cli.runs.session import Session
 
 
 @click.command("resume", cls=Command, short_help="Continue a run that was stopped, or extend it.")
@@ -30,25 +25,7 @@ def command(run: str, epochs: int | None, runs_dir: Path, live: bool, console: C
     versions and number of threads, the result is bit-identical to that of an uninterrupted run. A run that is already
     finished is left as it is, with exit code 0.
     """
-    from backprop_cli.cli.training_run import print_outcome, run_training
-    from backprop_cli.runs.build import load_data
+    from backprop_cli.cli.continuing import resume_run
     from backprop_cli.runs.folder import find_run
-    from backprop_cli.runs.resuming import environment_changes, prepare_resume, resumed_session
 
-    folder = find_run(run, runs_dir)
-    with folder.lock():
-        resumption = prepare_resume(folder, epochs)
-        if resumption.complete:
-            console.say(resumption.complete)
-            print_outcome(folder.path, resumption.record, console)
-            return
-        for line in resumption.warnings:
-            console.warn(line)
-        data = load_data(resumption.experiment, cache())
-
-        def announce(session: Session) -> None:
-            for line in environment_changes(resumption.record):
-                console.warn(line)
-            console.say(f"resuming {folder.path} {resumption.place}")
-
-        run_training(resumed_session(resumption, data, sys.argv[1:]), announce, console, live)
+    resume_run(find_run(run, runs_dir), epochs, console, cache, live)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the run.  [default: the name of the config and a number]")
 @runs_option
 @click.option("--overwrite", is_flag=True, help="Replace the run with this --name.")
+@click.option(
+    "--continue",
+    "continued",
+    is_flag=True,
+    help="If this experiment was started before, resume its run, or print the result of a finished one.",
+)
 @click.option("--dry-run", is_flag=True, help="Load the data and print the experiment, but do not train.")
 @live_option
 @common_options
@@ -37,6 +44,7 @@ def command(
     name: str | None,
     runs_dir: Path,
     overwrite: bool,
+    continued: bool,
     dry_run: bool,
     live: bool,
     console: Console,
@@ -46,28 +54,36 @@ def command(
 
     KEY=VALUE overrides a key of the config: eta=0.5 layers=784-100-10 optimizer.mu=0.95
     """
-    from backprop_cli.cli.training_run import run_training
-    from backprop_cli.errors import UsageError
-    from backprop_cli.explain.experiment import describe_experiment
-    from backprop_cli.runs.build import load_data
+    if overwrite and (continued or name is None):
+        raise click.UsageError("--overwrite needs the --name of a run, and cannot be combined with --continue")
+
+    from backprop_cli.cli.continuing import skip_or_resume
+    from backprop_cli.results.continuing import claimed_run
     from backprop_cli.runs.folder import check_name
-    from backprop_cli.runs.resuming import new_session
 
     experiment = config.load()
     if name is not None:
         check_name(name)
-    elif overwrite:
-        raise UsageError("--overwrite needs the --name of the run to replace")
-    data = load_data(experiment, cache())
-    if dry_run:
-        text, facts = describe_experiment(experiment)
-        console.result(text, facts)
-        return
+    with ExitStack() as stack:
+        if continued and not dry_run and (run := stack.enter_context(claimed_run(experiment, runs_dir, name))):
+            skip_or_resume(run, console, cache, live)
+            return
 
-    def announce(session: Session) -> None:
-        sizes = "-".join(map(str, experiment.sizes))
-        console.say(f"training {sizes} on {experiment.dataset.name}, in {session.folder.path}")
+        from backprop_cli.cli.training_run import run_training  # NumPy and SciPy, which a finished run does not need
+        from backprop_cli.explain.experiment import describe_experiment
+        from backprop_cli.runs.build import load_data
+        from backprop_cli.runs.resuming import new_session
 
-    argv = sys.argv[1:]
-    opened = new_session(experiment, data, runs_dir, config.path.stem, name=name, overwrite=overwrite, argv=argv)
-    run_training(opened, announce, console, live)
+        data = load_data(experiment, cache())
+        if dry_run:
+            text, facts = describe_experiment(experiment)
+            console.result(text, facts)
+            return
+
+        def announce(session: Session) -> None:
+            sizes = "-".join(map(str, experiment.sizes))
+            console.say(f"training {sizes} on {experiment.dataset.name}, in {session.folder.path}")
+
+        argv = sys.argv[1:]
+        opened = new_session(experiment, data, runs_dir, config.path.stem, name=name, overwrite=overwrite, argv=argv)
+        run_training(opened, announce, console, live)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
-from typing import Any
 
 import click
 
 from backprop_cli.advice.learning import Notice
-from backprop_cli.advice.outcome import COMPLETE, advice, divergence_advice, outcome, outcome_text
+from backprop_cli.advice.outcome import COMPLETE, advice, divergence_advice
 from backprop_cli.cli.console import Console
+from backprop_cli.cli.continuing import print_outcome
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import BackpropError, DivergedError, Exit
@@ -54,11 +53,6 @@ def run_training(
         for line in advice(e, session.plan, session.state, session.layers, session.last or {}):
             console.say(f"advice: {line}")
     click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # stops a shell's loop after Ctrl-C
-
-
-def print_outcome(path: Path, record: dict[str, Any], console: Console) -> None:
-    """Print the result of training."""
-    console.result(outcome_text(path, record), outcome(path, record), quiet=str(path))
 
 
 def show(

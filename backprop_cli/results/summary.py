@@ -141,8 +141,8 @@ def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> 
     """Return the row of metrics.csv that training selects as best; an empty mapping if there are no rows.
 
     That is the row with the best validation value of the monitored metric, of several such rows the one with the lowest
-    validation cost, and of several of these the first; the last row if there is no validation split. It is never epoch 0,
-    the network before training.
+    validation cost, and of several of these the first; the last row if there is no validation split. Never epoch 0, the
+    network before training.
     """
     rows = [row for row in rows if row["epoch"] > 0]
     chosen = config.get("monitor") or config.get("early_stopping.monitor")

@@ -253,7 +253,7 @@ def find_run(text: str, runs: Path) -> RunFolder:
     Raises UsageError if there is none, or more than one.
     """
     if text == LAST:
-        started = [f for f in _runs_in(runs) if f.config.exists()]
+        started = [f for f in runs_in(runs) if f.config.exists()]
         if not started:
             raise UsageError(f"{LAST}: no runs in {runs}")
         return max(started, key=lambda f: f.config.stat().st_mtime_ns)
@@ -264,7 +264,7 @@ def find_run(text: str, runs: Path) -> RunFolder:
         raise UsageError(f"{text} is a file; give the run's folder")
     if Path(text).is_dir():
         raise UsageError(f"{text}: not a run's folder (no run.json and no checkpoint)")
-    candidates = [f for f in _runs_in(runs) if f.path.name.startswith(text)]
+    candidates = [f for f in runs_in(runs) if f.path.name.startswith(text)]
     if len(candidates) > 1:
         names = ", ".join(sorted(f.path.name for f in candidates)[:5])
         raise UsageError(f"'{text}' matches {len(candidates)} runs: {names}{', …' if len(candidates) > 5 else ''}")
@@ -287,7 +287,8 @@ def _names_in(folder: Path) -> set[str]:
     return {name for name in os.listdir(folder) if not re.fullmatch(r"\..*\.tmp|\.lock", name)}
 
 
-def _runs_in(runs: Path) -> list[RunFolder]:
+def runs_in(runs: Path) -> list[RunFolder]:
+    """Return the runs in a folder; none if it does not exist."""
     found = []
     with contextlib.suppress(OSError):
         for entry in runs.iterdir():
