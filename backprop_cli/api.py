@@ -19,6 +19,7 @@ from backprop_cli.advice.learning import Notice
 from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
+from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
 from backprop_cli.nn.arrays import Array
@@ -39,6 +40,9 @@ RunLike = Run | Path | str
 
 OnEvent = Callable[[Event], None]
 
+KEYWORD = "keyword argument"
+"""Where errors in overrides are located."""
+
 
 def train(
     config: Path | str | Mapping[str, Any] | Experiment,
@@ -54,8 +58,8 @@ def train(
 ) -> Run:
     """Train a network and return the run.
 
-    `config` is the path of a config file, a mapping with the same keys, or an Experiment. The other keywords are keys
-    of the config, with `lmbda` for lambda, and may be mappings.
+    `config` is the path of a config file, the name of a shipped one, a mapping with the same keys, or an Experiment.
+    The other keywords are keys of the config, with `lmbda` for lambda, and may be mappings.
 
     The run is saved in a new folder in `runs_dir`, called `name`, or else after the config with a number; `overwrite`
     replaces the run with this name. With `continue_run` the run of this name, or else one with this config, is
@@ -78,7 +82,7 @@ def train(
     stem = "run"
     experiment = experiment_from(config, words_of(overrides))
     if isinstance(config, Path | str):
-        stem = Path(config).stem
+        stem = find_config(Path(config)).stem
     cache = cache_in(data_dir, offline)
     with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent, ExitStack() as stack:
         if continue_run and (found := stack.enter_context(claimed_run(experiment, Path(parent), name))):
@@ -254,8 +258,9 @@ def predict(
 def experiment_from(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:
     """Return the experiment of a config file or a mapping, changed by overrides. Raises ConfigError."""
     if isinstance(config, Path | str):
-        return load_experiment(Path(config), words)
-    return override_experiment(config.to_dict() if isinstance(config, Experiment) else config, words, "config")
+        return load_experiment(Path(config), words, KEYWORD)
+    values = config.to_dict() if isinstance(config, Experiment) else config
+    return override_experiment(values, words, "config", KEYWORD)
 
 
 def words_of(overrides: Mapping[str, Any]) -> list[str]:

@@ -118,6 +118,19 @@ def _to_stderr(line: str) -> None:
 class Command(click.Command):
     """A command whose exceptions become error messages and exit codes; tracebacks only with --debug."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words; an error says what to write for a config key with dashes, or an option without."""
+        words = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            from backprop_cli.config.messages import usage_hint
+
+            options = [name for parameter in self.params for name in parameter.opts]
+            if hint := usage_hint(words, options):
+                raise click.UsageError(hint, ctx) from None
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:

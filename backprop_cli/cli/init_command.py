@@ -9,40 +9,48 @@ import click
 from backprop_cli.cli.completion import complete_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options
-from backprop_cli.config.shipped import SCHEMA, templates
+from backprop_cli.config.shipped import SCHEMA, shipped_configs, template
 
 
 @click.command("init", cls=Command, short_help="Write a commented config.")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option(
     "--template",
+    "name",
     metavar="NAME",
-    default="digits",
-    show_default=True,
-    shell_complete=complete_words(templates),
-    help="The shipped config to write.",
+    shell_complete=complete_words(shipped_configs),
+    help="The shipped config to write.  [default: digits]",
 )
 @click.option("--list", "as_list", is_flag=True, help="List the shipped configs.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @common_options
-def command(path: Path | None, template: str, as_list: bool, force: bool, console: Console) -> None:
-    """Write a commented config to PATH (<template>.yaml by default) and, in the same folder, the schema for editors."""
+def command(path: Path | None, name: str | None, as_list: bool, force: bool, console: Console) -> None:
+    """Write a commented config to PATH (<template>.yaml by default) and, in the same folder, the schema for editors.
+
+    A PATH without .yaml is the name of a shipped config: backprop init mnist
+    """
     from backprop_cli.config.schema import schema_text
+    from backprop_cli.config.shipped import shipped_config, summary
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
+    from backprop_cli.text import table
 
-    shipped = templates()
+    names = shipped_configs()
     if as_list:
-        console.result("\n".join(shipped), list(shipped), quiet="\n".join(shipped))
+        text = table(("config", "description"), [(name, summary(file)) for name, file in names.items()], 2)
+        console.result(text, list(names), quiet="\n".join(names))
         return
-    if template not in shipped:
-        raise UsageError(f"unknown template '{template}'; available: {', '.join(shipped)}")
-    path = path or Path(f"{template}.yaml")
+    if path and not path.suffix and name is None:
+        path, name = None, str(path)
+    source = shipped_config(name or "digits")
+    if source is None:
+        some = ", ".join(name for name in names if "/" not in name)
+        raise UsageError(f"no shipped config '{name}'; available: {some}, and others ('backprop init --list')")
+    path = path or Path(f"{source.stem}.yaml")
     schema = path.with_name(SCHEMA)
     if path == schema:
         raise UsageError(f"{SCHEMA} is reserved for the schema; use another name for the config")
-    text = shipped[template].read_bytes().replace(b"$schema=../", b"$schema=")
-    contents = {path: text, schema: schema_text().encode()}
+    contents = {path: template(source), schema: schema_text().encode()}
     for file, content in contents.items():
         if file.exists() and not force and file.read_bytes() != content:
             raise UsageError(f"{file} already exists and differs; use --force to replace it")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn
@@ -35,6 +36,9 @@ COMMANDS = (
 )
 """All commands in the order of --help; each is defined in cli/<name>_command.py."""
 
+ELSEWHERE = {"fit": "train", "continue": "resume", "test": "eval", "list": "runs list", "ls": "runs list"}
+"""Our commands for those of other tools."""
+
 COMPLETE = "_BACKPROP_COMPLETE"
 """The environment variable by which a shell asks click for completions."""
 
@@ -45,6 +49,25 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of COMMANDS."""
         return list(COMMANDS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words before the command, which are no options of a command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = f"options follow the command: backprop COMMAND {error.option_name}"
+            raise click.UsageError(f"No such option '{error.option_name}' here; {hint}", ctx) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word names; an error suggests one."""
+        word = args[0]
+        if word not in COMMANDS and not ctx.resilient_parsing:
+            close = get_close_matches(word, COMMANDS, n=1)
+            guess = ELSEWHERE.get(word) or next(iter(close), None)
+            ctx.fail(f"No such command '{word}'." + (f" Did you mean 'backprop {guess}'?" if guess else ""))
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name."""
@@ -59,7 +82,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-    Start with: backprop init, then backprop train digits.yaml
+    Start with: backprop train digits. For a config of your own: backprop init
     """
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backprop_cli.cli.completion import complete_override
+from backprop_cli.cli.completion import complete_config, complete_override
 from backprop_cli.cli.console import DEBUG, Console
+from backprop_cli.config.shipped import find_config
 
 if TYPE_CHECKING:
     from backprop_cli.config.schema import Experiment
@@ -30,6 +31,11 @@ class ConfigFile:
     path: Path
     overrides: tuple[str, ...]
 
+    @property
+    def stem(self) -> str:
+        """The name of the file, without `.yaml`: runs are named after it."""
+        return find_config(self.path).stem
+
     def load(self) -> Experiment:
         """Return the experiment. Raises ConfigError."""
         from backprop_cli.config.load import load_experiment
@@ -41,7 +47,7 @@ def config_arguments(required: bool = True) -> Callable[[Function], Function]:
     """Add CONFIG and KEY=VALUE...; pass `config`, a ConfigFile, or None without one."""
 
     def decorate(function: Function) -> Function:
-        @click.argument("config", type=click.Path(path_type=Path), required=required)
+        @click.argument("config", type=click.Path(path_type=Path), required=required, shell_complete=complete_config)
         @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
         @functools.wraps(function)
         def wrapper(config: Path | None, overrides: tuple[str, ...], **arguments: Any) -> Any:
@@ -151,6 +157,17 @@ def checkpoint_option(function: Function) -> Function:
         return function(checkpoint=which or checkpoint, **arguments)
 
     return wrapper
+
+
+class Fraction(click.FloatRange):
+    """A number from 0 to 1."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        try:
+            return float(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"'{value}' is not a number from 0 to 1, such as 0.97", param, ctx)
 
 
 class _SplitName(click.Choice[str]):

@@ -52,6 +52,8 @@ def command(
 ) -> None:
     """Train the network described by CONFIG; the results are saved in a new folder, the run.
 
+    CONFIG is a YAML file, or the name of a shipped config (see backprop init --list).
+
     KEY=VALUE overrides a key of the config: eta=0.5 layers=784-100-10 optimizer.mu=0.95
     """
     if overwrite and (continued or name is None):
@@ -85,5 +87,5 @@ def command(
             console.say(f"training {sizes} on {experiment.dataset.name}, in {session.folder.path}")
 
         argv = sys.argv[1:]
-        opened = new_session(experiment, data, runs_dir, config.path.stem, name=name, overwrite=overwrite, argv=argv)
+        opened = new_session(experiment, data, runs_dir, config.stem, name=name, overwrite=overwrite, argv=argv)
         run_training(opened, announce, console, live)

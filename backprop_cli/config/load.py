@@ -15,29 +15,33 @@ from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
+from backprop_cli.config.shipped import find_config
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError
 
 MAX_EXTENDS = 10
 
 
-def load_experiment(path: FilePath, overrides: Sequence[str] = ()) -> Experiment:
-    """Return the experiment in a file, changed by `KEY=VALUE` overrides, with all defaults filled in.
+def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:
+    """Return the experiment in a config (see `find_config`), changed by overrides, with all defaults filled in.
 
-    Raises ConfigError with all errors, each with its location.
+    The overrides, `KEY=VALUE`, are from `source`. Raises ConfigError with all errors, each with its location.
     """
+    path = find_config(path)
     document = _with_base(path, ())
-    _apply(document, overrides)
+    _apply(document, overrides, source)
     return _validate(document, home=f"{path}:1:1")
 
 
-def override_experiment(values: Mapping[str, Any], overrides: Sequence[str], origin: str) -> Experiment:
-    """Return the experiment in `values` (see `Experiment.to_dict`), changed by `KEY=VALUE` overrides.
+def override_experiment(
+    values: Mapping[str, Any], overrides: Sequence[str], origin: str, source: str = "command line"
+) -> Experiment:
+    """Return the experiment in `values` (see `Experiment.to_dict`), changed by `KEY=VALUE` overrides from `source`.
 
     Errors in the values themselves are located at `origin`. Raises ConfigError.
     """
     document = Document(values=dict(values))
     _resolve_aliases(document, origin)
-    _apply(document, overrides)
+    _apply(document, overrides, source)
     return _validate(document, home=origin)
 
 
@@ -51,7 +55,7 @@ def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
     place = document.value_places[("extends",)]
     if not isinstance(base, str):
         raise ConfigError([f"{place}: extends must be the path of a file, not {show(base)}"])
-    base_path = path.parent / base
+    base_path = find_config(FilePath(base), path.parent)
     try:
         blocks = base_path.is_fifo() or base_path.is_char_device()  # as reading a pipe or a terminal does
     except OSError as error:
@@ -94,17 +98,17 @@ def _resolve_aliases(document: Document, home: str) -> None:
         document.value_places[(key,)] = document.value_places.pop((symbol,), place)
 
 
-def _apply(document: Document, overrides: Sequence[str]) -> None:
-    if "=" in overrides:  # eta = 0.5 arrives as three words
-        document.problems.append(f"command line: {' '.join(overrides)}: write KEY=VALUE without spaces around '='")
+def _apply(document: Document, overrides: Sequence[str], source: str) -> None:
+    torn = overrides[1:] and any("=" not in word or word.startswith("=") for word in overrides)
+    if torn and any(word.startswith("=") or word.endswith("=") for word in overrides):  # eta = 0.5 is three words
+        document.problems.append(f"{source}: {' '.join(overrides)}: write KEY=VALUE without spaces around '='")
         return
     for override in overrides:
-        _override(document, override)
+        _override(document, override, f"{source}: {override}")
 
 
-def _override(document: Document, override: str) -> None:
+def _override(document: Document, override: str, place: str) -> None:
     """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE`."""
-    place = f"command line: {override}"
     name, equals, text = override.partition("=")
     keys = [ALIASES.get(key, key) for key in name.split(".")]
     if not equals or not all(keys) or not name.isprintable():

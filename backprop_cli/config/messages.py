@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import zip_longest
 from typing import Any
 
 from backprop_cli.config.reader import Path
+from backprop_cli.config.shipped import keys_and_words
 
 _MESSAGES = {
     "int_type": "must be an integer, not {input}",
@@ -28,39 +30,62 @@ _MESSAGES = {
 """By pydantic's type of error, what follows the key."""
 
 _KEYS_ELSEWHERE = {
-    "eta": "lr learning_rate alpha",
-    "cost": "loss criterion",
-    "layers": "hidden hidden_layers hidden_layer_sizes sizes",
+    "eta": "lr learning_rate learning_rate_init alpha",
+    "cost": "loss criterion objective",
+    "'layers' with all sizes, such as 784-30-10": "hidden hidden_layers hidden_layer_sizes hidden_size units sizes",
     "dataset": "data",
-    "batch_size": "batch mini_batch_size",
-    "epochs": "max_iter",
-    "optimizer: {name: momentum, mu: 0.9}": "momentum",
-    "lambda": "weight_decay regularization",
-    "lambda: {l1: …}": "l1",
-    "lambda: {l2: …}": "l2",
-    "early_stopping: {patience: 10}": "patience",
-    "schedule": "scheduler",
-    "initializer": "init",
-    "seed": "random_state",
+    "batch_size": "batch mini_batch_size minibatch",
+    "epochs": "max_iter n_epochs num_epochs steps",
+    "'optimizer: {name: momentum, mu: 0.9}', or optimizer=momentum optimizer.mu=0.9": "momentum",
+    "optimizer": "solver algorithm",
+    "lambda": "weight_decay regularization reg",
+    "'lambda: {l1: …}', or lambda.l1=…": "l1",
+    "'lambda: {l2: …}', or lambda.l2=…": "l2",
+    "'early_stopping: {patience: 10}', or early_stopping.patience=10": "patience",
+    "schedule": "scheduler lr_scheduler",
+    "initializer": "init initialization kernel_initializer",
+    "output": "output_activation",
+    "validation": "val validation_split validation_fraction val_split",
+    "monitor": "metric metrics",
+    "seed": "random_state random_seed",
     "dtype": "precision",
+    "threads": "n_jobs num_threads",
 }
 """What to write here for the keys of other tools."""
 
 _NAMES_ELSEWHERE = {
-    "quadratic": "mse l2",
-    "absolute": "mae",
-    "cross_entropy": "ce bce log_loss",
+    "quadratic": "mse l2 mean_squared_error squared_error",
+    "absolute": "mae l1 mean_absolute_error",
+    "cross_entropy": "ce bce log_loss nll crossentropy binary_crossentropy categorical_crossentropy "
+    "sparse_categorical_crossentropy binary_cross_entropy log_likelihood",
     "sigmoid": "logistic",
-    "identity": "linear",
+    "identity": "linear none",
+    "leaky_relu": "lrelu leakyrelu",
     "silu": "swish",
-    "threshold": "heaviside",
+    "threshold": "heaviside step",
     "winner": "argmax",
     "sgd": "gd",
-    "he": "kaiming",
-    "xavier": "glorot",
-    "scaled": "lecun_normal",
+    "nesterov": "nag",
+    "he": "kaiming he_normal",
+    "xavier": "glorot glorot_normal",
+    "scaled": "lecun lecun_normal",
+    "normal": "random gaussian",
+    "zeros": "zero",
+    "cosine": "cosineannealing cosine_annealing",
+    "plateau": "reduce_on_plateau reducelronplateau",
 }
 """Our names for those of other tools; one is suggested only where it is valid."""
+
+_WITHOUT_KEY = {
+    "device gpu cuda": "training uses the CPU",
+    "shuffle": "the order of the examples is random in each epoch",
+    "name": "use the option --name",
+    "bias use_bias": "every unit has a bias",
+}
+"""What to say of the keys of other tools that have no counterpart here."""
+
+_OTHER_NAMES = {"dataset": "to train on your own arrays, use backprop_cli.fit in Python"}
+"""What to say where the name that is meant does not exist."""
 
 
 def key_of(path: Path) -> str:
@@ -81,25 +106,58 @@ def message(path: Path, error: Any, known_keys: Sequence[str], owners: Sequence[
     if kind == "missing":
         return f"{key} is missing" if path[1:] else f"key '{key}' is missing"
     if kind == "extra_forbidden":
-        guess = _guess(str(path[-1]), known_keys, {} if path[1:] else _KEYS_ELSEWHERE)
-        if not guess and path[1:]:
-            guess = f"; it is an option of {', '.join(owners)}" if owners else f"; known here: {', '.join(known_keys)}"
-        return f"unknown key '{path[-1]}'{guess}"
+        return f"unknown key '{path[-1]}'{_hint_for_key(path, known_keys, owners)}"
     if kind in ("unknown_name", "literal_error"):
         known = context["known"] if "known" in context else re.findall(r"'(\w+)'", context["expected"])
         name = context.get("name", value)
         elsewhere = {ours: theirs for ours, theirs in _NAMES_ELSEWHERE.items() if ours in known}
         guess = _guess(str(name), known, elsewhere)
-        return f"{key}: unknown name {show(name)}{guess} (known: {', '.join(known)})"
+        other = f"; {_OTHER_NAMES[key]}" if key in _OTHER_NAMES and not guess else ""
+        return f"{key}: unknown name {show(name)}{guess} (known: {', '.join(known)}){other}"
+    if kind == "form" and isinstance(value, int | float) and not isinstance(value, bool) and context.get("option"):
+        option, problem = context["option"], f"{key} {error['msg']}, not {value}"
+        return f"{problem}; write '{key}: {{{option}: {value}}}', or {key}.{option}={value}"
     if kind in _MESSAGES:
         return f"{key} {_MESSAGES[kind].format(input=show(value), problem=error['msg'], **context)}"
     return f"{key}: {error['msg']}"
 
 
+def usage_hint(words: Sequence[str], options: Sequence[str]) -> str | None:
+    """Return an error for words that write a key of the config as an option, --epochs 3, or an option as a key.
+
+    `options` are the options of the command, and `overrides` if it takes KEY=VALUE.
+    """
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        option, equals, value = word.partition("=")
+        name = option.lstrip("-").replace("-", "_")
+        if option == name and equals and f"--{name}" in options:
+            return f"Got unexpected extra argument ({word}); write --{name} {value}"
+        if option == name or option in options or "overrides" not in options:
+            continue
+        elsewhere = next((ours for ours, theirs in _KEYS_ELSEWHERE.items() if name in theirs.split()), name)
+        if elsewhere in _KEYS_ELSEWHERE or name.partition(".")[0] in keys_and_words():
+            value = value if equals else following
+            write = elsewhere if " " in elsewhere else f"{elsewhere}={value or 'VALUE'}"
+            return f"No such option '{option}'; config keys are written without dashes: {write}"
+    return None
+
+
+def _hint_for_key(path: Path, known: Sequence[str], owners: Sequence[str]) -> str:
+    """Return what to write for the unknown key, or option of a key, at path; `owners` have this option."""
+    key = str(path[-1])
+    if owners:
+        return f"; it is an option of {', '.join(owners)} ({path[0]}.name={owners[0]})"
+    for words, text in _WITHOUT_KEY.items():
+        if key.lower() in words.split():
+            return f"; {text}"
+    guess = _guess(key, known, _KEYS_ELSEWHERE)
+    return guess or (f"; known here: {', '.join(known)}" if path[1:] else "")
+
+
 def _guess(word: str, known: Iterable[str], elsewhere: Mapping[str, str]) -> str:
     for ours, theirs in elsewhere.items():
-        if word.lower() in theirs.split():
-            return f"; use '{ours}'"
+        if word.lower().replace("-", "_") in theirs.split():
+            return f"; use {ours if ' ' in ours else repr(ours)}"
     close = get_close_matches(word.lower(), list(known), n=1, cutoff=0.65)
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -114,7 +114,8 @@ class OptionsOf(Format):
         if not isinstance(value, Mapping):
             option = "name" if self.named else dataclasses.fields(next(iter(self.kinds.values())))[0].name
             form = f"{f'{self._short[0]} or ' if self._short else ''}a mapping such as {{{option}: …}}"
-            raise PydanticCustomError("form", "must be {form}", {"form": form})
+            context = {"form": form, "option": "" if self._short else option}
+            raise PydanticCustomError("form", "must be {form}", context)
         if self.named and "name" not in value:
             raise PydanticCustomError("nameless", "'name' is missing")
         kind = self.kinds[_known(value["name"], self.kinds) if self.named else ""]

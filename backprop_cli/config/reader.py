@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from backprop_cli.config.shipped import hint_for_missing
 from backprop_cli.errors import ConfigError
 
 MAX_BYTES = 64 * 1024
@@ -51,7 +52,7 @@ def read_file(path: FilePath) -> Document:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError([f"{name}: cannot be read: {error.strerror or error}"]) from error
+        raise ConfigError([f"{name}: cannot be read: {error.strerror or error}{hint_for_missing(path)}"]) from error
     except ValueError as error:  # a NUL in the name
         raise ConfigError([f"{name!r}: cannot be read: {error}"]) from error
     if len(data) > MAX_BYTES:

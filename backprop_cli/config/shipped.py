@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,33 +15,103 @@ SCHEMA = "backprop.schema.json"
 
 
 def shipped_files(pattern: str) -> list[Path]:
-    """Return the shipped files that match: beside the package in a checkout, inside it when installed."""
+    """Return the shipped files that match: inside the package when installed, beside it in a checkout."""
     package = Path(__file__).parents[1]
-    folders = (package / "configs", package.parent / "configs")
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob(pattern))]
+    folders = [folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir()]
+    return sorted(folders[0].glob(pattern), key=lambda path: (path.parent, path.stem)) if folders else []
 
 
-def templates() -> dict[str, Path]:
-    """Return the shipped configs that extend no other, by name."""
-    shipped = (*shipped_files("*.yaml"), *shipped_files("classics/*.yaml"))
-    return {path.stem: path for path in shipped if b"\nextends:" not in path.read_bytes()}
+def shipped_configs() -> dict[str, Path]:
+    """Return the shipped configs by name: digits, mnist, classics/and, published/01."""
+    nested = {f"{path.parent.name}/{path.stem}": path for path in shipped_files("*/*.yaml")}
+    return {path.stem: path for path in shipped_files("*.yaml")} | nested
+
+
+def shipped_config(name: str) -> Path | None:
+    """Return a shipped config by its name, or by the last part of it: `and` for classics/and."""
+    shipped = shipped_configs()
+    return shipped.get(name) or next((path for path in shipped.values() if path.stem == name), None)
+
+
+def find_config(path: Path, folder: Path = Path()) -> Path:
+    """Return the config that a user means: the file `path` or `path.yaml` in a folder, or the shipped one of this name.
+
+    `configs/digits.yaml`, its path in a checkout, is a name of a shipped config too. If there is none, `path` is
+    returned, as a file that does not exist.
+    """
+    local = folder / path
+    for file in (local, Path(f"{local}.yaml")):
+        if os.path.exists(file) and not os.path.isdir(file):
+            return file
+    name = path.as_posix()
+    if name.startswith("configs/"):
+        name = name.removeprefix("configs/").removesuffix(".yaml")
+    return shipped_config(name) or local
+
+
+def hint_for_missing(path: Path) -> str:
+    """Return what to write in place of a path that is not a config, as the end of a message."""
+    if path.is_dir():
+        config = path / "config.yaml"  # of a run
+        return f"; did you mean {config}?" if config.is_file() else ""
+    if "=" in path.name:
+        return "; name a config before KEY=VALUE, as in: digits eta=0.5"
+    shipped = shipped_configs()
+    files = [str(file) for file in path.parent.glob("*.yaml")]
+    close = get_close_matches(str(path), files, n=1, cutoff=0.8) or get_close_matches(path.stem, shipped, n=1)
+    if not close:
+        return "; 'backprop init --list' prints the shipped configs"
+    return f"; did you mean {close[0]}?" if close[0] in files else f"; did you mean '{close[0]}', a shipped config?"
+
+
+def summary(config: Path) -> str:
+    """Return the first sentence of the comment at the top of a shipped config."""
+    lines = config.read_text(encoding="utf-8").partition("\n\n")[0].splitlines()[1:]
+    text = " ".join(line.removeprefix("#").strip() for line in lines).strip()
+    found = re.match(r".{20,}?(?<!et al)\.(?= |$)", text)
+    return found[0] if found else text
+
+
+def template(config: Path) -> bytes:
+    """Return a shipped config as a file for another folder: it refers to the schema there, and extends by name."""
+    text = config.read_bytes().replace(b"$schema=../", b"$schema=")
+    if found := re.search(rb"^extends: (\S+)$", text, re.MULTILINE):
+        base = (config.parent / found[1].decode()).resolve()
+        (name,) = (name for name, path in shipped_configs().items() if path.resolve() == base)
+        text = text.replace(found[0], f"extends: {name}".encode())
+    return text
+
+
+@cache
+def options_by_name() -> dict[str, dict[str, list[str]]]:
+    """Return for each key whose value is chosen by name, such as `optimizer`, the dotted options of each name."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for key, described in _properties().items():
+        for form in _forms(described):
+            if name := form.get("properties", {}).get("name", {}).get("const"):
+                found.setdefault(key, {})[name] = [f"{key}.{option}" for option in form["properties"]]
+    return found
 
 
 @cache
 def keys_and_words() -> dict[str, list[str]]:
     """Return the keys that the command line can set, and their options as dotted keys, with the words they may hold."""
-    files = shipped_files(SCHEMA)
-    schema = json.loads(files[0].read_text(encoding="utf-8")) if files else {"properties": {}}
     found: dict[str, list[str]] = {}
-    for key, described in schema["properties"].items():
-        if key == "extends" or not key.isascii():
-            continue
+    for key, described in _properties().items():
         found[key] = _words(described)
         for form in _forms(described):
             for option, value in form.get("properties", {}).items():
                 words = found.setdefault(f"{key}.{option}", [])
                 words += [word for word in _words(value) if word not in words]
     return found
+
+
+@cache
+def _properties() -> dict[str, Any]:
+    """Return the JSON Schema of each key, without `extends` and aliases such as η."""
+    files = shipped_files(SCHEMA)
+    schema = json.loads(files[0].read_text(encoding="utf-8")) if files else {"properties": {}}
+    return {key: value for key, value in schema["properties"].items() if key != "extends" and key.isascii()}
 
 
 def _forms(described: dict[str, Any]) -> list[dict[str, Any]]:

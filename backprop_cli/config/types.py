@@ -58,9 +58,12 @@ class KeepEpochs:
 
 
 def _read_layers(value: Any) -> Any:
-    """Read 784-30-10 or 784,30,10 as [784, 30, 10], and each number as {units: number}."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}([-,][0-9]{1,9})+", value):
-        value = [int(size) for size in re.split("[-,]", value)]
+    """Read 784-30-10 as [784, 30, 10], and each number as {units: number}."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})+", value):
+        value = [int(size) for size in value.split("-")]
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}([^0-9]{1,3}[0-9]{1,9}){1,99}", value):
+        sizes = re.findall("[0-9]+", value)
+        raise ValueError(f"must be written {'-'.join(sizes)} or [{', '.join(sizes)}], not '{value}'")
     if not isinstance(value, list | tuple):
         return value
     if len(value) > MAX_LAYERS + 1:
@@ -72,7 +75,7 @@ class _LayersSchema:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         entry = {"anyOf": [{"type": "integer", "minimum": 1}, Layer.model_json_schema(mode="validation")]}
         entries = {"type": "array", "items": entry, "minItems": 2, "maxItems": MAX_LAYERS + 1}
-        return {"anyOf": [entries, {"type": "string", "pattern": "^[0-9]+([-,][0-9]+)+$"}]}
+        return {"anyOf": [entries, {"type": "string", "pattern": "^[0-9]+(-[0-9]+)+$"}]}
 
 
 Layers = Annotated[tuple[Layer, ...], BeforeValidator(_read_layers), Field(min_length=2), _LayersSchema()]

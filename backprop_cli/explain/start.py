@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from backprop_cli.config.load import override_experiment
 from backprop_cli.config.reader import read_text
 from backprop_cli.config.schema import Experiment
-from backprop_cli.config.shipped import templates
+from backprop_cli.config.shipped import find_config
 from backprop_cli.data.given import read_numbers
 from backprop_cli.errors import CheckpointError, ConfigError, UsageError
 from backprop_cli.explain.steps import Examples
@@ -152,5 +152,5 @@ def names_run(text: str, runs: Path) -> bool:
     if path.is_file():
         return path.suffix == ".npz"
     is_run = any(RunFolder(folder).is_run() for folder in (path, runs / text))
-    is_config = path.suffix in (".yaml", ".yml") or text in templates()
+    is_config = path.suffix in (".yaml", ".yml") or find_config(path).is_file()
     return is_run or not is_config  # the rest is the beginning of a name, @last, or an error

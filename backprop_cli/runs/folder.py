@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,9 @@ def find_run(text: str, runs: Path) -> RunFolder:
         names = ", ".join(sorted(f.path.name for f in candidates)[:5])
         raise UsageError(f"'{text}' matches {len(candidates)} runs: {names}{', …' if len(candidates) > 5 else ''}")
     if not candidates:
-        raise UsageError(f"no checkpoint, run folder or run named '{text}' found (searched in {runs})")
+        close = get_close_matches(text, [f.path.name for f in runs_in(runs)], n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else "; see 'backprop runs list'"
+        raise UsageError(f"no checkpoint, run folder or run named '{text}' found (searched in {runs}){hint}")
     return candidates[0]
 
 

@@ -90,6 +90,25 @@ def test_values_are_completed_after_the_equals_sign(tmp_path, shell):
     assert completions(shell, "backprop runs list --where status=d", tmp_path) == ["status=diverged", "status=dead"]
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_only_the_options_of_the_chosen_object_are_completed(tmp_path, shell):
+    line = "backprop train c.yaml optimizer=adam optimizer."
+    assert completions(shell, line, tmp_path) == [f"optimizer.{name}=" for name in ("name", "beta1", "beta2", "eps")]
+    assert completions(shell, "backprop train c.yaml optimizer.name=momentum optimizer.m", tmp_path) == [
+        "optimizer.mu="
+    ]
+    assert "cost.delta=" in completions(shell, line.replace("optimizer.", "cost."), tmp_path)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_shipped_configs_are_completed_unless_files_match(tmp_path, shell):
+    assert {"digits", "mnist", "xor"} <= set(completions(shell, "backprop train ", tmp_path))
+    assert completions(shell, "backprop check classics/x", tmp_path) == ["classics/xor"]
+    (tmp_path / "mine.yaml").touch()
+    assert completions(shell, "backprop train ", tmp_path)[0] == "mine.yaml"
+    assert [kind for kind, _ in ask(shell, "backprop train mi", tmp_path)] == ["file"]
+
+
 @pytest.mark.parametrize("action", ["fetch", "verify", "path", "show"])
 def test_data_sets_and_templates_and_columns_are_completed(tmp_path, action):
     assert completions("bash", f"backprop data {action} ", tmp_path) == list(DATASETS)

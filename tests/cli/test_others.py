@@ -51,6 +51,27 @@ def test_init_replaces_a_file_only_with_force(backprop, tmp_path):
     assert "mnist" in backprop("init", "--list").out
 
 
+def test_init_takes_the_name_of_a_shipped_config(backprop, tmp_path):
+    assert backprop("init", "nand").out.startswith("wrote nand.yaml and")
+    assert yaml.safe_load(backprop("check", "nand.yaml").out)["dataset"]["name"] == "nand"
+    done = backprop("init", "iris")
+    assert (done.code, "no shipped config 'iris'" in done.err, (tmp_path / "iris").exists()) == (2, True, False)
+
+
+def test_init_lists_the_shipped_configs_with_a_description_of_each(backprop):
+    lines = backprop("init", "--list").out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == backprop("init", "--list", "-q").out.split()
+    assert {"digits", "classics/or", "classics/xor"} <= {line.split()[0] for line in lines}
+    assert "  Exclusive or: 1 where the two inputs differ." in "\n".join(lines)
+
+
+def test_a_shipped_config_is_trained_by_name_in_any_folder(backprop, tmp_path):
+    assert backprop("train", "digits", "epochs=1", "-q").out == "runs/digits-001\n"
+    assert backprop("train", "classics/and", "-q").out == "runs/and-001\n"
+    for command in ("check", "trace", "gradcheck"):
+        assert backprop(command, "xor").code == 0
+
+
 def test_data_is_located_fetched_and_verified(backprop, serve, mnist_folder, tmp_path):
     cache = tmp_path / "cache"
     assert backprop("data", "path", "--data-dir", cache).out == f"{cache / 'mnist'}\n"
@@ -102,7 +123,36 @@ def test_help_loads_nothing_heavy(words):
 def test_a_wrong_command_is_one_line_and_exit_2(backprop):
     done = backprop("trian")
     assert done.code == 2
-    assert done.err.startswith("error: No such command 'trian'")
+    assert done.err.startswith("error: No such command 'trian'. Did you mean 'backprop train'?\n")
+    assert "Did you mean 'backprop runs list'?" in backprop("ls").err
+    assert "Did you mean" not in backprop("qwertz").err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train c.yaml --epochs 3", "No such option '--epochs'; config keys are written without dashes: epochs=3"),
+        ("train c.yaml --eta=0.5", "No such option '--eta'; config keys are written without dashes: eta=0.5"),
+        ("train c.yaml -eta=0.5", "No such option '-eta'; config keys are written without dashes: eta=0.5"),
+        ("check c.yaml --lr 0.1", "No such option '--lr'; config keys are written without dashes: eta=0.1"),
+        ("check c.yaml --batch-size 5", "config keys are written without dashes: batch_size=5"),
+        ("check c.yaml --optimizer.mu=0.9", "config keys are written without dashes: optimizer.mu=0.9"),
+        ("check c.yaml --momentum 0.9", "dashes: 'optimizer: {name: momentum, mu: 0.9}', or optimizer=momentum"),
+        ("check c.yaml --quite", "--quiet"),
+        ("resume mine epochs=5", "Got unexpected extra argument (epochs=5); write --epochs 5"),
+        ("resume mine eta=5", "Got unexpected extra argument (eta=5)"),
+        ("--json runs list", "No such option '--json' here; options follow the command: backprop COMMAND --json"),
+        ("eval mine --min-accuracy 97%", "'97%' is not a number from 0 to 1, such as 0.97"),
+        ("eval mine --min-accuracy 97", "'97' is not a number from 0 to 1, such as 0.97"),
+        ("eval mien", "no checkpoint, run folder or run named 'mien' found (searched in runs); did you mean 'mines'?"),
+    ],
+)
+def test_an_error_of_usage_says_what_to_write(backprop, words, message):
+    os.makedirs("runs/mines")
+    with open("runs/mines/run.json", "w") as file:
+        file.write("{}")
+    done = backprop(*words.split())
+    assert (done.code, message in done.err.replace("\\n", "\n")) == (2, True), done.err
 
 
 def test_a_traceback_is_for_debug_only(backprop, tmp_path):

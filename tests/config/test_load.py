@@ -189,6 +189,34 @@ def test_an_invalid_line_is_located_and_explained(write, line, problem):
         ("eta=1e-50", "eta: 1e-50 underflows or overflows float32"),
         ("eta", "expected KEY=VALUE, such as eta=0.5"),
         ("=3", "expected KEY=VALUE"),
+        ("layers=784,30,10", "layers must be written 784-30-10 or [784, 30, 10], not '784,30,10'"),
+        ("layers=784 x 30 x 10", "layers must be written 784-30-10 or [784, 30, 10], not '784 x 30 x 10'"),
+        ("learning_rate=0.1", "unknown key 'learning_rate'; use 'eta'"),
+        (
+            "momentum=0.9",
+            "unknown key 'momentum'; use 'optimizer: {name: momentum, mu: 0.9}', or optimizer=momentum optimizer.mu",
+        ),
+        ("optimizer.momentum=0.9", "unknown key 'momentum'; use 'optimizer: {name: momentum, mu: 0.9}'"),
+        ("optimizer.lr=0.1", "unknown key 'lr'; use 'eta'"),
+        ("optimizer.mu=0.9", "unknown key 'mu'; it is an option of momentum, nesterov (optimizer.name=momentum)"),
+        ("loss=mse", "unknown key 'loss'; use 'cost'"),
+        ("hidden=30", "unknown key 'hidden'; use 'layers' with all sizes, such as 784-30-10"),
+        ("shuffle=true", "unknown key 'shuffle'; the order of the examples is random in each epoch"),
+        ("device=cuda", "unknown key 'device'; training uses the CPU"),
+        (
+            "early_stopping=5",
+            "early_stopping must be a mapping such as {patience: …}, not 5; write 'early_stopping: {patience: 5}', or "
+            "early_stopping.patience=5",
+        ),
+        *(
+            (f"cost={name}", f"cost: unknown name '{name}'; use '{ours}'")
+            for ours, names in {
+                "quadratic": ("mse", "MSE", "mean_squared_error"),
+                "cross_entropy": ("bce", "nll", "categorical_crossentropy", "categorical-crossentropy"),
+                "absolute": ("mae",),
+            }.items()
+            for name in names
+        ),
         ("extends=a.yaml", "'extends' cannot be set on the command line"),
     ],
 )
@@ -230,13 +258,28 @@ def test_extends_must_name_an_existing_file_and_cannot_be_circular(write):
     assert problems(write("extends: 3\n")) == ["c.yaml:1:10: extends must be the path of a file, not 3"]
 
 
-def test_an_override_with_spaces_around_the_equals_sign_is_one_error(write):
-    assert problems(write(REFERENCE), "eta", "=", "0.5") == [
-        "command line: eta = 0.5: write KEY=VALUE without spaces around '='"
+@pytest.mark.parametrize("words", ["eta = 0.5", "eta= 0.5", "eta =0.5"])
+def test_an_override_with_spaces_around_the_equals_sign_is_one_error(write, words):
+    assert problems(write(REFERENCE), *words.split()) == [
+        f"command line: {words}: write KEY=VALUE without spaces around '='"
     ]
 
 
-@pytest.mark.parametrize("layers", ["784-30-10", "784,30,10", "[784, 30, 10]"])
+def test_a_value_can_be_empty(write):
+    assert load_experiment(write(REFERENCE + "max_norm: 2\n"), ["max_norm=", "seed=1"]).max_norm is None
+
+
+def test_lists_in_configs_of_earlier_runs_are_read(write):
+    assert load_experiment(write(REFERENCE.replace("[784, 30, 10]", "[784,30,10]"))).sizes == (784, 30, 10)
+
+
+def test_errors_of_overrides_name_their_source(write):
+    with pytest.raises(ConfigError) as error:
+        load_experiment(write(REFERENCE), ["eta=-1"], "keyword argument")
+    assert error.value.problems == ["keyword argument: eta=-1: eta must be greater than 0, not -1"]
+
+
+@pytest.mark.parametrize("layers", ["784-30-10", "[784, 30, 10]", "[784,30,10]"])
 def test_layers_can_be_written_in_short(write, layers):
     assert load_experiment(write(REFERENCE), [f"layers={layers}"]).sizes == (784, 30, 10)
 
