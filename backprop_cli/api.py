@@ -23,12 +23,12 @@ from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
 from backprop_cli.nn.arrays import Array
+from backprop_cli.results.continuing import claimed_run
 from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
 from backprop_cli.results.prediction import Predictions, predict_array, predict_files
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs import build
 from backprop_cli.runs.build import load_data
-from backprop_cli.results.continuing import claimed_run
 from backprop_cli.runs.folder import find_run
 from backprop_cli.runs.model import Model, load_model
 from backprop_cli.runs.resuming import environment_changes, new_session, prepare_resume, resumed_session

@@ -31,6 +31,11 @@ class UsageError(BackpropError):
     exit_code = Exit.USAGE
 
 
+def not_installed(*packages: str) -> str:
+    """Return an error message for packages of the extra `plot` that are missing."""
+    return f"{' and '.join(packages)} not installed: pip install {' '.join(packages)}, or install the extra 'plot'"
+
+
 MAX_PROBLEMS = 50
 """How many errors of a config are printed; the exception has them all."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 MAX_WIDTH, MIN_WIDTH = 40, 16
 """The widest a shortened cell may be, and the narrowest it is made."""
@@ -70,6 +71,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def round_step(least: float) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, 50, … that is at least `least`."""
+    return next(step for k in count() for step in (10**k, 2 * 10**k, 5 * 10**k) if step >= least)
 
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:

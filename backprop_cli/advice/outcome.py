@@ -28,9 +28,9 @@ GOOD = 0.9
 
 
 def outcome(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the folder of a run, and its status and metrics."""
+    """Return the folder of a run, its status, metrics and experiment."""
     keys = ("status", "epochs", "seconds", "parameters", "best", "final", "test", "diverged", "reason", "warnings")
-    return {"run": str(path), **{key: record.get(key) for key in keys}}
+    return {"run": str(path), **{key: record.get(key) for key in (*keys, "experiment")}}
 
 
 def outcome_text(path: Path, record: Mapping[str, Any]) -> str:

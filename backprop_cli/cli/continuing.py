@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backprop_cli.advice.outcome import COMPLETE, outcome, outcome_text
 from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import GetCache
+from backprop_cli.errors import RunError
 from backprop_cli.runs.folder import RunFolder
-from backprop_cli.advice.outcome import COMPLETE, outcome, outcome_text
+from backprop_cli.runs.metrics import read_table
 
 if TYPE_CHECKING:
     from backprop_cli.runs.session import Session
@@ -17,7 +19,16 @@ if TYPE_CHECKING:
 
 def print_outcome(path: Path, record: dict[str, Any], console: Console) -> None:
     """Print the result of training."""
-    console.result(outcome_text(path, record), outcome(path, record), quiet=str(path))
+    data = {**outcome(path, record), "history": _history(path)} if console.json else None
+    console.result(outcome_text(path, record), data, quiet=str(path))
+
+
+def _history(path: Path) -> dict[str, list[float]]:
+    """Return metrics.csv by column; nothing if it is damaged."""
+    try:
+        return read_table(RunFolder(path).metrics)
+    except RunError:
+        return {}
 
 
 def skip_or_resume(folder: RunFolder, console: Console, cache: GetCache, live: bool) -> None:

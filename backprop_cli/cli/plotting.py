@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import Selection
-from backprop_cli.errors import BackpropError, ConfigError, RunError, UsageError
+from backprop_cli.errors import BackpropError, ConfigError, RunError, UsageError, not_installed
 from backprop_cli.files import is_stream
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ def require_extra(*modules: str) -> None:
     """Raise UsageError, with the command to install them, if a module is missing."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} not installed: pip install {' '.join(missing)}, or install the extra 'plot'"
-        )
+        raise UsageError(not_installed(*missing))
 
 
 def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[Run]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 
@@ -18,9 +20,15 @@ from backprop_cli.errors import BackpropError, DivergedError, Exit
 from backprop_cli.plots.terminal.live import LiveChart
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.session import Session
-from backprop_cli.text import duration, metric
+from backprop_cli.text import duration, metric, round_step
 from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, Progress
+
+MAX_LINES = 50
+"""Epochs up to which each is printed as a line."""
+
+PAUSE = 10
+"""Seconds after which an epoch is printed although many are left out."""
 
 
 def run_training(
@@ -91,21 +99,36 @@ def _warn(event: Event | Notice, console: Console) -> None:
 
 
 def _lines(events: Iterable[Event | Notice], console: Console, epochs: int) -> None:
-    for event in events:
-        _warn(event, console)
-        if isinstance(event, EpochResult):
-            console.say(describe(event, epochs))
+    """Print epochs as lines: the first, the last, and of many about twenty, or one every PAUSE seconds."""
+    every = 1 if console.verbose or epochs <= MAX_LINES else round_step(epochs / 20)
+    printed, hidden, last = -math.inf, 0, None
+    try:
+        for event in events:
+            _warn(event, console)
+            if isinstance(event, EpochResult):
+                last = event
+                if event.epoch % every and time.monotonic() < printed + PAUSE:
+                    hidden += 1
+                else:
+                    console.say(describe(event, epochs))
+                    printed, last = time.monotonic(), None
+    finally:  # also if training diverges
+        if last:
+            console.say(describe(last, epochs))
+        if hidden > bool(last):
+            console.say(f"{hidden - bool(last):,} epochs are not shown; -v shows all")
 
 
 def _bar(events: Iterable[Event | Notice], console: Console, epochs: int, done: int, chart: LiveChart | None) -> None:
     from tqdm import tqdm
 
-    form = "{l_bar}{bar}| epoch {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}"
+    form = "{percentage:3.0f}%|{bar}| {desc} [{elapsed}<{remaining}]{postfix}"
     with ExitStack() as stack:
         if chart:
             stack.callback(chart.finish)  # after the bar has been closed
         bar = stack.enter_context(tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True))
         for event in events:
+            bar.set_description_str(f"epoch {event.epoch}/{epochs}", refresh=False)
             if isinstance(event, Progress):
                 bar.update(event.epoch - 1 + event.step / event.steps - bar.n)
             elif isinstance(event, EpochResult):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,14 @@ class Cache:
             return user_cache_path("backprop")
         except RuntimeError as error:
             raise DataError("no home directory for downloads; choose a folder with --data-dir") from error
+
+    def fetch_all(self, files: Sequence[RemoteFile], dataset: str, mirrors: tuple[str, ...]) -> list[bytes]:
+        """Return the content of all files of a data set (see `fetch`). Raises DataError, which names all of them."""
+        names = f"{dataset} has {len(files)} files in {self.folder / dataset}: {', '.join(file.name for file in files)}"
+        try:
+            return [self.fetch(file, dataset, mirrors) for file in files]
+        except DataError as error:
+            raise DataError(f"{error}\n{names}") from error
 
     def fetch(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...]) -> bytes:
         """Return the verified, unpacked content of a file; download it only if there is no valid copy.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.errors import BackpropError, UnreadableError
+from backprop_cli.errors import BackpropError, UnreadableError, not_installed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,7 +45,7 @@ def pillow() -> ModuleType:
     try:
         import PIL.Image
     except ImportError:
-        raise BackpropError("images need Pillow, which is not installed: pip install 'backprop-cli[plot]'") from None
+        raise BackpropError(not_installed("pillow")) from None
     return PIL.Image
 
 
@@ -132,7 +132,7 @@ def _ink(image: Image) -> Image:
         if strongest >= FAINT:
             grain = PAPER_GRAIN * strongest
             return ink.point([0 if v < grain else min(255, round(255 * v / strongest)) for v in range(256)])
-    raise UnreadableError("blank: every pixel has the colour of the border")
+    raise UnreadableError("blank: the image is empty, every pixel has the colour of the border")
 
 
 def _eight_bits(image: Image) -> Image:

@@ -64,6 +64,7 @@ class Mnist(Source):
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the training and the test images, 784 pixels each, 0 (paper) to 255 (ink)."""
         images, labels, test_images, test_labels = (
-            parse_idx(cache.fetch(file, self.name, MIRRORS), file.unpacked_name) for file in FILES
+            parse_idx(data, file.unpacked_name)
+            for data, file in zip(cache.fetch_all(FILES, self.name, MIRRORS), FILES, strict=True)
         )
         return Split(images.reshape(-1, 784), labels), Split(test_images.reshape(-1, 784), test_labels)

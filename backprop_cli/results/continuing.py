@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import ConfigError, RunError, UsageError
 from backprop_cli.files import hold_lock
-from backprop_cli.runs.folder import RunFolder, check_name, remove, runs_in
-from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.results.settings import differing_keys, flatten, value_text
+from backprop_cli.runs.folder import RunFolder, check_name, remove, runs_in
 
 
 @contextmanager

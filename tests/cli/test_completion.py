@@ -93,11 +93,11 @@ def test_values_are_completed_after_the_equals_sign(tmp_path, shell):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_only_the_options_of_the_chosen_object_are_completed(tmp_path, shell):
     line = "backprop train c.yaml optimizer=adam optimizer."
-    assert completions(shell, line, tmp_path) == [f"optimizer.{name}=" for name in ("name", "beta1", "beta2", "eps")]
-    assert completions(shell, "backprop train c.yaml optimizer.name=momentum optimizer.m", tmp_path) == [
-        "optimizer.mu="
-    ]
-    assert "cost.delta=" in completions(shell, line.replace("optimizer.", "cost."), tmp_path)
+    options = {f"optimizer.{name}=" for name in ("name", "beta1", "beta2", "eps")}
+    assert set(completions(shell, line, tmp_path)) == options
+    line = "backprop train c.yaml optimizer.name=momentum optimizer."
+    assert completions(shell, line, tmp_path) == ["optimizer.name=", "optimizer.mu="]
+    assert "cost.width=" in completions(shell, "backprop train c.yaml optimizer=adam cost.", tmp_path)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -68,7 +68,7 @@ def test_the_chart_stays_below_the_bar_with_the_metrics_of_the_last_epoch(tiny):
     legend = "\n".join(chart_of(lines))
     assert f"{float(last['train_accuracy']):.1%} train" in legend
     assert f"{float(last['val_accuracy']):.1%} validation" in legend
-    bar = next(i for i, line in enumerate(lines) if "epoch 30.0/30" in line)
+    bar = next(i for i, line in enumerate(lines) if "epoch 30/30" in line)
     assert lines[bar + 1].strip() == "accuracy"
     assert any(line.startswith("best epoch") for line in lines[bar + 13 :])
     assert "\x1b[2J" not in shown

@@ -205,6 +205,6 @@ def test_a_bar_is_drawn_on_a_terminal(tiny):
         except OSError:  # how a terminal ends on Linux
             pass
     process.communicate(timeout=10)
-    assert "epoch 3.0/3" in shown.decode()
+    assert "epoch 3/3 [" in shown.decode()
     assert "validation " in shown.decode()
     assert b"epoch 1/3  train cost" not in shown

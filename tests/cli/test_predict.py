@@ -186,7 +186,7 @@ def test_without_pillow_images_are_reported_and_arrays_are_read(backprop, digits
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     done = backprop("predict", "tiny", "a.png", "b.png", "array.npy", "-q")
     assert done.code == 1
-    assert done.err == "error: images need Pillow, which is not installed: pip install 'backprop-cli[plot]'\n"
+    assert done.err == "error: pillow not installed: pip install pillow, or install the extra 'plot'\n"
     assert len(done.out.split()) == 1
 
 

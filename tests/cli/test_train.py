@@ -46,6 +46,34 @@ def test_without_a_terminal_each_epoch_is_a_plain_line(backprop, tiny):
     assert "backprop resume runs/tiny-001 --epochs 6" in done.out
 
 
+@pytest.mark.parametrize(
+    ("epochs", "shown"),
+    [(50, range(1, 51)), (51, [1, *range(5, 51, 5), 51]), (2000, [1, *range(100, 2001, 100)])],
+)
+def test_of_many_epochs_about_twenty_are_printed_as_lines(backprop, epochs, shown):
+    done = backprop("train", "xor", f"epochs={epochs}")
+    found = [int(number) for number in re.findall(r"^epoch +(\d+)/", done.err, re.M)]
+    assert found == list(shown)
+    hidden = [int(text.replace(",", "")) for text in re.findall(r"^(.*) epochs are not shown; -v", done.err, re.M)]
+    assert sum(hidden) == epochs - len(found)
+
+
+def test_verbose_training_prints_every_epoch(backprop):
+    done = backprop("train", "xor", "epochs=60", "-v")
+    assert (len(re.findall("^epoch ", done.err, re.M)), "not shown" in done.err) == (60, False)
+
+
+def test_the_last_epoch_before_divergence_and_the_first_after_resuming_are_printed(backprop):
+    backprop("train", "xor", "epochs=3")
+    done = backprop("resume", "@last", "--epochs", 204)
+    assert re.findall(r"^epoch +(\d+)/", done.err, re.M) == ["4", *map(str, range(20, 201, 20)), "204"]
+    done = backprop("train", "xor", "layers=2-1", "activation=identity", "eta=2", "epochs=3000")
+    last = json.loads(Path("runs/xor-002/run.json").read_text())["diverged"]["epoch"] - 1
+    assert done.code == 3
+    assert re.findall(r"^epoch +(\d+)/", done.err, re.M) == ["1", str(last)]
+    assert f"{last - 2} epochs are not shown" in done.err
+
+
 def test_quiet_training_prints_the_folder_and_nothing_else(backprop, tiny):
     done = backprop("train", tiny, "-q")
     assert (done.out, done.err) == ("runs/tiny-001\n", "")
@@ -56,7 +84,12 @@ def test_json_is_exactly_one_object(backprop, tiny, tmp_path):
     result = json.loads(done.out)
     assert result["run"] == "runs/tiny-001"
     assert result["status"] == "finished"
-    assert result["test"] == json.loads((tmp_path / "runs/tiny-001/run.json").read_text())["test"]
+    record = json.loads((tmp_path / "runs/tiny-001/run.json").read_text())
+    assert (result["test"], result["experiment"]) == (record["test"], record["experiment"])
+    rows = numbers(tmp_path / "runs/tiny-001/metrics.csv")
+    assert result["history"]["epoch"] == [1, 2, 3]
+    assert result["history"]["val_accuracy"] == [float(row["val_accuracy"]) for row in rows]
+    assert json.loads(backprop("resume", "@last", "--json").out) == result
 
 
 def test_the_config_in_the_folder_repeats_the_run_to_the_bit(backprop, tiny, tmp_path):
@@ -135,6 +168,8 @@ def test_unavailable_data_is_exit_5_and_creates_no_run(backprop, tmp_path):
     assert done.code == 5
     assert "configs/digits.yaml" in done.err
     assert str(tmp_path / "cache" / "mnist") in done.err
+    names = [f"{split}-{what}-ubyte.gz" for split in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
+    assert f"mnist has 4 files in {tmp_path / 'cache' / 'mnist'}: {', '.join(names)}" in done.err
     assert not (tmp_path / "runs").exists()
 
 

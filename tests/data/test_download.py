@@ -63,6 +63,14 @@ def test_a_gzip_file_arrives_as_it_is_even_from_a_server_that_calls_it_an_encodi
     assert download(serve(folder, answering(encoding="gzip")).url + "file.gz", len(DATA), SHA) == DATA
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/file.gz", "https://127.0.0.1:9/file.gz", "http://a.invalid/x.gz"])
+def test_a_failed_connection_is_described_without_the_classes_of_libraries(monkeypatch, url):
+    monkeypatch.setattr("backprop_cli.data.download.PAUSES", ())
+    with pytest.raises(DownloadError, match="^Failed to ") as error:
+        download(url, len(DATA), SHA)
+    assert "host=" not in str(error.value)
+
+
 def test_a_busy_server_is_asked_again(serve, folder):
     class BusyAtFirst(Answer):
         calls = 0
