@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from glob import escape
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
-from backprop_cli.config.shipped import keys_and_words, options_by_name, shipped_configs
+from backprop_cli.config.shipped import config_names, keys_and_words, keys_and_words_after
 
 Items = list[CompletionItem]
 
@@ -34,26 +33,13 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 
 def complete_config(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Return the shipped configs, those in subfolders after a first letter; files if there are some of that name."""
-    if incomplete and any(Path().glob(f"{escape(incomplete)}*")):
-        return [CompletionItem(incomplete, type="file")]
-    shipped = [name for name, path in shipped_configs().items() if incomplete or path.parent.name == "configs"]
-    local = [] if incomplete else sorted(map(str, Path().glob("*.yaml")))
-    return _items(_starting([*local, *shipped], incomplete)) or [CompletionItem(incomplete, type="file")]
+    """Return the shipped configs; files if some have such a name."""
+    return _items(config_names(incomplete)) or [CompletionItem(incomplete, type="file")]
 
 
 def complete_override(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Return the keys of a config, each with `=`; after the `=`, the words that the key may hold.
-
-    After `optimizer=adam` only the options of adam are offered, and likewise for other keys.
-    """
-    known = keys_and_words()
-    for override in ctx.params.get("overrides") or ():
-        key, _, name = override.partition("=")
-        key = key.removesuffix(".name")
-        if name in (options := options_by_name().get(key, {})):
-            known = {word: known[word] for word in known if word in options[name] or not word.startswith(f"{key}.")}
-    return _key_and_value(known, incomplete)
+    """Return the keys of a config, each with `=`; after the `=`, the words that the key may hold."""
+    return _key_and_value(keys_and_words_after(ctx.params.get("overrides") or ()), incomplete)
 
 
 def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

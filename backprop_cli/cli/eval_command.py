@@ -8,7 +8,7 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import Fraction, Selection, selection_options
+from backprop_cli.cli.options import Selection, fraction, selection_options
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")
@@ -16,9 +16,9 @@ from backprop_cli.cli.options import Fraction, Selection, selection_options
 @click.option("--ensemble", is_flag=True, help="Also evaluate the ensemble: the mean of the outputs.")
 @click.option(
     "--min-accuracy",
-    type=Fraction(0, 1),
+    type=fraction,
     metavar="X",
-    help="Exit with code 4 if an accuracy is below X; with --ensemble, that of the ensemble.",
+    help="Exit with code 4 if an accuracy is below X (0 to 1); with --ensemble, that of the ensemble.",
 )
 @selection_options
 def command(

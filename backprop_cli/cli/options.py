@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +27,10 @@ GetCache = Callable[[], "Cache"]
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A config and its overrides, as the command line names them."""
+    """A config (see `find_config`) and its overrides."""
 
     path: Path
     overrides: tuple[str, ...]
-
-    @property
-    def stem(self) -> str:
-        """The name of the file, without `.yaml`: runs are named after it."""
-        return find_config(self.path).stem
 
     def load(self) -> Experiment:
         """Return the experiment. Raises ConfigError."""
@@ -51,7 +47,7 @@ def config_arguments(required: bool = True) -> Callable[[Function], Function]:
         @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
         @functools.wraps(function)
         def wrapper(config: Path | None, overrides: tuple[str, ...], **arguments: Any) -> Any:
-            return function(config=config and ConfigFile(config, overrides), **arguments)
+            return function(config=config and ConfigFile(find_config(config), overrides), **arguments)
 
         return wrapper
 
@@ -159,15 +155,12 @@ def checkpoint_option(function: Function) -> Function:
     return wrapper
 
 
-class Fraction(click.FloatRange):
-    """A number from 0 to 1."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        try:
-            return float(super().convert(value, param, ctx))
-        except click.BadParameter:
-            self.fail(f"'{value}' is not a number from 0 to 1, such as 0.97", param, ctx)
+def fraction(text: str) -> float:
+    """Return a number from 0 to 1."""
+    with suppress(ValueError):
+        if 0 <= (number := float(text)) <= 1:
+            return number
+    raise click.BadParameter(f"'{text}' is not a number from 0 to 1, such as 0.97")
 
 
 class _SplitName(click.Choice[str]):

@@ -87,5 +87,5 @@ def command(
             console.say(f"training {sizes} on {experiment.dataset.name}, in {session.folder.path}")
 
         argv = sys.argv[1:]
-        opened = new_session(experiment, data, runs_dir, config.stem, name=name, overwrite=overwrite, argv=argv)
+        opened = new_session(experiment, data, runs_dir, config.path.stem, name=name, overwrite=overwrite, argv=argv)
         run_training(opened, announce, console, live)

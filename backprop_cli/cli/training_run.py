@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 
 import click
@@ -17,18 +15,13 @@ from backprop_cli.cli.continuing import print_outcome
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import BackpropError, DivergedError, Exit
+from backprop_cli.plots.terminal.lines import show_some
 from backprop_cli.plots.terminal.live import LiveChart
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.session import Session
-from backprop_cli.text import duration, metric, round_step
+from backprop_cli.text import duration, metric
 from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, Progress
-
-MAX_LINES = 50
-"""Epochs up to which each is printed as a line."""
-
-PAUSE = 10
-"""Seconds after which an epoch is printed although many are left out."""
 
 
 def run_training(
@@ -99,24 +92,14 @@ def _warn(event: Event | Notice, console: Console) -> None:
 
 
 def _lines(events: Iterable[Event | Notice], console: Console, epochs: int) -> None:
-    """Print epochs as lines: the first, the last, and of many about twenty, or one every PAUSE seconds."""
-    every = 1 if console.verbose or epochs <= MAX_LINES else round_step(epochs / 20)
-    printed, hidden, last = -math.inf, 0, None
-    try:
+    def results() -> Iterator[EpochResult]:
         for event in events:
             _warn(event, console)
             if isinstance(event, EpochResult):
-                last = event
-                if event.epoch % every and time.monotonic() < printed + PAUSE:
-                    hidden += 1
-                else:
-                    console.say(describe(event, epochs))
-                    printed, last = time.monotonic(), None
-    finally:  # also if training diverges
-        if last:
-            console.say(describe(last, epochs))
-        if hidden > bool(last):
-            console.say(f"{hidden - bool(last):,} epochs are not shown; -v shows all")
+                yield event
+
+    every = 1 if console.verbose else epochs
+    show_some(results(), every, lambda event: console.say(describe(event, epochs)), console.say)
 
 
 def _bar(events: Iterable[Event | Notice], console: Console, epochs: int, done: int, chart: LiveChart | None) -> None:

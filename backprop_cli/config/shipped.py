@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,27 @@ def template(config: Path) -> bytes:
         (name,) = (name for name, path in shipped_configs().items() if path.resolve() == base)
         text = text.replace(found[0], f"extends: {name}".encode())
     return text
+
+
+def config_names(start: str) -> list[str]:
+    """Return what a config may be called that begins so; nothing if there are files with such a name.
+
+    Without a beginning these are the configs in this folder, and the shipped ones that are not in subfolders.
+    """
+    if start:
+        return [] if any(Path().glob(f"{escape(start)}*")) else [n for n in shipped_configs() if n.startswith(start)]
+    return [*sorted(map(str, Path().glob("*.yaml"))), *(name for name in shipped_configs() if "/" not in name)]
+
+
+def keys_and_words_after(overrides: Iterable[str]) -> dict[str, list[str]]:
+    """Return `keys_and_words` with only the options of adam after `optimizer=adam`, and likewise for other keys."""
+    known = keys_and_words()
+    for override in overrides:
+        key, _, name = override.partition("=")
+        key = key.removesuffix(".name")
+        if name in (options := options_by_name().get(key, {})):
+            known = {word: known[word] for word in known if word in options[name] or not word.startswith(f"{key}.")}
+    return known
 
 
 @cache

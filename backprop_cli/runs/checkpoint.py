@@ -153,7 +153,7 @@ def _checked_size(file: BinaryIO) -> int:
     end = file.read().rjust(98, b"\0")
     record64, locator64, record = end[:56], end[56:76], end[76:]
     if not record.startswith(b"PK\5\6") or not record.endswith(b"\0\0"):  # zeros: no comment after it
-        raise CheckpointError("not a whole checkpoint: it does not end as one")
+        raise CheckpointError("not a whole checkpoint: the file is truncated or has another format")
     directory = int.from_bytes(record[12:16], "little")
     if locator64.startswith(b"PK\6\7"):  # of a file beyond 2 GB
         directory = max(directory, int.from_bytes(record64[40:48], "little"))
