@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -170,6 +171,8 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
             batch = read_inputs(name, e.dataset, e.dtype)
         except (BackpropError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            if isinstance(error, FileNotFoundError) and re.fullmatch(r"[-+0-9.e, ]+", name):
+                reason += f"; to predict numbers, write them to stdin: echo {name} | backprop predict RUN -"
             line = f"{one_line(name)}: {reason}" if isinstance(error, UnreadableError | OSError) else reason
             if line not in messages:  # a missing library is reported once, not for every image
                 messages.append(line)

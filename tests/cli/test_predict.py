@@ -127,6 +127,13 @@ def test_quiet_prints_labels_and_csv_prints_a_table(backprop, digits):
     assert backprop("predict", "tiny", "some.npy", "--csv", "--json").code == 2
 
 
+def test_numbers_in_place_of_a_file_are_an_error_that_says_where_to_write_them(backprop):
+    backprop("train", "xor", "epochs=1", "--name", "xor")
+    done = backprop("predict", "xor", "0,1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith("; to predict numbers, write them to stdin: echo 0,1 | backprop predict RUN -\n")
+
+
 def test_unreadable_inputs_are_reported_and_the_rest_is_predicted(backprop, digits, tmp_path):
     good = as_csv(digits.inputs[:1])
     Image.new("L", (20, 20), 7).save("blank.png")
