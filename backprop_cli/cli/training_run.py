@@ -111,6 +111,10 @@ def _bar(events: Iterable[Event | Notice], console: Console, epochs: int, done: 
             stack.callback(chart.finish)  # after the bar has been closed
         bar = stack.enter_context(tqdm(total=epochs, initial=done, bar_format=form, leave=True, dynamic_ncols=True))
         for event in events:
+            if isinstance(event, Notice):
+                with bar.external_write_mode():
+                    console.warn(event.text)
+                continue
             bar.set_description_str(f"epoch {event.epoch}/{epochs}", refresh=False)
             if isinstance(event, Progress):
                 bar.update(event.epoch - 1 + event.step / event.steps - bar.n)
@@ -123,6 +127,3 @@ def _bar(events: Iterable[Event | Notice], console: Console, epochs: int, done: 
                     chart.add(event)
                     with bar.get_lock():  # type: ignore[no-untyped-call]  # tqdm may draw from another thread
                         chart.redraw()
-            elif isinstance(event, Notice):
-                with bar.external_write_mode():
-                    console.warn(event.text)

@@ -23,17 +23,10 @@ LIBRARY = ctypes.CDLL(None)
 def serve():
     for name in COMMANDS:
         cli.get_command(None, name)
+    import backprop_cli.runs.continuing
+    import backprop_cli.training.separability  # noqa: F401
     import filelock  # noqa: F401 - imported where they are used, which is here
     import platformdirs  # noqa: F401
-
-    import backprop_cli.cli.continuing
-    import backprop_cli.cli.training_run
-    import backprop_cli.data.download
-    import backprop_cli.explain.experiment
-    import backprop_cli.runs.continuing
-    import backprop_cli.runs.resuming
-    import backprop_cli.training.diagnostics
-    import backprop_cli.training.separability  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)
