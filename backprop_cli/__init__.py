@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backprop_cli.results.run import Run
     from backprop_cli.tracing import trace
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Evaluation",

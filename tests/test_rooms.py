@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "training": {"errors", "nn", "optim", "engine", "data"},
     "advice": {"errors", "text", "nn", "optim", "data", "config", "training"},
     "runs": {"errors", "files", "text", "nn", "optim", "engine", "data", "config", "training", "advice"},
-    "results": {"errors", "text", "nn", "data", "config", "training", "runs"},
+    "results": {"errors", "files", "text", "nn", "data", "config", "training", "advice", "runs"},
     "plots": {"errors", "text", "nn", "data", "training", "runs", "results"},
     "report": {"errors", "text", "plots", "results"},
     "explain": {"errors", "text", "nn", "optim", "data", "config", "training", "advice", "runs"},

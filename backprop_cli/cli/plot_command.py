@@ -75,8 +75,8 @@ def command(
     if output is None:
         own = [path for path, job in zip(paths, jobs, strict=True) if len(job.runs) == 1]
         refuse_links([*(path.parent for path in own), *own])
-    for path in paths:
-        check_suffix(path, *(f".{name}" for name in FORMATS))
+    for job, path in zip(jobs, paths, strict=True):
+        check_suffix(path, *(f".{name}" for name in job.formats))
     for job, path in zip(jobs, paths, strict=True):
         try:
             plot = job.draw()

@@ -16,7 +16,7 @@ NOT_SIGMOID = 1 / 5
 def with_defaults(e: Experiment) -> Experiment:
     """Return an experiment without problems with all defaults filled in."""
     n_validation, n_train = split_sizes(e)
-    if "optimizer" not in e.model_fields_set and not e.data.classes:
+    if not e.data.classes and not {"optimizer", "eta"} & e.model_fields_set:
         e = e.model_copy(update={"optimizer": Adam()})
     batch_size = e.batch_size
     if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):

@@ -91,7 +91,7 @@ class Experiment(BaseModel):
     optimizer: Annotated[Optimizer | Minimizer, OptionsOf({**OPTIMIZERS, **MINIMIZERS})] = Field(
         SGD(),
         description="Optimizer: a name, or a name with options, `{name: momentum, mu: 0.9}`. Default: `sgd` for "
-        "classification, `adam` for regression.",
+        "classification, or if `eta` is given; `adam` for regression.",
     )
     lmbda: Lambda = Field(
         Strengths(),

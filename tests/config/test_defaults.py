@@ -41,6 +41,7 @@ def test_the_default_initializer_and_output_follow_from_the_activation():
 def test_regression_uses_adam_unless_the_config_says_otherwise():
     assert load("sine", "1-20-1").optimizer.name == "adam"
     assert load("sine", "1-20-1", "optimizer=sgd").optimizer.name == "sgd"
+    assert load("sine", "1-20-1", "eta=0.1").optimizer.name == "sgd"  # what a learning rate was written for
     assert load("moons", "2-16-1").optimizer.name == "sgd"
 
 
