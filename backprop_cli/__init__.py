@@ -1,7 +1,7 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-The Python API: `train`, `resume`, `evaluate`, `predict`, `load_run`, `find_eta`, `trace`, `fit`. It is imported when it
-is first used.
+The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `trace`, `fit`. It is imported
+when it is first used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backprop_cli.api import evaluate, find_eta, load_run, predict, resume, train
+    from backprop_cli.api import evaluate, export, find_eta, load_run, predict, resume, train
     from backprop_cli.explain.step import Explanation
     from backprop_cli.fitting import Fitted, fit
     from backprop_cli.results.evaluation import Evaluation
@@ -27,6 +27,7 @@ __all__ = [
     "Predictions",
     "Run",
     "evaluate",
+    "export",
     "find_eta",
     "fit",
     "load_run",

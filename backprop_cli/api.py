@@ -22,6 +22,7 @@ from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
+from backprop_cli.exporting.formats import export_model
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.continuing import claimed_run
 from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
@@ -253,6 +254,21 @@ def predict(
         return predict_array(model, inputs)
     files = [inputs] if isinstance(inputs, Path | str) else inputs
     return predict_files(model, [str(file) for file in files])
+
+
+def export(run: RunLike, path: Path | str, *, checkpoint: str = "best", runs_dir: Path | str = "runs") -> Path:
+    """Write a trained network to a file that works without this program; return its path.
+
+    The suffix selects the format: .onnx, .safetensors (for PyTorch), .html (a page for a browser) or .h (C). Raises
+    UsageError if it is none of these, if the format cannot express a layer, or if a package is missing.
+
+    >>> import backprop_cli
+    >>> run = backprop_cli.train({"dataset": "digits", "layers": [64, 30, 10], "epochs": 3}, runs_dir=None)
+    >>> backprop_cli.export(run, "digits.html").name
+    'digits.html'
+    """
+    export_model(_model(run, Path(runs_dir), checkpoint), Path(path))
+    return Path(path)
 
 
 def experiment_from(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:

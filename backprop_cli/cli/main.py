@@ -23,6 +23,7 @@ COMMANDS = (
     "resume",
     "eval",
     "predict",
+    "export",
     "plot",
     "report",
     "runs",

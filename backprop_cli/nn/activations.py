@@ -35,6 +35,11 @@ class Activation(Layer):
     squashes: bool = False
     initializer: str = "scaled"
 
+    @property
+    def operation(self) -> str:
+        """Its name."""
+        return self.name
+
     def value(self, z: Array) -> Array:
         """Return a = f(z)."""
         raise NotImplementedError

@@ -71,7 +71,7 @@ def test_the_advice_has_as_many_outputs_as_the_problem_needs(train, words, layer
 
 
 def test_a_perceptron_whose_cost_is_0_in_spite_of_mistakes_explains_it(train):
-    _, rows, err = train(CLASSICS / "xor.yaml")
+    _, rows, err = train(CLASSICS / "xor.yaml", "-v")
     zero = [row["epoch"] for row in rows if float(row["train_cost"]) == 0]
     lines = [line for line in err.splitlines() if "wrong outputs with z = 0, on the boundary, cost nothing" in line]
     assert len(zero) == len(lines) > 0
@@ -209,6 +209,7 @@ def test_the_average_is_in_the_checkpoint_and_is_what_eval_evaluates(backprop, t
 def test_diagnostics_are_columns_for_each_layer_and_a_line_of_advice(train, tiny):
     _, rows, err = train(tiny, "layers=64-10-10-10-10-10-10", "diagnostics=true")
     assert [name for name in rows[0] if name.endswith("_6")] == [
+        "delta_norm_6",
         "gradient_norm_6",
         "weight_norm_6",
         "update_ratio_6",

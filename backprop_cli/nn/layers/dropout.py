@@ -20,6 +20,11 @@ class Dropout(Layer):
 
     p: float
 
+    @property
+    def operation(self) -> str:
+        """A trained network drops nothing."""
+        return "identity"
+
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, Array | None]:
         """Return x ⊙ mask, or x itself without noise."""
         if noise is None:

@@ -18,6 +18,11 @@ class Layer(Protocol):
     network is trained.
     """
 
+    @property
+    def operation(self) -> str:
+        """The name of what the trained layer computes, for formats that other programs read."""
+        return type(self).__name__.lower()
+
     def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
         """Return the shape of an output and the parameters, given the shape of an input: by default, it and none."""
         return in_shape, ()

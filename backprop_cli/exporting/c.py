@@ -1,0 +1,176 @@
+"""A C header: C99, nothing but <math.h>, no memory allocation, the parameters as constants."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from backprop_cli.errors import BackpropError, UsageError
+from backprop_cli.exporting.description import Description, Step, float32
+from backprop_cli.nn.activations import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA, SELU_SCALE
+from backprop_cli.nn.arrays import Array
+
+
+def _each(value: str) -> str:
+    """Return a function that applies an expression in z to each of n numbers."""
+    return f"""(const float *x, float *y, int n) {{
+    for (int i = 0; i < n; i++) {{
+        const float z = x[i];
+        y[i] = {value};
+    }}
+}}"""
+
+
+OPERATIONS = {
+    "dense": """(const float *W, const float *b, const float *x, float *y, int n_in, int n) {
+    for (int j = 0; j < n; j++) {
+        float z = b[j];
+        for (int i = 0; i < n_in; i++) z += W[j * n_in + i] * x[i];
+        y[j] = z;
+    }
+}""",
+    "identity": _each("z"),
+    "sigmoid": _each("1.0f / (1.0f + expf(-z))"),
+    "tanh": _each("tanhf(z)"),
+    "relu": _each("z > 0.0f ? z : 0.0f"),
+    "leaky_relu": _each(f"z > 0.0f ? z : {LEAK}f * z"),
+    "elu": _each("z > 0.0f ? z : expm1f(z)"),
+    "selu": _each(f"{SELU_SCALE}f * (z > 0.0f ? z : {SELU_ALPHA}f * expm1f(z))"),
+    "softplus": _each("(z > 0.0f ? z : 0.0f) + log1pf(expf(-fabsf(z)))"),
+    "gelu": _each(f"0.5f * z * (1.0f + tanhf({GELU_SCALE}f * (z + {GELU_CUBE}f * (z * z * z))))"),
+    "silu": _each("z / (1.0f + expf(-z))"),
+    "softmax": """(const float *x, float *y, int n) {
+    float largest = x[0], sum = 0.0f;
+    for (int i = 1; i < n; i++) if (x[i] > largest) largest = x[i];
+    for (int i = 0; i < n; i++) sum += y[i] = expf(x[i] - largest);
+    for (int i = 0; i < n; i++) y[i] /= sum;
+}""",
+    "threshold": _each("z >= 0.0f ? 1.0f : 0.0f"),
+    "winner": """(const float *x, float *y, int n) {
+    float largest = x[0];
+    for (int i = 1; i < n; i++) if (x[i] > largest) largest = x[i];
+    for (int i = 0; i < n; i++) y[i] = x[i] >= largest ? 1.0f : 0.0f;
+}""",
+}
+"""Each operation as the parameters and the body of a C function from x to y (n,)."""
+
+
+def to_bytes(network: Description) -> bytes:
+    """Return the header. Its function backprop_predict returns the class, from 0, or nothing for a regression."""
+    constants: list[str] = []
+    calls: list[str] = []
+    here = "p"
+    for k, step in enumerate(network.steps):
+        there = "y" if k == len(network.steps) - 1 else "pq"[here == "p"]
+        calls.append(_call(step, here, there, str(k), constants))
+        here = there
+    if network.decoder:
+        calls.append(_call(network.decoder, "y", "p", "code", constants))
+    scores, count = ("p" if network.decoder else "y"), len(network.classes)
+    if count:
+        calls += ["int label = 0;", f"for (int i = 1; i < {count}; i++) if ({scores}[i] > {scores}[label]) label = i;"]
+        calls.append("return label;")
+    width = max(network.inputs, *(step.out_shape[0] for step in network.all_steps))
+    names = ", ".join(map(_string, network.classes))
+    functions = [
+        f"static inline void backprop_{name}{OPERATIONS[name]}"
+        for name in sorted({step.operation for step in network.all_steps})
+    ]
+    class_name = f"""
+/* The name of a class. */
+static inline const char *backprop_class_name(int label) {{
+    static const char *const names[{count}] = {{{names}}};
+    return names[label];
+}}
+"""
+    returned = "Returns the predicted class, from 0." if count else "Returns nothing."
+    body = "\n    ".join(calls)
+    text = f"""/* A trained network, {network.sizes}: exported by backprop. C99; link with -lm.
+
+   backprop_predict reads x, {network.inputs} numbers in the units of the data set, and writes
+   the outputs to y, {network.outputs} numbers. {returned} It allocates no
+   memory and may be called by several threads at once. */
+#ifndef BACKPROP_NETWORK_H
+#define BACKPROP_NETWORK_H
+
+#include <math.h>
+
+#define BACKPROP_INPUTS {network.inputs}
+#define BACKPROP_OUTPUTS {network.outputs}
+#define BACKPROP_CLASSES {count}
+
+{"".join(constants)}
+{chr(10).join(functions)}
+
+static inline {"int" if count else "void"} backprop_predict(const float *x, float *y) {{
+    float p[{width}], q[{width}];
+    for (int i = 0; i < {network.inputs}; i++) p[i] = x[i] * {_number(np.float32(network.scale))};
+    {body}
+}}
+{class_name if count else ""}
+#endif
+"""
+    return text.encode()
+
+
+def _call(step: Step, x: str, y: str, suffix: str, constants: list[str]) -> str:
+    """Return the call of a step from x to y, after its arrays were added to the constants."""
+    sizes = (step.in_shape[0], step.out_shape[0]) if step.arrays else step.out_shape
+    names = [f"backprop_{name}_{suffix}" for name in step.arrays]
+    constants += (_constant(name, array) for name, array in zip(names, step.arrays.values(), strict=True))
+    return f"backprop_{step.operation}({', '.join([*names, x, y, *map(str, sizes)])});"
+
+
+def _constant(name: str, array: Array) -> str:
+    numbers = [_number(value) for value in float32(array).ravel()]
+    rows = (", ".join(numbers[start : start + 8]) for start in range(0, len(numbers), 8))
+    return f"static const float {name}[{len(numbers)}] = {{\n    " + ",\n    ".join(rows) + "\n};\n"
+
+
+def _number(value: np.float32) -> str:
+    """Return the shortest literal that reads back to the same bits."""
+    return f"{value!s}f"
+
+
+def _string(text: str) -> str:
+    """Return text as a C string in ASCII, with escapes for all but plain characters."""
+    plain = "".join(
+        chr(b) if chr(b).isalnum() and b < 128 or b in b" -_.,:;()" else f"\\{b:03o}" for b in text.encode()
+    )
+    return f'"{plain}"'
+
+
+_MAIN = """
+#include <stdio.h>
+#include "network.h"
+int main(void) {
+    float x[BACKPROP_INPUTS], y[BACKPROP_OUTPUTS];
+    while (fread(x, sizeof x, 1, stdin) == 1) {
+        backprop_predict(x, y);
+        if (fwrite(y, sizeof y, 1, stdout) != 1) return 1;
+    }
+    return 0;
+}
+"""
+
+
+def run(path: Path, network: Description, x: Array) -> Array:
+    """Return the outputs of a program that the C compiler `cc` makes of the header; warnings are errors."""
+    compiler = which("cc")
+    if compiler is None:
+        raise UsageError(f"{path} was written, but not checked: there is no C compiler called cc")
+    with TemporaryDirectory() as folder:
+        program = Path(folder, "program")
+        Path(folder, "main.c").write_text(_MAIN)
+        Path(folder, "network.h").write_bytes(path.read_bytes())
+        flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+        command = [compiler, *flags, "main.c", "-o", str(program), "-lm"]
+        made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if made.returncode:
+            raise BackpropError(f"{path} does not compile:\n{made.stderr[:2000]}")
+        done = subprocess.run([str(program)], input=float32(x).tobytes(), capture_output=True, check=True)
+    return np.frombuffer(done.stdout, np.float32).reshape(len(x), network.outputs)

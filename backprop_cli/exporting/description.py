@@ -1,0 +1,105 @@
+"""A trained network as plain data, which every format is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backprop_cli.data.tasks import Classification
+from backprop_cli.errors import UsageError
+from backprop_cli.nn.arrays import Array, Shape
+from backprop_cli.runs.model import Model
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer or an activation: its operation, the shapes of its input and output for one example, and its arrays.
+
+    The arrays of `dense` are W (n_out, n_in) and b (n_out,).
+    """
+
+    operation: str
+    in_shape: Shape
+    out_shape: Shape
+    arrays: Mapping[str, Array] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a network computes for an example x (inputs,) in the units of its data set, such as pixels of 0 to 255.
+
+    The input of the first step is x · scale, the output of the last one is the output of the network. `classes` are the
+    names of the classes, empty for a regression. The predicted class is the index of the largest score; the scores are
+    the output of `decoder`, or of the network itself if there is none. `image` is the (height, width) of the images
+    that the inputs are, if they are; `dtype` is the one that the network was trained in.
+    """
+
+    dataset: str
+    inputs: int
+    scale: float
+    steps: tuple[Step, ...]
+    dtype: str
+    classes: tuple[str, ...] = ()
+    decoder: Step | None = None
+    image: tuple[int, int] | None = None
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs of the network."""
+        return self.steps[-1].out_shape[0]
+
+    @property
+    def sizes(self) -> str:
+        """The sizes of the input and of the layers with parameters, such as 784-30-10."""
+        return "-".join(map(str, [self.inputs, *(step.out_shape[0] for step in self.steps if step.arrays)]))
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The steps, and the decoder if there is one."""
+        return (*self.steps, *([self.decoder] if self.decoder else []))
+
+
+def describe(model: Model) -> Description:
+    """Return the description of a trained network."""
+    network, data, task = model.network, model.experiment.data, model.experiment.task
+    layers = [*network.layers, network.output]
+    shapes = [*network.shapes, network.shapes[-1]]
+    arrays = [*network.layout.split(model.theta), {}]
+    steps = (
+        Step(layer.operation, shapes[i], shapes[i + 1], own)
+        for i, (layer, own) in enumerate(zip(layers, arrays, strict=True))
+    )
+    names = data.class_names or tuple(map(str, range(data.classes)))
+    decoder = _decoder(task, model.experiment.dtype) if isinstance(task, Classification) else None
+    return Description(
+        model.experiment.dataset.name,
+        data.inputs,
+        data.scale,
+        tuple(steps),
+        model.experiment.dtype,
+        names,
+        decoder,
+        data.image,
+    )
+
+
+def _decoder(task: Classification, dtype: str) -> Step | None:
+    """Return the scores of the classes as a dense layer, None if the outputs are the scores.
+
+    The nearest code c minimizes ‖a - c‖² = ‖a‖² - 2 (a·c - ‖c‖²/2), so it maximizes a·c - ‖c‖²/2.
+    """
+    if task.encoding.output_per_class:
+        return None
+    codes = task.codes(dtype)
+    return Step("dense", (task.outputs,), (task.classes,), {"W": codes, "b": -np.sum(codes * codes, axis=1) / 2})
+
+
+def float32(array: Array) -> Array:
+    """Return an array as little-endian float32. Raises UsageError if one of its numbers is too large for that."""
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(array, "<f4")
+    if not np.isfinite(single).all():
+        raise UsageError("its parameters are too large for float32, which this format has; export it as .safetensors")
+    return single

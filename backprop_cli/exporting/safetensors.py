@@ -1,0 +1,105 @@
+"""safetensors: the parameters under the names of a torch.nn.Sequential, with the lines of PyTorch that load them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.errors import UsageError
+from backprop_cli.exporting.description import Description, Step
+from backprop_cli.nn.activations import LEAK
+from backprop_cli.nn.arrays import Array
+
+OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dense": ("Linear", {}),
+    "identity": ("Identity", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "relu": ("ReLU", {}),
+    "leaky_relu": ("LeakyReLU", {"negative_slope": LEAK}),
+    "elu": ("ELU", {}),
+    "selu": ("SELU", {}),
+    "softplus": ("Softplus", {}),
+    "gelu": ("GELU", {"approximate": "tanh"}),
+    "silu": ("SiLU", {}),
+    "softmax": ("Softmax", {"dim": -1}),
+}
+"""Each operation as a module of torch.nn and its options; torch.nn has none for `threshold` and `winner`."""
+
+NAMES = {"W": "weight", "b": "bias"}
+"""What torch.nn calls the arrays."""
+
+KEY = "backprop"
+"""The one key of the metadata: the package writes several in an order that changes from process to process."""
+
+
+def to_bytes(network: Description) -> bytes:
+    """Return the file, with the parameters in the dtype of the run."""
+    try:
+        from safetensors.numpy import save
+    except ImportError:
+        raise UsageError(
+            ".safetensors files need safetensors, which is not installed: pip install 'backprop-cli[export]'"
+        ) from None
+    tensors = {
+        f"{k}.{NAMES[name]}": np.ascontiguousarray(array)
+        for k, step in enumerate(network.steps)
+        for name, array in step.arrays.items()
+    }
+    about = {
+        "dataset": network.dataset,
+        "classes": network.classes,
+        "scale": network.scale,
+        "pytorch": pytorch_lines(network),
+    }
+    return save(tensors, {KEY: json.dumps(about)})
+
+
+def pytorch_lines(network: Description) -> str:
+    """Return the lines of PyTorch that load the file and compute the outputs for inputs x."""
+    lines = [
+        "import torch",
+        "from safetensors.torch import load_file",
+        "from torch import nn",
+        "",
+        "network = nn.Sequential(",
+        *(f"    {_text(step)}," for step in network.steps),
+        f").to(torch.{network.dtype})",
+        'network.load_state_dict(load_file("net.safetensors"))',
+        f"outputs = network(x * {network.scale!r})  # x: (n, {network.inputs}), torch.{network.dtype}",
+    ]
+    if network.decoder:
+        codes = network.decoder.arrays["W"].tolist()
+        lines.append(f"labels = torch.cdist(outputs, torch.tensor({codes}).to(outputs)).argmin(1)")
+    elif network.classes:
+        lines.append("labels = outputs.argmax(1)")
+    return "\n".join(lines) + "\n"
+
+
+def _module(step: Step) -> tuple[str, tuple[int, ...], dict[str, Any]]:
+    name, options = OPERATIONS[step.operation]
+    return name, (*step.in_shape, *step.out_shape) if step.arrays else (), options
+
+
+def _text(step: Step) -> str:
+    name, sizes, options = _module(step)
+    arguments = [*map(str, sizes), *(f"{key}={value!r}" for key, value in options.items())]
+    return f"nn.{name}({', '.join(arguments)})"
+
+
+def run(path: Path, network: Description, x: Array) -> Array:
+    """Return the outputs that PyTorch computes."""
+    try:
+        import torch
+        from safetensors.torch import load_file
+    except ImportError:
+        raise UsageError(f"{path} was written, but not checked: PyTorch is not installed: pip install torch") from None
+    parts = [getattr(torch.nn, name)(*sizes, **options) for name, sizes, options in map(_module, network.steps)]
+    sequential = torch.nn.Sequential(*parts).to(getattr(torch, network.dtype))
+    sequential.load_state_dict(load_file(path))
+    with torch.no_grad():
+        outputs: Array = sequential(torch.from_numpy(x).to(getattr(torch, network.dtype)) * network.scale).numpy()
+    return outputs

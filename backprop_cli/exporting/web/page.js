@@ -1,0 +1,172 @@
+"use strict";
+
+const byId = id => document.getElementById(id);
+const network = load(JSON.parse(byId("network").textContent));
+const { classes, image, sizes } = network;
+
+function element(parent, tag, properties = {}) {
+  return parent.appendChild(Object.assign(document.createElement(tag), properties));
+}
+
+const short = v => (Math.abs(v) < 1e4 ? v.toFixed(3) : v.toExponential(2));
+
+/* Outputs: a row for each, with a bar where there are classes. */
+const perClass = classes.length && !network.decoder;
+const rows = Array.from({ length: network.steps.at(-1).size }, (_, k) => {
+  const row = element(byId("outputs"), "tr");
+  element(row, "th", { scope: "row", textContent: perClass ? classes[k] : `output ${k + 1}` });
+  return { row, bar: element(element(row, "td"), "div", { className: "bar" }), value: element(row, "td") };
+});
+
+function showOutputs(output) {
+  const most = Math.max(1, ...(output ?? []).map(Math.abs));
+  const label = output && classes.length ? predict(network, output) : -1;
+  const values = () => Array.from(output, v => String(Number(v.toPrecision(5)))).join(", ");
+  byId("answer").textContent = !output ? "–" : classes.length ? classes[label] : values();
+  rows.forEach(({ row, bar, value }, k) => {
+    row.className = perClass && k === label ? "best" : "";
+    bar.style.width = output ? `${(100 * Math.max(0, output[k])) / most}%` : "0";
+    value.textContent = output ? short(output[k]) : "";
+  });
+}
+
+/* Layers: a canvas for each, a pixel for each unit, shown as a cell of so many pixels of the screen. */
+function picture(caption, count, width, cell) {
+  const figure = element(byId("layers"), "figure");
+  const canvas = element(figure, "canvas", { width, height: Math.ceil(count / width) });
+  canvas.style.width = `${cell * width}px`;
+  canvas.setAttribute("role", "img");
+  const line = element(figure, "figcaption");
+  return values => {
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    let low = Infinity, high = -Infinity;
+    for (const v of values ?? []) { low = Math.min(low, v); high = Math.max(high, v); }
+    const most = Math.max(1, Math.abs(low), Math.abs(high));
+    const style = getComputedStyle(document.documentElement);
+    const colours = ["--negative", "--positive"].map(name => style.getPropertyValue(name));
+    values?.forEach((v, k) => {
+      context.globalAlpha = Math.abs(v) / most;
+      context.fillStyle = colours[v > 0 ? 1 : 0];
+      context.fillRect(k % width, Math.floor(k / width), 1, 1);
+    });
+    const range = low < high ? `${short(low)} to ${short(high)}` : short(low);
+    line.textContent = values ? `${caption}, ${range}` : caption;
+    canvas.setAttribute("aria-label", line.textContent);
+  };
+}
+
+const grid = n => {
+  const width = n <= 40 ? n : Math.min(80, Math.ceil(Math.sqrt(4 * n)));
+  return [n, width, Math.max(4, Math.min(22, Math.floor(880 / width)))];
+};
+const scaled = network.scale === 1 ? "" : ", scaled";
+const pictures = [
+  image
+    ? [0, picture(`input: ${image[0]} x ${image[1]} pixels${scaled}`, network.inputs, image[1], 112 / image[1])]
+    : [0, picture(`inputs: ${network.inputs}${scaled}`, ...grid(network.inputs))],
+];
+network.steps.forEach((step, k) => {
+  if (!Object.keys(step.arrays).length) return;
+  const units = `${step.size} ${step.size > 1 ? "units" : "unit"}, ${network.steps[k + 1].operation}`;
+  pictures.push([k + 2, picture(`layer ${pictures.length}: ${units}`, ...grid(step.size))]);
+});
+
+let latest = null;
+
+/* Run the network on an input in the units of the data set, null if there is none, and show everything. */
+function update(x = latest) {
+  latest = x;
+  const signals = x && forward(network, x);
+  showOutputs(signals?.at(-1));
+  for (const [k, show] of pictures) show(signals?.[k]);
+}
+
+/* Draw images with a mouse, a pen or a finger; the ink is the opacity of the canvas. */
+function setUpDrawing() {
+  const paper = byId("paper"), context = paper.getContext("2d", { willReadFrequently: true });
+  let last = null, waiting = false;
+  const colour = () => getComputedStyle(document.documentElement).getPropertyValue("--ink");
+  const refresh = () => {
+    waiting = false;
+    const { width, height, data } = context.getImageData(0, 0, paper.width, paper.height);
+    update(prepare(network, { width, height, data: Uint8Array.from({ length: width * height }, (_, k) => data[4 * k + 3]) }));
+  };
+  const request = () => {
+    if (!waiting) requestAnimationFrame(refresh);
+    waiting = true;
+  };
+  const place = event => {
+    const box = paper.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top].map(v => (v * paper.width) / box.width);
+  };
+  const line = (from, to) => {
+    Object.assign(context, { lineWidth: 24, lineCap: "round", lineJoin: "round", strokeStyle: colour() });
+    context.beginPath();
+    context.moveTo(...from);
+    context.lineTo(...to);
+    context.stroke();
+    request();
+  };
+  paper.addEventListener("pointerdown", event => {
+    if (event.button || !event.isPrimary) return;
+    event.preventDefault();
+    paper.setPointerCapture(event.pointerId);
+    last = place(event);
+    line(last, last);
+  });
+  paper.addEventListener("pointermove", event => {
+    if (!last || !event.isPrimary) return;
+    for (const part of event.getCoalescedEvents?.() ?? [event]) {
+      const next = place(part);
+      line(last, next);
+      last = next;
+    }
+  });
+  for (const name of ["pointerup", "pointercancel"]) paper.addEventListener(name, () => { last = null; });
+  const clear = () => {
+    context.clearRect(0, 0, paper.width, paper.height);
+    request();
+  };
+  byId("clear").addEventListener("click", clear);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { // the ink drawn so far changes too
+    context.globalCompositeOperation = "source-in";
+    context.fillStyle = colour();
+    context.fillRect(0, 0, paper.width, paper.height);
+    context.globalCompositeOperation = "source-over";
+    update();
+  });
+  byId("draw").hidden = false;
+  update(null);
+}
+
+/* A slider and a field for each input; typing a number beyond the slider widens it. */
+function setUpFields() {
+  const x = new Float32Array(network.inputs);
+  x.forEach((_, k) => {
+    const label = element(byId("fields"), "label", { className: "field" });
+    element(label, "span", { textContent: `input ${k + 1}` });
+    const slider = element(label, "input", { type: "range", min: -2, max: 2, step: 0.01, value: 0 });
+    const number = element(label, "input", { type: "number", step: "any", value: 0 });
+    for (const input of [slider, number]) input.setAttribute("aria-label", `input ${k + 1}`);
+    const set = (from, to) => () => {
+      const value = Number(from.value);
+      if (from.value === "" || !Number.isFinite(value)) return;
+      [slider.min, slider.max] = [Math.min(slider.min, value), Math.max(slider.max, value)];
+      to.value = value;
+      x[k] = value;
+      update(x);
+    };
+    slider.addEventListener("input", set(slider, number));
+    number.addEventListener("input", set(number, slider));
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => update());
+  byId("fields").hidden = false;
+  update(x);
+}
+
+const task = !image ? "Set the inputs" : PREPARE[network.dataset] ? "Draw a digit" : "Draw an image";
+byId("title").textContent = task;
+byId("about").textContent = `A ${sizes} network, trained on ${network.dataset}. It runs in this page; nothing is sent anywhere.`;
+document.title = `${network.dataset} ${sizes}`;
+(image ? setUpDrawing : setUpFields)();

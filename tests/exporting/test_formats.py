@@ -1,0 +1,205 @@
+"""Exported runs: predictions on whole test sets, what the files say of themselves, errors."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from shutil import which
+
+import numpy as np
+import pytest
+
+import backprop_cli
+from backprop_cli.config.load import load_experiment
+from backprop_cli.errors import UsageError
+from backprop_cli.exporting import c
+from backprop_cli.exporting.formats import FORMATS, check_export
+from tests.conftest import ROOT
+
+VARIANTS = {
+    "softmax": ["output=softmax", "cost=cross_entropy", "activation=relu", "eta=0.1"],
+    "binary": ["targets=binary", "layers=64-12-4"],
+    "scalar": ["targets=scalar", "layers=64-12-1"],
+    "float64": ["dtype=float64"],
+    "dropout": ["dropout=0.5", "input_dropout=0.1"],
+    "average": ["average={name: ema, decay: 0.99}"],
+    "one output": ["dataset=moons", "layers=2-8-1", "train_size=0.5"],
+    "values": ["dataset=sine", "layers=1-8-1", "train_size=0.5", "eta=0.1", "activation=gelu"],
+    "perceptron": ["layers=64-10", "activation=winner", "cost=perceptron", "eta=1", "batch_size=1"],
+}
+
+
+def export(backprop, suffix, *words, code=0):
+    done = backprop("export", "@last", "-o", f"net{suffix}", *words)
+    assert done.code == code, done.err
+    return done
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("words", VARIANTS.values(), ids=VARIANTS.keys())
+def test_a_file_predicts_the_test_set_as_the_program_does(backprop, tiny, reader, words, suffix):
+    reader(suffix)
+    assert backprop("train", tiny, *words).code == 0
+    found = json.loads(export(backprop, suffix, "--check", "--json").out)
+    assert found["check"]["passed"]
+    assert found["check"]["examples"] > 200
+    assert found["check"]["difference"] < 1e-5
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_file_predicts_all_test_images_of_mnist_as_the_program_does(backprop, mnist_cache, reader, suffix):
+    reader(suffix)
+    where = ("--data-dir", mnist_cache, "--offline")
+    config = ROOT / "configs" / "mnist.yaml"
+    assert backprop("train", config, "train_size=5000", "epochs=1", *where).code == 0
+    out = export(backprop, suffix, "--check", *where).out
+    assert "test split, 10,000 examples: same predictions" in out
+
+
+def test_a_file_that_computes_something_else_fails_the_check(backprop, tiny, reader, monkeypatch):
+    reader(".h")
+    assert backprop("train", tiny).code == 0
+    monkeypatch.setitem(c.OPERATIONS, "sigmoid", c.OPERATIONS["tanh"])
+    done = export(backprop, ".h", "--check", code=4)
+    assert "net.h does not compute what" in done.err
+    assert "largest difference" in done.out
+
+
+def test_the_check_notices_another_network(tiny, reader, tmp_path):
+    reader(".onnx")
+    one, other = (backprop_cli.train(tiny, runs_dir=None, seed=seed) for seed in (0, 1))
+    path = backprop_cli.export(one, tmp_path / "net.onnx")
+    assert check_export(one.model, path, one.evaluate()).passed
+    found = check_export(other.model, path, other.evaluate())
+    assert not found.passed
+    assert found.differing > 0
+
+
+def test_equal_weights_give_equal_bytes_in_every_process(tiny, tmp_path):
+    runs = [backprop_cli.train(tiny, runs_dir=tmp_path / "runs") for _ in range(2)]
+    script = f"""import backprop_cli
+for suffix in {list(FORMATS)}:
+    backprop_cli.export({str(runs[1].path)!r}, "other" + suffix)"""
+    env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, check=True)
+    for suffix in FORMATS:
+        path = backprop_cli.export(runs[0], tmp_path / f"one{suffix}")
+        assert path.read_bytes() == (tmp_path / f"other{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("words", [VARIANTS["softmax"], VARIANTS["binary"]], ids=["one hot", "binary"])
+def test_onnx_takes_any_number_of_raw_examples_and_returns_labels(tiny, tmp_path, words):
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    run = backprop_cli.train(load_experiment(tiny, words), runs_dir=None)
+    path = backprop_cli.export(run, tmp_path / "net.onnx")
+    model = onnx.load(path)
+    assert (model.ir_version, [(one.domain, one.version) for one in model.opset_import]) == (8, [("", 13)])
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(about["classes"]) == list("0123456789")
+    assert json.loads(about["image"]) == [8, 8]
+    session = onnxruntime.InferenceSession(path)
+    for n in (1, 7, 300):
+        x = run.data.test.inputs[:n]
+        outputs, labels = session.run(["output", "label"], {"input": x.astype(np.float32)})
+        np.testing.assert_allclose(outputs, run.outputs(x), atol=1e-5)
+        np.testing.assert_array_equal(labels, run.predict(x))
+
+
+def test_safetensors_has_the_arrays_of_a_sequential_and_the_lines_that_load_them(tiny, tmp_path):
+    safetensors = pytest.importorskip("safetensors")
+    run = backprop_cli.train(tiny, runs_dir=None, activation="leaky_relu", output="sigmoid", dtype="float64", eta=0.1)
+    path = backprop_cli.export(run, tmp_path / "net.safetensors")
+    with safetensors.safe_open(path, "np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        about = json.loads(file.metadata()["backprop"])
+    pairs = {"0.weight": "W1", "0.bias": "b1", "2.weight": "W2", "2.bias": "b2"}
+    assert arrays.keys() == pairs.keys()
+    for theirs, ours in pairs.items():
+        np.testing.assert_array_equal(arrays[theirs], run.parameters[ours])
+        assert arrays[theirs].dtype == np.float64
+    ast.parse(about["pytorch"])
+    modules = [line.strip() for line in about["pytorch"].splitlines() if line.startswith("    nn.")]
+    leaky = "nn.LeakyReLU(negative_slope=0.01),"
+    assert modules == ["nn.Linear(64, 12),", leaky, "nn.Linear(12, 10),", "nn.Sigmoid(),"]
+    assert about["classes"] == list("0123456789")
+
+
+@pytest.mark.parametrize("words", [VARIANTS["softmax"], VARIANTS["binary"]], ids=["one hot", "binary"])
+def test_the_lines_of_pytorch_predict_as_the_program_does(tiny, tmp_path, words, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    run = backprop_cli.train(load_experiment(tiny, words), runs_dir=None)
+    backprop_cli.export(run, tmp_path / "net.safetensors")
+    with pytest.importorskip("safetensors").safe_open("net.safetensors", "np") as file:
+        lines = json.loads(file.metadata()["backprop"])["pytorch"]
+    names = {"x": torch.from_numpy(run.data.test.inputs.astype(np.float32))}
+    exec(lines, names)  # written above
+    np.testing.assert_array_equal(names["labels"].numpy(), run.predict(run.data.test.inputs))
+
+
+@pytest.mark.parametrize("words", [VARIANTS["softmax"], VARIANTS["binary"]], ids=["one hot", "binary"])
+def test_a_c_program_gets_the_label_and_the_name_of_the_class(tiny, tmp_path, words):
+    if which("cc") is None:
+        pytest.skip("there is no C compiler")
+    run = backprop_cli.train(load_experiment(tiny, words), runs_dir=None)
+    backprop_cli.export(run, tmp_path / "digit.h")
+    x = run.data.test.inputs[:20]
+    examples = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in x.tolist())
+    (tmp_path / "main.c").write_text(f"""
+        #include <stdio.h>
+        #include "digit.h"
+        #include "digit.h"
+        static const float examples[20][BACKPROP_INPUTS] = {{{examples}}};
+        int main(void) {{
+            float y[BACKPROP_OUTPUTS];
+            for (int k = 0; k < 20; k++) puts(backprop_class_name(backprop_predict(examples[k], y)));
+            return 0;
+        }}""")
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    subprocess.run(["cc", *flags, "main.c", "-o", "main", "-lm"], cwd=tmp_path, check=True)
+    out = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+    assert out.split() == list(map(str, run.predict(x)))
+
+
+@pytest.mark.parametrize(("suffix", "package"), [(".onnx", "onnx"), (".safetensors", "safetensors.numpy")])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(backprop, tiny, monkeypatch, suffix, package):
+    assert backprop("train", tiny).code == 0
+    monkeypatch.setitem(sys.modules, package, None)
+    done = export(backprop, suffix, code=2)
+    assert "pip install 'backprop-cli[export]'" in done.err
+    assert not (tiny.parent / f"net{suffix}").exists()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_check_without_a_program_that_runs_the_file_says_what_is_missing(backprop, tiny, monkeypatch, suffix):
+    assert backprop("train", tiny).code == 0
+    for module in ("onnxruntime", "torch"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setenv("PATH", "")
+    done = export(backprop, suffix, "--check", code=2)
+    assert f"net{suffix} was written, but not checked: " in done.err
+    assert (tiny.parent / f"net{suffix}").stat().st_size > 1000
+
+
+def test_an_unknown_format_is_refused_with_those_there_are(backprop, tiny):
+    assert backprop("train", tiny).code == 0
+    assert "unknown format '.pkl'; use .onnx, .safetensors, .html, .h" in export(backprop, ".pkl", code=2).err
+    assert "unknown format ''" in export(backprop, "", code=2).err
+
+
+def test_a_run_or_a_checkpoint_file_can_be_exported(backprop, tiny, tmp_path):
+    assert backprop("train", tiny, "--name", "mine").code == 0
+    assert backprop("export", "runs/mine/checkpoints/last.npz", "-o", "file.h").code == 0
+    assert backprop("export", "mine", "--checkpoint", "last", "-o", "run.h").out == "run.h\n"
+    assert (tmp_path / "file.h").read_bytes() == (tmp_path / "run.h").read_bytes()
+    assert backprop("export", "nothing", "-o", "run.h").code == 2
+
+
+def test_run_objects_and_names_can_be_exported(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = backprop_cli.train(tiny, name="mine")
+    one, two = backprop_cli.export(run, "one.h"), backprop_cli.export("mine", "two.h")
+    assert one.read_bytes() == two.read_bytes()
+    with pytest.raises(UsageError, match="unknown format"):
+        backprop_cli.export(run, "net.pt")
