@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from backprop_cli.errors import BackpropError, UsageError
+from backprop_cli.errors import UsageError
 from backprop_cli.exporting.description import Description, Step, float32
+from backprop_cli.exporting.programs import output_of
 from backprop_cli.nn.activations import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA, SELU_SCALE
 from backprop_cli.nn.arrays import Array
 
@@ -163,14 +163,11 @@ def run(path: Path, network: Description, x: Array) -> Array:
     compiler = which("cc")
     if compiler is None:
         raise UsageError(f"{path} was written, but not checked: there is no C compiler called cc")
-    with TemporaryDirectory() as folder:
-        program = Path(folder, "program")
-        Path(folder, "main.c").write_text(_MAIN)
-        Path(folder, "network.h").write_bytes(path.read_bytes())
-        flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-        command = [compiler, *flags, "main.c", "-o", str(program), "-lm"]
-        made = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        if made.returncode:
-            raise BackpropError(f"{path} does not compile:\n{made.stderr[:2000]}")
-        done = subprocess.run([str(program)], input=float32(x).tobytes(), capture_output=True, check=True)
-    return np.frombuffer(done.stdout, np.float32).reshape(len(x), network.outputs)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "main.c").write_text(_MAIN)
+        (folder / "network.h").write_bytes(path.read_bytes())
+        flags = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
+        output_of([compiler, *flags, "main.c", "-o", "program", "-lm"], folder=folder)
+        outputs = output_of([folder / "program"], float32(x).tobytes())
+    return np.frombuffer(outputs, np.float32).reshape(len(x), network.outputs)

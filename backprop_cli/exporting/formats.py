@@ -94,7 +94,9 @@ def export_bytes(network: Description, path: Path) -> bytes:
 
 def export_model(model: Model, path: Path) -> None:
     """Write a trained network to a file, in the format of its suffix. Raises UsageError (see `export_bytes`)."""
-    atomic_write(path, export_bytes(describe(model), path))
+    data = export_bytes(describe(model), path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, data)
 
 
 def check_export(model: Model, path: Path, program: Evaluation) -> Check:

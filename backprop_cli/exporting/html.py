@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import subprocess
+import re
 from importlib.resources import files
 from pathlib import Path
 from shutil import which
@@ -15,6 +15,7 @@ import numpy as np
 
 from backprop_cli.errors import UsageError
 from backprop_cli.exporting.description import Description, Step, float32
+from backprop_cli.exporting.programs import output_of
 from backprop_cli.nn.activations import GELU_CUBE, GELU_SCALE, LEAK, SELU_ALPHA, SELU_SCALE
 from backprop_cli.nn.arrays import Array
 
@@ -69,10 +70,7 @@ def to_bytes(network: Description) -> bytes:
         "policy": f"default-src 'none'; style-src {_digest(style)}; "
         f"script-src {' '.join(map(_digest, (forward, drawing, page)))}",
     }
-    text = _part("page.html")
-    for name, part in parts.items():
-        text = text.replace(f"{{{{ {name} }}}}", part)
-    return text.encode()
+    return re.sub(r"\{\{ (\w+) \}\}", lambda found: parts[found[1]], _part("page.html")).encode()
 
 
 def _part(name: str) -> str:
@@ -104,7 +102,7 @@ def run_scripts(path: Path, call: str, data: bytes) -> bytes:
         const network = load(JSON.parse(part("network"))), input = fs.readFileSync(0);
         const data = input.buffer.slice(input.byteOffset, input.byteOffset + input.length);
         fs.writeSync(1, Buffer.from(({call})(data).buffer));"""
-    return subprocess.run([node, "-e", program], input=data, capture_output=True, check=True).stdout
+    return output_of([node, "-e", program], data)
 
 
 def run(path: Path, network: Description, x: Array) -> Array:

@@ -14,8 +14,11 @@ import backprop_cli
 from backprop_cli.config.load import load_experiment
 from backprop_cli.errors import UsageError
 from backprop_cli.exporting import c
-from backprop_cli.exporting.formats import FORMATS, check_export
+from backprop_cli.exporting.description import Description, Step
+from backprop_cli.exporting.formats import FORMATS, check_export, export_bytes
 from tests.conftest import ROOT
+
+FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 VARIANTS = {
     "softmax": ["output=softmax", "cost=cross_entropy", "activation=relu", "eta=0.1"],
@@ -156,10 +159,26 @@ def test_a_c_program_gets_the_label_and_the_name_of_the_class(tiny, tmp_path, wo
             for (int k = 0; k < 20; k++) puts(backprop_class_name(backprop_predict(examples[k], y)));
             return 0;
         }}""")
-    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-    subprocess.run(["cc", *flags, "main.c", "-o", "main", "-lm"], cwd=tmp_path, check=True)
+    subprocess.run(["cc", *FLAGS, "main.c", "-o", "main", "-lm"], cwd=tmp_path, check=True)
     out = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
     assert out.split() == list(map(str, run.predict(x)))
+
+
+def test_names_of_classes_arrive_in_c_whatever_they_contain(tmp_path):
+    if which("cc") is None:
+        pytest.skip("there is no C compiler")
+    names = ('a "quote" and a \\ ', "*/ %s ??/ \t1", "Österreich 7", "")
+    steps = (Step("dense", (1,), (4,), {"W": np.eye(4, 1), "b": np.zeros(4)}), Step("tanh", (4,), (4,)))
+    (tmp_path / "net.h").write_bytes(
+        export_bytes(Description("names", 1, 1.0, steps, "float32", names), tmp_path / "net.h")
+    )
+    (tmp_path / "main.c").write_text("""
+        #include <stdio.h>
+        #include "net.h"
+        int main(void) { for (int k = 0; k < BACKPROP_CLASSES; k++) puts(backprop_class_name(k)); return 0; }""")
+    subprocess.run(["cc", *FLAGS, "main.c", "-o", "main", "-lm"], cwd=tmp_path, check=True)
+    out = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    assert out.decode().splitlines() == list(names)
 
 
 @pytest.mark.parametrize(("suffix", "package"), [(".onnx", "onnx"), (".safetensors", "safetensors.numpy")])
@@ -191,8 +210,8 @@ def test_an_unknown_format_is_refused_with_those_there_are(backprop, tiny):
 def test_a_run_or_a_checkpoint_file_can_be_exported(backprop, tiny, tmp_path):
     assert backprop("train", tiny, "--name", "mine").code == 0
     assert backprop("export", "runs/mine/checkpoints/last.npz", "-o", "file.h").code == 0
-    assert backprop("export", "mine", "--checkpoint", "last", "-o", "run.h").out == "run.h\n"
-    assert (tmp_path / "file.h").read_bytes() == (tmp_path / "run.h").read_bytes()
+    assert backprop("export", "mine", "--checkpoint", "last", "-o", "new/run.h").out == "new/run.h\n"
+    assert (tmp_path / "file.h").read_bytes() == (tmp_path / "new/run.h").read_bytes()
     assert backprop("export", "nothing", "-o", "run.h").code == 2
 
 

@@ -22,7 +22,8 @@ function showOutputs(output) {
   const most = Math.max(1, ...(output ?? []).map(Math.abs));
   const label = output && classes.length ? predict(network, output) : -1;
   const values = () => Array.from(output, v => String(Number(v.toPrecision(5)))).join(", ");
-  byId("answer").textContent = !output ? "–" : classes.length ? classes[label] : values();
+  const text = !output ? "–" : classes.length ? classes[label] : values();
+  if (byId("answer").textContent !== text) byId("answer").textContent = text; // screen readers announce a change
   rows.forEach(({ row, bar, value }, k) => {
     row.className = perClass && k === label ? "best" : "";
     bar.style.width = output ? `${(100 * Math.max(0, output[k])) / most}%` : "0";
