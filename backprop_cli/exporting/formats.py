@@ -86,9 +86,11 @@ def export_bytes(network: Description, path: Path) -> bytes:
     Raises UsageError if the format is unknown, cannot express a layer, or needs a package that is not installed.
     """
     format = format_of(path)
-    for step in network.all_steps:
-        if step.operation not in format.OPERATIONS:
-            raise UsageError(f"{path.suffix} files cannot express the layer or activation '{step.operation}'")
+    for name in (step.operation for step in network.all_steps):
+        if name not in format.OPERATIONS:
+            others = [suffix for suffix in FORMATS if name in format_of(Path(f"net{suffix}")).OPERATIONS]
+            remedy = f"; use {', '.join(others)}" if others else ""
+            raise UsageError(f"{path.suffix} files cannot express the layer or activation '{name}'{remedy}")
     return format.to_bytes(network)
 
 

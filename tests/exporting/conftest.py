@@ -6,6 +6,9 @@ import pytest
 NEEDS = {".onnx": "onnxruntime", ".safetensors": "torch", ".html": "node", ".h": "cc"}
 """What computes the outputs from a file of each format."""
 
+REFUSED = {".safetensors": {"threshold", "winner"}}
+"""The operations that a format cannot express."""
+
 
 @pytest.fixture
 def reader():
