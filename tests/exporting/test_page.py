@@ -81,6 +81,17 @@ def test_a_blank_drawing_is_no_input(page, reader):
     assert np.frombuffer(run_scripts(path, blank, bytes(SIDE * SIDE)), np.float32) == 1
 
 
+def test_for_other_images_the_whole_drawing_is_shrunk(page, reader):
+    reader(".html")
+    path, _ = page("digits", [64, 10])
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    ink[: SIDE // 4, SIDE // 2 :] = 255
+    other = "{ dataset: 'other', image: [4, 2], scale: 1 / 9 }"
+    image = f"{{ width: {SIDE}, height: {SIDE}, data: new Uint8Array(data) }}"
+    found = np.frombuffer(run_scripts(path, f"data => prepare({other}, {image})", ink.tobytes()), np.float32)
+    np.testing.assert_allclose(found.reshape(4, 2), [[0, 9], [0, 0], [0, 0], [0, 0]], rtol=1e-6)
+
+
 def test_the_page_predicts_labels_from_codes_too(reader, tmp_path):
     reader(".html")
     config = {"dataset": "digits", "layers": [64, 20, 4], "targets": "binary"}

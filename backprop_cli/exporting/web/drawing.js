@@ -142,13 +142,16 @@ function asDigits(image) {
   return counts;
 }
 
-/* Of any other data set of images: the whole drawing. */
-const asIs = (image, [height, width]) => resize(image, width, height, FILTERS.box).data;
+/* Any other data set of images: the whole drawing, ink being the value that is scaled to 1. */
+function asIs(image, network) {
+  const [height, width] = network.image;
+  return Array.from(resize(image, width, height, FILTERS.box).data, v => v / 255 / network.scale);
+}
 
 const PREPARE = { mnist: asMnist, digits: asDigits };
 
 /* Return a drawing as an input of the network, null if it is blank. */
 function prepare(network, drawing) {
   const image = clean(drawing);
-  return image && Float32Array.from((PREPARE[network.dataset] ?? asIs)(image, network.image));
+  return image && Float32Array.from((PREPARE[network.dataset] ?? asIs)(image, network));
 }
