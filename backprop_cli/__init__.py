@@ -1,7 +1,7 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `trace`, `fit`. It is imported
-when it is first used.
+The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `trace`, `fit`. It is
+imported when it is first used.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ These functions raise the errors of `backprop_cli.errors`; they neither print no
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, nullcontext
@@ -17,7 +16,7 @@ import numpy as np
 
 from backprop_cli.advice.learning import Notice
 from backprop_cli.advice.range_test import RangeTest
-from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.config.arguments import experiment_from, words_of
 from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
@@ -40,9 +39,6 @@ RunLike = Run | Path | str
 """A run, or its folder, name, unique name prefix or `@last`; where a network is needed, also a checkpoint file."""
 
 OnEvent = Callable[[Event], None]
-
-KEYWORD = "keyword argument"
-"""Where errors in overrides are located."""
 
 
 def train(
@@ -271,19 +267,6 @@ def export(run: RunLike, path: Path | str, *, checkpoint: str = "best", runs_dir
     return Path(path)
 
 
-def experiment_from(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:
-    """Return the experiment of a config file or a mapping, changed by overrides. Raises ConfigError."""
-    if isinstance(config, Path | str):
-        return load_experiment(Path(config), words, KEYWORD)
-    values = config.to_dict() if isinstance(config, Experiment) else config
-    return override_experiment(values, words, "config", KEYWORD)
-
-
-def words_of(overrides: Mapping[str, Any]) -> list[str]:
-    """Return keyword arguments as the command line has them."""
-    return [f"{'lambda' if key == 'lmbda' else key}={_as_yaml(value)}" for key, value in overrides.items()]
-
-
 def _run(session: Session, on_event: OnEvent | None) -> None:
     with closing(session.run()) as events:  # type: ignore[type-var]  # a generator, which records how it ends
         for event in events:
@@ -301,8 +284,3 @@ def _model(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
 def cache_in(data_dir: Path | str | None, offline: bool) -> Cache:
     """Return the cache of data sets in a folder, by default that of the platform."""
     return Cache(Path(data_dir) if data_dir else None, offline=offline)
-
-
-def _as_yaml(value: Any) -> str:
-    """Return a value as YAML; JSON is a part of it."""
-    return json.dumps(value, default=lambda other: other.tolist() if hasattr(other, "tolist") else str(other))

@@ -101,13 +101,13 @@ def show(
     from backprop_cli.data.registry import get_dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
-    from backprop_cli.plots.terminal.examples import SCATTERED, SHOWN, choose_examples, is_scattered, shows_shades
+    from backprop_cli.terminal.examples import SCATTERED, SHOWN, choose_examples, shows_shades
 
     source = get_dataset(name)
     suffix = output.suffix.lower() if output else ""
     if output:
         check_suffix(output, ".png", ".csv")
-    scattered = suffix == ".png" and is_scattered(source.spec)
+    scattered = suffix == ".png" and source.spec.is_scattered
     if suffix == ".png" and not (source.spec.image or scattered):
         raise UsageError(f"{name} has neither images nor one or two inputs to plot; use -o FILE.csv for a table")
     if scattered:

@@ -34,9 +34,9 @@ def command(run: str, output: Path, check: bool, chosen: Selection, console: Con
     """
     from backprop_cli.errors import CheckFailed
     from backprop_cli.exporting.formats import check_export, export_model
-    from backprop_cli.runs.evaluation import evaluate_model
+    from backprop_cli.results.evaluation import evaluate_model
+    from backprop_cli.results.run import DatasetCache
     from backprop_cli.runs.model import load_model
-    from backprop_cli.runs.run import DatasetCache
 
     model = load_model(run, chosen.runs_dir, chosen.checkpoint)
     export_model(model, output)

@@ -15,10 +15,10 @@ from backprop_cli.cli.continuing import print_outcome
 from backprop_cli.cli.signals import StopOnSignal
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import BackpropError, DivergedError, Exit
-from backprop_cli.plots.terminal.lines import show_some
-from backprop_cli.plots.terminal.live import LiveChart
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.session import Session
+from backprop_cli.terminal.lines import show_some
+from backprop_cli.terminal.live import LiveChart
 from backprop_cli.text import duration, metric
 from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, Progress

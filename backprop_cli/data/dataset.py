@@ -86,6 +86,11 @@ class DataSpec:
     sha256: Mapping[str, str] = field(default_factory=dict)
     fractions: bool = False
 
+    @property
+    def is_scattered(self) -> bool:
+        """Whether examples are points in the plane, each with a class, or values of one input: a chart shows them."""
+        return (self.inputs, self.classes > 0) in ((2, True), (1, False))
+
 
 class Source(Protocol):
     """A data set that can be loaded; its fields are options of the config.

@@ -14,7 +14,7 @@ from backprop_cli.errors import UsageError
 from backprop_cli.exporting.description import Description, describe
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
-from backprop_cli.runs.evaluation import Evaluation
+from backprop_cli.results.evaluation import Evaluation
 from backprop_cli.runs.model import Model
 
 FORMATS = {".onnx": "onnx", ".safetensors": "safetensors", ".html": "html", ".h": "c"}

@@ -19,7 +19,6 @@ from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weigh
 from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
 from backprop_cli.plots.style import title
-from backprop_cli.plots.terminal.examples import is_scattered
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.prediction import predict_array
 from backprop_cli.results.run import Run
@@ -85,7 +84,7 @@ def plan_plots(
 
 
 def _not_low_dimensional(run: Run) -> str | None:
-    if is_scattered(run.config.data):
+    if run.config.data.is_scattered:
         return None
     return f"{run.config.dataset.name} is neither a 2-D classification nor a 1-D regression data set"
 

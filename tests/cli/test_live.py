@@ -7,7 +7,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-from backprop_cli.plots.terminal.chart import Chart
+from backprop_cli.terminal.chart import Chart
 from tests.cli.helpers import on_a_terminal
 
 

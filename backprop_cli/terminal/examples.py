@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import DataSpec, Source, Split
+from backprop_cli.data.dataset import Source, Split
 from backprop_cli.errors import UsageError
 from backprop_cli.text import table
 
@@ -64,7 +64,7 @@ class Examples:
 
     def to_png(self) -> bytes:
         """Return a sheet of the images, or a scatter plot. Raises BackpropError if Pillow is missing."""
-        if not is_scattered(self.source.spec):
+        if not self.source.spec.is_scattered:
             return as_png(self._images(), self._captions())
         from backprop_cli.plots.function import draw_points, draw_values
         from backprop_cli.plots.style import title, to_bytes
@@ -86,11 +86,6 @@ class Examples:
 
     def _captions(self) -> list[str]:
         return [f"{row}: {label}" for row, label in zip(self.rows, self.split.targets[self.rows], strict=True)]
-
-
-def is_scattered(spec: DataSpec) -> bool:
-    """Whether examples are points in the plane, drawn with the colour of their class, or values of one input."""
-    return (spec.inputs, spec.classes > 0) in ((2, True), (1, False))
 
 
 def choose_examples(source: Source, split: str, cache: Cache, label: int | None, start: int, count: int) -> Examples:

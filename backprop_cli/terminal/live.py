@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from backprop_cli.plots.terminal.chart import Chart
+from backprop_cli.terminal.chart import Chart
 
 if TYPE_CHECKING:
     from backprop_cli.training.loop import EpochResult
