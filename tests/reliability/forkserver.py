@@ -23,10 +23,12 @@ LIBRARY = ctypes.CDLL(None)
 def serve():
     for name in COMMANDS:
         cli.get_command(None, name)
-    import backprop_cli.runs.continuing
-    import backprop_cli.training.separability  # noqa: F401
     import filelock  # noqa: F401 - imported where they are used, which is here
     import platformdirs  # noqa: F401
+
+    import backprop_cli.advice.separability
+    import backprop_cli.results.continuing
+    import backprop_cli.runs.resuming  # noqa: F401
 
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)
