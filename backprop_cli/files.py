@@ -39,7 +39,7 @@ def read_regular_file(path: Path, limit: int) -> bytes:
     Raises OSError, also for a pipe or device, which could block or never end, and for a larger file.
     """
     with open_regular_file(path) as file:
-        data = file.read(limit + 1)
+        data = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)  # a buffer of the limit may be large
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
     return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,18 @@ from backprop_cli.files import atomic_write, hold_lock, remove_temporaries
 
 Log = Callable[[str], None]
 """Receives a line about what takes time, and about damaged files."""
+
+
+def tables_folder() -> Path | None:
+    """Return the folder where tables are kept once they have been read, None if there is no place for one."""
+    if chosen := os.environ.get("BACKPROP_DATA_DIR"):
+        return Path(chosen) / "tables"
+    from platformdirs import user_cache_path
+
+    try:
+        return user_cache_path("backprop") / "tables"
+    except RuntimeError:
+        return None
 
 
 @dataclass(frozen=True)

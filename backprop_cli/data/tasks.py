@@ -115,28 +115,38 @@ class Classification:
 
 @dataclass(frozen=True)
 class Regression:
-    """Each example has a value for each of the outputs."""
+    """Each example has a value for each of the outputs, which are (value - center) / scale.
+
+    `center` and `scale` have a number for each output, or are empty: 0 and 1. Metrics are in the units of the values.
+    """
 
     metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
     monitor: ClassVar[str] = "cost"
     classes: ClassVar[int] = 0
     outputs: int = 1
+    center: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
 
     def encode(self, targets: Targets, dtype: Any) -> Outputs:
-        """Return the values (n, outputs)."""
-        return targets.astype(dtype)
+        """Return what a network should output for values (n, outputs)."""
+        if not self.center:
+            return targets.astype(dtype)
+        return ((targets - np.array(self.center)) / np.array(self.scale)).astype(dtype)
 
     def encoder(self, dtype: Any) -> Encoder:
-        """Return what copies the values."""
-        return lambda targets, y: np.copyto(y, targets, "same_kind")
+        """Return what writes what a network should output into an array."""
+        if not self.center:
+            return lambda targets, y: np.copyto(y, targets, "same_kind")
+        center, scale = np.array(self.center), np.array(self.scale)
+        return lambda targets, y: np.copyto(y, (targets - center) / scale, "same_kind")
 
     def predict(self, outputs: Outputs) -> Outputs:
-        """Return the outputs, which are the values."""
-        return outputs
+        """Return the values (n, outputs) that outputs stand for."""
+        return outputs if not self.center else np.asarray(outputs * np.array(self.scale) + np.array(self.center))
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
-        """Return the sum of the squared errors."""
-        return float(np.sum(np.square(outputs - targets, dtype=np.float64)))
+        """Return the sum of the squared errors of the values."""
+        return float(np.sum(np.square(self.predict(outputs) - targets, dtype=np.float64)))
 
     def metrics(self, total: float, targets: Targets) -> dict[str, float]:
         """Return rmse, the root mean squared error, and r2 = 1 - Σ(a - y)² / Σ(y - mean)².

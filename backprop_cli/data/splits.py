@@ -1,0 +1,71 @@
+"""Splitting rows into training, validation and test: at random, stratified, by groups, or in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class RowSplit:
+    """The numbers of the rows of each split, ascending."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def split_rows(
+    rows: Rows, sizes: tuple[int, int, int], seed: int, labels: Rows | None = None, groups: Rows | None = None
+) -> RowSplit:
+    """Split rows (n,) at random into (train, validation, test) of these sizes, which sum to at most n.
+
+    With `labels` (n,), each split has the classes in the proportions of the whole, to within one example; a class with
+    few examples is rather trained on than tested. With `groups` (n,), the rows of a group stay in one split; the sizes
+    are then met as nearly as the groups allow.
+    """
+    train, validation, test = sizes
+    rng = np.random.default_rng(seed)
+    ends = [test, test + validation, test + validation + train]
+    if groups is not None:
+        order = _by_group(groups, rng)
+        ends = _group_ends(groups[order], ends)
+    else:
+        order = rng.permutation(len(rows))
+        if labels is not None:
+            order = order[np.argsort(_positions(labels[order]), kind="stable")]
+    parts = np.split(rows[order], ends)[:3]
+    return RowSplit(*(np.sort(part) for part in (parts[2], parts[1], parts[0])))
+
+
+def split_in_order(rows: Rows, sizes: tuple[int, int, int]) -> RowSplit:
+    """Split rows (n,), the first for training, then validation, then test, as data over time must be."""
+    train, validation, test = sizes
+    last = len(rows) - test
+    return RowSplit(rows[: min(train, last - validation)], rows[last - validation : last], rows[last:])
+
+
+def _positions(labels: Rows) -> npt.NDArray[np.float64]:
+    """Return (k - 1/2)/count for the k-th example of each class: cut anywhere, each class is cut in that proportion."""
+    order = np.argsort(labels, kind="stable")
+    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    rank = np.arange(len(labels)) - np.repeat(starts, counts)
+    positions = np.empty(len(labels))
+    positions[order] = (rank + 0.5) / np.repeat(counts, counts)
+    return positions
+
+
+def _by_group(groups: Rows, rng: np.random.Generator) -> Rows:
+    """Return the rows, one group after the other, the groups in random order."""
+    _, number = np.unique(groups, return_inverse=True)
+    return np.argsort(rng.permutation(number.max(initial=-1) + 1)[number], kind="stable")
+
+
+def _group_ends(groups: Rows, ends: list[int]) -> list[int]:
+    """Return the border between groups that is nearest to each end."""
+    borders = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1], [True]]))
+    return [int(borders[np.argmin(np.abs(borders - end))]) for end in ends]

@@ -1,0 +1,162 @@
+"""From the cells of a table to the inputs of a network, with statistics of the training rows alone.
+
+Missing numbers are filled, then numbers are centred and scaled; a category becomes one input per word (one-hot).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.data.table.columns import Columns
+from backprop_cli.data.table.kinds import Cells, cells_of
+
+Numbers = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+BLOCK = 1 << 16
+"""Rows that are encoded at a time."""
+
+
+def _standard(values: Numbers) -> tuple[float, float]:
+    return float(values.mean()), float(values.std())
+
+
+def _minmax(values: Numbers) -> tuple[float, float]:
+    return float(values.min()), float(np.ptp(values))
+
+
+def _robust(values: Numbers) -> tuple[float, float]:
+    low, middle, high = np.percentile(values, (25, 50, 75))
+    return float(middle), float(high - low)
+
+
+SCALINGS: Mapping[str, Callable[[Numbers], tuple[float, float]]] = {
+    "standard": _standard,
+    "minmax": _minmax,
+    "robust": _robust,
+    "none": lambda values: (0.0, 1.0),
+}
+"""(center, scale) of the values of a column, which become (value - center) / scale."""
+
+FILLS: Mapping[str, Callable[[Numbers], Any]] = {"median": np.median, "mean": np.mean}
+"""What stands for a missing number, given the numbers that are known."""
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers: x = (value - center) / scale. A missing value counts as `fill`; if that is None, it is bad.
+
+    A word is bad.
+    """
+
+    kind: ClassVar[str] = "number"
+    name: str
+    fill: float | None
+    center: float
+    scale: float
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The name of its input."""
+        return (self.name,)
+
+    def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
+        """Write the inputs of cells (m,) into x (m, 1); return which are bad, and how many words are unknown."""
+        values = np.where(cells.missing, np.nan if self.fill is None else self.fill, cells.numbers)
+        x[:, 0] = (values - self.center) / self.scale
+        return np.isnan(values), 0
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A column of words: x is 1 at the word of the cell and 0 elsewhere. "" is a missing word.
+
+    An unknown word, or a missing one where none was missing in training, gives zeros.
+    """
+
+    kind: ClassVar[str] = "category"
+    name: str
+    categories: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of its inputs."""
+        return tuple(f"{self.name}={word or '(missing)'}" for word in self.categories)
+
+    def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
+        """Write the inputs of cells (m,) into x (m, categories); return that none is bad, and the unknown words."""
+        chosen = cells.indices(self.categories)
+        known = np.flatnonzero(chosen >= 0)
+        x[known, chosen[known]] = 1
+        return np.zeros(len(chosen), bool), len(chosen) - len(known)
+
+
+InputColumn = NumberColumn | CategoryColumn
+
+
+def fit_number(name: str, values: Numbers, fill: str, scaling: str) -> NumberColumn:
+    """Return the column whose training values are these (m,), NaN where missing; `fill` is in FILLS, or `error`."""
+    known = values[~np.isnan(values)]
+    filling = None if fill == "error" else float(FILLS[fill](known)) if len(known) else 0.0
+    filled = known if filling is None else np.where(np.isnan(values), filling, values)
+    center, scale = SCALINGS[scaling](filled) if len(filled) else (0.0, 1.0)
+    constant = scale <= 1e-14 * abs(center) or scale == 0  # rounding makes no two values
+    return NumberColumn(name, filling, center, 1.0 if constant else scale)
+
+
+@dataclass(frozen=True)
+class BadCells:
+    """Cells of a column that cannot be read: their rows in the table (from 0), and whether their values are missing."""
+
+    name: str
+    rows: Rows
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Inputs x (m, n_0), how many cells of a column have an unknown word, and the cells that are bad."""
+
+    x: npt.NDArray[Any]
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    bad: tuple[BadCells, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The columns that a network is fed, in order. The words in `missing` stand for no value, as an empty cell does."""
+
+    columns: tuple[InputColumn, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs."""
+        return tuple(name for column in self.columns for name in column.inputs)
+
+    def encode(self, table: Columns, rows: Rows, dtype: Any) -> Encoded:
+        """Return rows (m,) of a table as inputs; its columns are found by name. Raises ValueError if one is missing."""
+        x = np.zeros((len(rows), len(self.inputs)), dtype)
+        unknown: dict[str, int] = {}
+        bad: dict[tuple[str, bool], list[Rows]] = {}
+        places = [table.names.index(column.name) for column in self.columns]
+        for start in range(0, len(rows), BLOCK):
+            part, left = rows[start : start + BLOCK], 0
+            for column, place in zip(self.columns, places, strict=True):
+                cells = cells_of(table, place, part, self.missing)
+                right = left + len(column.inputs)
+                wrong, strange = column.encode(cells, x[start : start + BLOCK, left:right])
+                left = right
+                if strange:
+                    unknown[column.name] = unknown.get(column.name, 0) + strange
+                for missing, mask in ((True, wrong & cells.missing), (False, wrong & ~cells.missing)):
+                    if mask.any():
+                        bad.setdefault((column.name, missing), []).append(part[mask])
+        found = (BadCells(name, np.concatenate(parts), missing) for (name, missing), parts in bad.items())
+        return Encoded(x, unknown, tuple(found))
