@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.tasks import Targets, Task
+from backprop_cli.data.table.preprocessing import Preprocessing
+from backprop_cli.data.tasks import Regression, Targets, Task
+
+Amount = int | float
+"""A number of examples, or a share of them."""
+
+
+class InputPath:
+    """Annotates an option of a data set that is the path of a file, relative to the config that it is written in."""
+
 
 Inputs = npt.NDArray[Any]
 """The inputs of n examples (n, n_0): uint8 pixels, or floating."""
@@ -65,13 +74,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What is known about a data set before it is loaded.
+    """What is known about a data set before it is loaded; a checkpoint of a table keeps it.
 
     An example has `inputs` numbers, and belongs to one of `classes` or has that many `values` to predict; one of the
     two is 0. `pool` examples are for training and validation, the last `validation` of them for validation by default;
     `test` are for testing. `class_names` are empty where classes are called by their number. `image` is the
     (height, width) of the images that the inputs are, if they are. A network is fed inputs · scale. `sha256` are the
-    digests of its files by name, which loading verifies. `fractions` says that all values are between 0 and 1.
+    digests of its files by name, which loading verifies. `fractions` says that all values are between 0 and 1. A network
+    outputs (value - value_center) / value_scale for the values called `value_names`, and `preprocessing` turns the rows
+    of a table into inputs.
     """
 
     inputs: int
@@ -85,18 +96,28 @@ class DataSpec:
     scale: float = 1.0
     sha256: Mapping[str, str] = field(default_factory=dict)
     fractions: bool = False
+    value_names: tuple[str, ...] = ()
+    value_center: tuple[float, ...] = ()
+    value_scale: tuple[float, ...] = ()
+    preprocessing: Preprocessing | None = None
 
     @property
     def is_scattered(self) -> bool:
         """Whether examples are points in the plane, each with a class, or values of one input: a chart shows them."""
         return (self.inputs, self.classes > 0) in ((2, True), (1, False))
 
+    @property
+    def regression(self) -> Regression:
+        """The task of predicting the values."""
+        return Regression(self.values, self.value_center, self.value_scale)
+
 
 class Source(Protocol):
     """A data set that can be loaded; its fields are options of the config.
 
     `origin` is where its examples come from: files of the program ("embedded"), files in the cache ("cache"), the
-    computer ("generated"), or its fields ("config").
+    computer ("generated"), its fields ("config"), or files of the user ("files"). A source has `spec` and `load`; where
+    the splits matter for what is known, it has `describe` and `splits` in place of them.
     """
 
     name: ClassVar[str]
@@ -105,6 +126,18 @@ class Source(Protocol):
     @property
     def spec(self) -> DataSpec:
         """What is known before loading. A source that has to open a file for it raises DataError if it cannot."""
+        return self.describe(None, None)
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the pool and the test split. Raises DataError if they are not available."""
+        raise NotImplementedError
+
+    def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
+        """Return what is known, given the sizes of the splits: numbers of examples, shares of the pool, or None."""
+        return self.spec
+
+    def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
+        """Return the training, validation and test examples: the pool's first, and its last. Raises DataError."""
+        pool, test = self.load(cache)
+        rest = len(pool) - validation
+        return pool[: min(train_size, rest)], pool[rest:], test

@@ -41,12 +41,7 @@ def data_folder(source: Source, cache: Cache) -> Path | None:
 
 
 def load_dataset(source: Source, task: Task, validation: int, train_size: int, cache: Cache) -> Dataset:
-    """Return a data set: the last `validation` examples of its pool, and the first `train_size` of the rest.
-
-    Raises DataError if it is not available.
-    """
-    pool, test = source.load(cache)
-    spec = source.spec
-    rest = len(pool) - validation
-    train = pool[: min(train_size, rest)]
-    return Dataset(source.name, task, spec.scale, train, pool[rest:], test, spec.sha256, spec.image)
+    """Return a data set with splits of these sizes. Raises DataError if it is not available."""
+    spec = source.describe(validation, train_size)
+    train, held_out, test = source.splits(cache, validation, train_size)
+    return Dataset(source.name, task, spec.scale, train, held_out, test, spec.sha256, spec.image)

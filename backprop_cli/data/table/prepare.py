@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from backprop_cli.data.table.preprocessing import (
     Rows,
     fit_number,
 )
-from backprop_cli.data.tasks import Classification, Regression, Targets
+from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UsageError
 
 MAX_CLASSES = 20
@@ -44,14 +45,9 @@ class ClassTarget:
     classes: tuple[str, ...]
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns."""
-        return (self.name,)
-
-    @property
-    def task(self) -> Classification:
-        """What a network is to learn."""
-        return Classification(len(self.classes))
+    def known(self) -> dict[str, Any]:
+        """What a DataSpec says about it."""
+        return {"classes": len(self.classes), "class_names": self.classes}
 
     def read(self, path: Path, table: Columns, rows: Rows, missing: tuple[str, ...]) -> Targets:
         """Return the labels (m,) of rows. Raises DataError for a class that is not among them."""
@@ -72,9 +68,10 @@ class ValueTarget:
     scale: tuple[float, ...]
 
     @property
-    def task(self) -> Regression:
-        """What a network is to learn."""
-        return Regression(len(self.columns), self.center, self.scale)
+    def known(self) -> dict[str, Any]:
+        """What a DataSpec says about them."""
+        names, center, scale = self.columns, self.center, self.scale
+        return {"values": len(names), "value_names": names, "value_center": center, "value_scale": scale}
 
     def read(self, path: Path, table: Columns, rows: Rows, missing: tuple[str, ...]) -> Targets:
         """Return the values (m, k) of rows. Raises DataError for a cell that is no number."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
-from backprop_cli.data.cache import tables_folder
-from backprop_cli.data.dataset import Split
+from backprop_cli.data.cache import Cache, tables_folder
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split
 from backprop_cli.data.splits import RowSplit
 from backprop_cli.data.table.columns import Columns, read_columns
 from backprop_cli.data.table.kinds import cells_of
@@ -32,22 +32,24 @@ from backprop_cli.data.table.prepare import (
 from backprop_cli.data.table.preprocessing import Preprocessing, Rows
 from backprop_cli.errors import DataError
 
-Amount = int | float
 Column = str | int
+Share = Annotated[Amount, Ge(0)]
 
 TEST, VALIDATION = 0.2, 0.15
 """The default share of the rows that is for testing, and of the other rows that is for validation."""
 
 
 @dataclass(frozen=True)
-class TableOptions:
-    """How a table is read."""
+class Table(Source):
+    """A CSV or TSV file, plain or gzipped; what its columns are is found out."""
 
-    file: str
+    name = "table"
+    origin = "files"
+    file: Annotated[str, InputPath()]
     target: Column | tuple[Column, ...]
     task: Literal["auto", "classes", "values"] = "auto"
-    test: Amount = TEST
-    test_file: str | None = None
+    test: Share = TEST
+    test_file: Annotated[str | None, InputPath()] = None
     split: Column | None = None
     stratify: bool = True
     group: Column | None = None
@@ -57,38 +59,69 @@ class TableOptions:
     ignore: tuple[Column, ...] = ()
     categories: tuple[Column, ...] = ()
     missing: tuple[str, ...] = ("",)
-    fill: str = "auto"
-    scale: str = "standard"
-    target_scale: str = "standard"
+    fill: Literal["auto", "median", "mean", "error"] = "auto"
+    scale: Literal["standard", "minmax", "robust", "none"] = "standard"
+    target_scale: Literal["standard", "minmax", "robust", "none"] = "standard"
+
+    def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
+        """Return what is known about the table, judged by the training rows."""
+        return prepare_table(self, validation, train_size).spec
+
+    def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
+        """Return the training, validation and test examples. Raises DataError for cells that cannot be read."""
+        return prepare_table(self, validation, train_size).examples()
 
 
 @dataclass(frozen=True)
 class PreparedTable:
     """A table and what has been decided about it.
 
-    `split` has the numbers of the rows of each split; if `test_table` is given, the test split is all of that table.
-    `unlabelled` rows have no target and are left out.
+    `split` has the numbers of the rows of each split; if there is a test file, the test split is all of `test_table`.
+    `pool` rows are not for testing, and `unlabelled` ones have no target and are left out.
     """
 
-    path: Path
+    source: Table
     table: Columns
-    split: RowSplit
-    test_path: Path | None
     test_table: Columns | None
+    split: RowSplit
+    pool: int
     preprocessing: Preprocessing
     target: Target
     decisions: tuple[ColumnDecision, ...]
     unlabelled: int
 
+    @property
+    def spec(self) -> DataSpec:
+        """What is known about the table."""
+        return DataSpec(
+            inputs=len(self.preprocessing.inputs),
+            pool=self.pool,
+            validation=len(self.split.validation),
+            test=len(self.test_rows),
+            sha256=self.sha256,
+            preprocessing=self.preprocessing,
+            **self.target.known,
+        )
+
+    @property
+    def test_rows(self) -> Rows:
+        """The numbers of the test rows, in the test file if there is one."""
+        return self.split.test if self.test_table is None else np.arange(len(self.test_table))
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        """The digests of the files by name."""
+        named = [(self.source.file, self.table), (self.source.test_file, self.test_table)]
+        return {Path(file).name: table.sha256 for file, table in named if file and table}
+
     def examples(self, dtype: Any = np.float32) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples. Raises DataError for cells that cannot be read."""
-        parts = [(self.path, self.table, rows) for rows in (self.split.train, self.split.validation)]
-        if self.test_table is None or self.test_path is None:
-            parts.append((self.path, self.table, self.split.test))
-        else:
-            parts.append((self.test_path, self.test_table, np.arange(len(self.test_table))))
-        train, validation, test = (self._examples(*part, dtype) for part in parts)
-        return train, validation, test
+        path, test_path = Path(self.source.file), Path(self.source.test_file or self.source.file)
+        return (
+            self._examples(path, self.table, self.split.train, dtype),
+            self._examples(path, self.table, self.split.validation, dtype),
+            self._examples(test_path, self.test_table or self.table, self.test_rows, dtype),
+        )
 
     def _examples(self, path: Path, table: Columns, rows: Rows, dtype: Any) -> Split:
         encoded = self.preprocessing.encode(table, rows, dtype)
@@ -96,23 +129,23 @@ class PreparedTable:
         return Split(encoded.x, self.target.read(path, table, rows, self.preprocessing.missing))
 
 
-def prepare_table(options: TableOptions, validation: Amount | None, train_size: Amount | None) -> PreparedTable:
+def prepare_table(source: Table, validation: Amount | None, train_size: Amount | None) -> PreparedTable:
     """Return a table, read and decided about, given the sizes of the splits: numbers of rows, shares, or None.
 
     Raises DataError if the file cannot be read or is of no use, and UsageError for a column that is not there.
     """
-    table = read_columns(Path(options.file), tables_folder())
-    test = read_columns(Path(options.test_file), tables_folder()) if options.test_file else None
-    return _prepare(options, validation, train_size, table, test)
+    table = read_columns(Path(source.file), tables_folder())
+    test = read_columns(Path(source.test_file), tables_folder()) if source.test_file else None
+    return _prepare(source, validation, train_size, table, test)
 
 
 @lru_cache(maxsize=4)
 def _prepare(
-    options: TableOptions, validation: Amount | None, train_size: Amount | None, table: Columns, test: Columns | None
+    source: Table, validation: Amount | None, train_size: Amount | None, table: Columns, test: Columns | None
 ) -> PreparedTable:
-    given = options.target if isinstance(options.target, tuple) else (options.target,)
+    given = source.target if isinstance(source.target, tuple) else (source.target,)
     targets = [column_index(table, name, "target") for name in given]
-    missing = options.missing
+    missing = source.missing
 
     def indices(names: tuple[Column, ...], what: str) -> tuple[int, ...]:
         return tuple(column_index(table, name, what) for name in names)
@@ -121,51 +154,53 @@ def _prepare(
     unlabelled = np.any([cells_of(table, t, everything, missing).missing for t in targets], axis=0)
     rows = everything[~unlabelled]
     if not len(rows):
-        raise DataError(f"{options.file}: column '{table.names[targets[0]]}' has no values")
-    task = options.task if options.task != "auto" else choose_task(table, targets, rows, missing)
+        raise DataError(f"{source.file}: column '{table.names[targets[0]]}' has no values")
+    task = source.task if source.task != "auto" else choose_task(table, targets, rows, missing)
     labels = None
     if task == "classes":
         cells = cells_of(table, targets[0], rows, missing)
         classes = cells.values()
         labels = cells.indices(classes)
         if len(classes) < 2:
-            raise DataError(f"{options.file}: column '{given[0]}' has only one class, '{classes[0]}'; nothing to learn")
-    split = _split(options, table, rows, labels, validation, train_size, test is not None)
-    used = [*targets, *indices(tuple(c for c in (options.split, options.group) if c is not None), "split, group")]
+            raise DataError(f"{source.file}: column '{given[0]}' has only one class, '{classes[0]}'; nothing to learn")
+    split = _split(source, table, rows, labels, validation, train_size, test is not None)
+    used = [*targets, *indices(tuple(c for c in (source.split, source.group) if c is not None), "split, group")]
     inputs, decisions = choose_inputs(
         table,
         split.train,
         InputOptions(
-            indices(options.only, "only"),
-            (*used, *indices(options.ignore, "ignore")),
-            indices(options.categories, "categories"),
+            indices(source.only, "only"),
+            (*used, *indices(source.ignore, "ignore")),
+            indices(source.categories, "categories"),
             missing,
-            options.fill,
-            options.scale,
+            source.fill,
+            source.scale,
         ),
     )
     if not inputs:
-        raise DataError(f"{options.file}: no column can be an input; backprop data check shows why")
+        raise DataError(f"{source.file}: no column can be an input; backprop data check shows why")
     target: Target = (
         ClassTarget(table.names[targets[0]], classes)
         if labels is not None
-        else fit_values(table, targets, split.train, options.target_scale)
+        else fit_values(table, targets, split.train, source.target_scale)
     )
+    pool = len(rows) - (0 if test else len(split.test))
+    unlabelled_rows = int(unlabelled.sum())
     return PreparedTable(
-        Path(options.file),
+        source,
         table,
-        split,
-        Path(options.test_file) if options.test_file else None,
         test,
+        split,
+        pool,
         Preprocessing(tuple(inputs), missing),
         target,
         tuple(decisions),
-        int(unlabelled.sum()),
+        unlabelled_rows,
     )
 
 
 def _split(
-    options: TableOptions,
+    source: Table,
     table: Columns,
     rows: Rows,
     labels: Rows | None,
@@ -173,19 +208,19 @@ def _split(
     train_size: Amount | None,
     has_test_file: bool,
 ) -> RowSplit:
-    if options.split is not None:
-        return split_by_column(table, column_index(table, options.split, "split"), rows, options.missing)
-    n_test = 0 if has_test_file else _count(options.test, len(rows))
+    if source.split is not None:
+        return split_by_column(table, column_index(table, source.split, "split"), rows, source.missing)
+    n_test = 0 if has_test_file else _count(source.test, len(rows))
     pool = len(rows) - n_test
     n_validation = _count(VALIDATION if validation is None else validation, pool)
     n_train = min(pool - n_validation, pool if train_size is None else _count(train_size, pool))
     if n_train < 1:
         raise DataError(
-            f"{options.file}: {len(rows)} rows: with {n_validation} for validation and {n_test} for testing, none is "
+            f"{source.file}: {len(rows)} rows: with {n_validation} for validation and {n_test} for testing, none is "
             "left for training"
         )
-    group = None if options.group is None else column_index(table, options.group, "group")
-    how = SplitOptions(options.split_seed, options.stratify, group, not options.shuffle)
+    group = None if source.group is None else column_index(table, source.group, "group")
+    how = SplitOptions(source.split_seed, source.stratify, group, not source.shuffle)
     return make_split(table, rows, (n_train, n_validation, n_test), labels, how)
 
 

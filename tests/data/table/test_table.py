@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backprop_cli.data.table.source import TableOptions, prepare_table
+from backprop_cli.data.table.source import Table, prepare_table
 from backprop_cli.errors import DataError, UsageError
 
 
@@ -14,7 +14,7 @@ def prepared(tmp_path, monkeypatch):
     def prepare(text, target="y", validation=0.2, train_size=None, **options):
         path = tmp_path / f"{abs(hash(text))}.csv"
         path.write_text(text)
-        return prepare_table(TableOptions(str(path), target, **options), validation, train_size)
+        return prepare_table(Table(str(path), target, **options), validation, train_size)
 
     return prepare
 
@@ -155,14 +155,14 @@ def test_categories_and_classes_are_in_natural_order(prepared):
     ],
 )
 def test_the_task_is_chosen_by_the_target_column(prepared, cells, task):
-    found = prepared(rows("x,y", range(N), cells)).target
-    assert bool(found.task.classes) == (task == "classes")
+    found = prepared(rows("x,y", range(N), cells)).spec
+    assert bool(found.classes) == (task == "classes")
 
 
 def test_the_task_can_be_set(prepared):
     text = rows("x,y", range(N), [k % 10 for k in range(N)])
-    assert prepared(text, task="values").target.task.classes == 0
-    assert prepared(text, task="classes").target.task.classes == 10
+    assert prepared(text, task="values").spec.classes == 0
+    assert prepared(text, task="classes").spec.classes == 10
 
 
 def test_several_targets_are_values_each_scaled_by_its_training_rows(prepared):
@@ -171,9 +171,9 @@ def test_several_targets_are_values_each_scaled_by_its_training_rows(prepared):
     train, _, test = table.examples()
     np.testing.assert_allclose(table.target.center, y[table.split.train].mean(axis=0))
     np.testing.assert_allclose(test.targets, y[table.split.test])
-    encoded = table.target.task.encode(train.targets, "float64")
+    encoded = table.spec.regression.encode(train.targets, "float64")
     np.testing.assert_allclose(encoded.std(axis=0), 1)
-    np.testing.assert_allclose(table.target.task.predict(encoded), train.targets)
+    np.testing.assert_allclose(table.spec.regression.predict(encoded), train.targets)
 
 
 def test_rows_without_a_target_are_left_out_and_counted(prepared):
