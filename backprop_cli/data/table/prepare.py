@@ -41,7 +41,7 @@ SPLITS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "tes
 class ClassTarget:
     """A column of classes: `classes` are their names in the order of the outputs."""
 
-    name: str
+    columns: tuple[str]
     classes: tuple[str, ...]
 
     @property
@@ -51,11 +51,12 @@ class ClassTarget:
 
     def read(self, path: Path, table: Columns, rows: Rows, missing: tuple[str, ...]) -> Targets:
         """Return the labels (m,) of rows. Raises DataError for a class that is not among them."""
-        labels = cells_of(table, table.names.index(self.name), rows, missing).indices(self.classes)
+        (name,) = self.columns
+        column = table.names.index(name)
+        labels = cells_of(table, column, rows, missing).indices(self.classes)
         if (labels < 0).any():
             row = int(rows[labels < 0][0])
-            place = f"{path}:{table.lines[row]}: {self.name}"
-            raise DataError(f"{place}: unknown class {table.text(row, table.names.index(self.name))!r}")
+            raise DataError(f"{path}:{table.lines[row]}: {name}: unknown class {table.text(row, column)!r}")
         return labels.astype(np.uint8 if len(self.classes) <= 256 else np.intp)
 
 

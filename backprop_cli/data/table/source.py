@@ -180,7 +180,7 @@ def _prepare(
     if not inputs:
         raise DataError(f"{source.file}: no column can be an input; backprop data check shows why")
     target: Target = (
-        ClassTarget(table.names[targets[0]], classes)
+        ClassTarget((table.names[targets[0]],), classes)
         if labels is not None
         else fit_values(table, targets, split.train, source.target_scale)
     )
