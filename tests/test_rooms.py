@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "exporting": {"errors", "files", "nn", "data", "runs", "results"},
     "explain": {"errors", "text", "nn", "optim", "data", "config", "training", "advice", "runs"},
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
+    "sklearn": {"fitting", "optim", "training"},
     "api": {"errors", "nn", "data", "config", "training", "advice", "runs", "results", "exporting"},
     "tracing": {"api", "config", "explain", "runs", "results"},
     "cli": {

@@ -49,12 +49,16 @@ def _binary(classes: int) -> npt.NDArray[np.float64]:
     return (np.arange(classes)[:, None] >> np.arange(bits)[::-1] & 1).astype(np.float64)
 
 
+def _scalar(classes: int) -> npt.NDArray[np.float64]:
+    return np.linspace(0, 1, classes)[:, None]
+
+
 ENCODINGS: dict[str, Encoding] = {
     encoding.name: encoding
     for encoding in (
-        OneHot("one_hot", lambda classes: np.eye(classes)),
+        OneHot("one_hot", np.eye),
         Encoding("binary", _binary),  # the digits of the class in base two, the highest first
-        Encoding("scalar", lambda classes: np.linspace(0, 1, classes)[:, None]),  # class 0 is 0, the last is 1
+        Encoding("scalar", _scalar),  # class 0 is 0, the last is 1
     )
 }
 """Every encoding of classes, by name."""

@@ -62,12 +62,16 @@ class Activation(Layer):
         return self.pull_back(*cache, delta)
 
 
+def _one(z: Array, a: Array) -> Array:
+    return np.ones_like(z)
+
+
 @dataclass(frozen=True)
 class Elementwise(Activation):
     """An f that acts on each unit alone, so that dC/dz = dC/da ⊙ f'(z)."""
 
     f: Callable[[Array], Array] = np.positive
-    df: Callable[[Array, Array], Array | Mask] = lambda z, a: np.ones_like(z)
+    df: Callable[[Array, Array], Array | Mask] = _one
     """(z, a) -> f'(z), from whichever of the two is simpler."""
 
     def value(self, z: Array) -> Array:
