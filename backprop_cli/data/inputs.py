@@ -18,24 +18,15 @@ import numpy.typing as npt
 
 from backprop_cli.data.dataset import DataSpec, Inputs, Source
 from backprop_cli.data.images import PREPROCESSORS, read_image
+from backprop_cli.data.npy import check_size, read_npy
 from backprop_cli.errors import UnreadableError
 
 STDIN = "-"
-
-MAX_BYTES = 2 << 30
-"""Memory that the numbers of one file may take."""
 
 MAX_LINE = 1 << 24
 """Characters in a line of CSV."""
 
 _NUMBER = re.compile(r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|infinity|nan)\s*", re.IGNORECASE)
-_SIZE = "(0|[1-9][0-9]{0,17})"
-_HEADER = re.compile(  # of an .npy file, with the keys in the order that its specification recommends
-    r"\{\s*'descr':\s*(?P<descr>'[<>|=]?[A-Za-z][0-9]{0,9}'|\[[^\]]{0,9000}\])\s*,"
-    r"\s*'fortran_order':\s*(?P<fortran>True|False)\s*,"
-    rf"\s*'shape':\s*\((?P<shape>|{_SIZE},|{_SIZE}(\s*,\s*{_SIZE}){{1,31}},?)\)\s*,?\s*\}}\s*",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ def _read_file(name: str, source: Source) -> InputBatch:
 
 def _read_npy(path: Path, spec: DataSpec) -> Inputs:
     """Return the array in a .npy file as (n, n_in)."""
-    values = _read_array(path)
+    values = read_npy(path)
     shapes = [(spec.inputs,), *([spec.image] if spec.image else []), *([()] if spec.inputs == 1 else [])]
     if values.shape in shapes or values.shape[1:] in shapes:
         return values.reshape(-1, spec.inputs)
@@ -87,45 +78,6 @@ def _read_npy(path: Path, spec: DataSpec) -> Inputs:
     raise UnreadableError(
         f"an array of shape {values.shape}; expected {several}, or for one example {one}".replace("'n'", "n")
     )
-
-
-def _read_array(path: Path) -> npt.NDArray[Any]:
-    """Return the array in a .npy file; the header is checked before anything is made of it.
-
-    NumPy evaluates the header as Python, and a dtype of no size ends the process.
-    """
-    remedy = "save a numeric array with np.save"
-    with path.open("rb") as file:
-        start = file.read(12)
-        length = int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:12], "little")
-        if not re.match(rb"\x93NUMPY[\1-\3]\0", start) or length > 10_000:  # NumPy's own limit
-            raise UnreadableError(f"not a complete .npy file; {remedy}")
-        file.seek(10 if start[6] == 1 else 12)
-        header = _HEADER.fullmatch(file.read(length).decode("utf-8", errors="replace"))
-        if header is None:
-            raise UnreadableError(f"not a complete .npy file; {remedy}")
-        descr = header["descr"].strip("'")
-        kind = descr.lstrip("<>|=")[0]
-        if kind == "O":
-            raise UnreadableError(f"it contains Python objects instead of numbers; {remedy}")
-        try:
-            dtype = np.dtype(descr) if kind in "buif" else None
-        except TypeError:
-            dtype = None
-        if dtype is None:
-            raise UnreadableError(f"an array of type {descr[:40]}; expected numbers")
-        shape = tuple(map(int, re.findall("[0-9]+", header["shape"])))
-        size, rest = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
-        if size != rest:
-            raise UnreadableError(f"its header announces {size:,} bytes, but {rest:,} follow; {remedy}")
-        _check_size(size)
-        values = np.frombuffer(file.read(size), dtype)
-        return values.reshape(shape, order="F" if header["fortran"] == "True" else "C")
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_BYTES:
-        raise UnreadableError(f"more than {MAX_BYTES >> 30} GB of numbers; split it into several files")
 
 
 def _read_csv(file: TextIO, name: str, spec: DataSpec) -> InputBatch:
@@ -142,7 +94,7 @@ def _read_csv(file: TextIO, name: str, spec: DataSpec) -> InputBatch:
             if len(cells) == spec.inputs and all(map(math.isfinite, numbers)):
                 values.extend(numbers)
                 names.append(place)
-                _check_size(len(values) * values.itemsize)
+                check_size(len(values) * values.itemsize)
             else:
                 problems.append((place, _problem(cells, numbers, spec)))
     except csv.Error as error:

@@ -1,0 +1,128 @@
+"""The data sets `arrays` and `idx`: NumPy arrays, and files in the format of MNIST."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.data.idx import parse_idx
+from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
+from backprop_cli.data.own import TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
+from backprop_cli.errors import DataError, UnreadableError, UsageError
+
+
+@dataclass(frozen=True)
+class Arrays(OwnSource):
+    """NumPy arrays: an .npz file with x and y (and x_test, y_test), or an .npy file for each.
+
+    x (n, ...) are bytes, which are divided by 255, or numbers; y are labels 0, 1, … (n,) or floating values (n,) or
+    (n, k). An .npy file stays on disk with `shuffle: false`; its examples must then be in random order.
+    """
+
+    name = "arrays"
+    file: MaybeFile = None
+    x: MaybeFile = None
+    y: MaybeFile = None
+    x_test: MaybeFile = None
+    y_test: MaybeFile = None
+    test: Share = TEST
+    shuffle: bool = True
+    split_seed: Seed = 0
+
+    def files(self) -> list[Path]:
+        """Return the files."""
+        return [Path(file) for file in (self.file, self.x, self.y, self.x_test, self.y_test) if file]
+
+    def read(self) -> Examples:
+        """Return the arrays. Raises DataError."""
+        if (self.file is None) == (self.x is None or self.y is None) or (self.x_test is None) != (self.y_test is None):
+            raise UsageError("dataset 'arrays' needs file: FILE.npz, or x: FILE.npy and y: FILE.npy")
+        found = {}
+        if self.file:
+            found = reading(Path(self.file), read_npz)
+            if missing := [name for name in ("x", "y") if name not in found]:
+                names = ", ".join(found) or "no arrays"
+                raise DataError(f"{self.file}: there is no array '{missing[0]}' in it, but {names}")
+        else:
+            for name in ("x", "y", "x_test", "y_test"):
+                if file := getattr(self, name):
+                    found[name] = reading(Path(file), lambda path: read_npy(path, mapped=not self.shuffle))
+        x, y = _checked(found["x"], found["y"], str(self.file or self.x))
+        x_test = y_test = None
+        if "x_test" in found and "y_test" in found:
+            x_test, y_test = _checked(found["x_test"], found["y_test"], str(self.file or self.x_test))
+            if x_test.shape[1:] != x.shape[1:] or y_test.shape[1:] != y.shape[1:]:
+                raise DataError(f"x_test {x_test.shape} and y_test {y_test.shape} do not fit x {x.shape}, y {y.shape}")
+        image = (x.shape[1], x.shape[2]) if x.ndim == 3 else None
+        return Examples(x, y, x_test, y_test, (), image, {path.name: digest_of(path) for path in self.files()})
+
+
+@dataclass(frozen=True)
+class Idx(OwnSource):
+    """Files in the format of MNIST, plain or gzipped: Fashion-MNIST, EMNIST and others."""
+
+    name = "idx"
+    images: File = ""
+    labels: File = ""
+    test_images: MaybeFile = None
+    test_labels: MaybeFile = None
+    test: Share = TEST
+    shuffle: bool = True
+    split_seed: Seed = 0
+
+    def files(self) -> list[Path]:
+        """Return the files."""
+        return [Path(file) for file in (self.images, self.labels, self.test_images, self.test_labels) if file]
+
+    def read(self) -> Examples:
+        """Return the images, at most 2 GB, and the labels. Raises DataError."""
+        if (self.test_images is None) != (self.test_labels is None):
+            raise UsageError("dataset 'idx' needs both test_images and test_labels, or neither")
+        arrays = [reading(path, _read_idx) for path in self.files()]
+        for images, labels, path in zip(arrays[::2], arrays[1::2], self.files()[::2], strict=True):
+            if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
+                raise DataError(f"{path}: images {images.shape} do not fit the labels {labels.shape}")
+        x, y = arrays[:2]
+        x_test, y_test = arrays[2:] if len(arrays) == 4 else (None, None)
+        image = (x.shape[1], x.shape[2]) if x.ndim == 3 else None
+        return Examples(x, y, x_test, y_test, (), image, {path.name: digest_of(path) for path in self.files()})
+
+
+def _read_idx(path: Path) -> npt.NDArray[Any]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableError("not a complete gzip file") from error
+    if len(data) > MAX_BYTES:
+        raise UnreadableError("more than 2 GB")
+    return parse_idx(data, str(path))
+
+
+def _checked(x: npt.NDArray[Any], y: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return inputs and targets as they are used. Raises DataError for others."""
+    if x.ndim < 2 or len(x) != len(y) or not len(x):
+        raise DataError(f"{name}: x {x.shape} and y {y.shape}; expected x (n, ...) and y (n,) or (n, k)")
+    if x.dtype != np.uint8 and not isinstance(x, np.memmap):
+        x = x.astype(np.float32)
+    if x.dtype not in (np.uint8, np.float32):
+        raise DataError(f"{name}: x has the type {x.dtype}; a file that stays on disk must have uint8 or float32")
+    if x.dtype == np.float32 and not isinstance(x, np.memmap) and not np.isfinite(x).all():
+        raise DataError(f"{name}: x has values that are not finite, first in row {_first_bad(x)}")
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all():
+            raise DataError(f"{name}: y has values that are not finite, first in row {_first_bad(y)}")
+        return x, y.reshape(len(y), -1).astype(np.float64)
+    if y.ndim != 1 or y.min() < 0:
+        raise DataError(f"{name}: y {y.dtype} {y.shape}: labels must be 0, 1, … (n,)")
+    return x, y.astype(np.uint8 if y.max() < 256 else np.intp)
+
+
+def _first_bad(values: npt.NDArray[Any]) -> int:
+    return int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])

@@ -1,0 +1,119 @@
+"""Arrays of numbers in .npy and .npz files; headers are checked before anything is made of them.
+
+NumPy evaluates a header as Python, and a dtype of no size ends the process.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.errors import UnreadableError
+from backprop_cli.files import open_regular_file
+
+MAX_BYTES = 2 << 30
+"""Memory that the numbers of one file may take, unless the file is mapped into memory."""
+
+MAX_ARRAYS = 1000
+
+_SIZE = "(0|[1-9][0-9]{0,17})"
+_HEADER = re.compile(  # with the keys in the order that the specification recommends
+    r"\{\s*'descr':\s*(?P<descr>'[<>|=]?[A-Za-z][0-9]{0,9}'|\[[^\]]{0,9000}\])\s*,"
+    r"\s*'fortran_order':\s*(?P<fortran>True|False)\s*,"
+    rf"\s*'shape':\s*\((?P<shape>|{_SIZE},|{_SIZE}(\s*,\s*{_SIZE}){{1,31}},?)\)\s*,?\s*\}}\s*",
+    re.ASCII,
+)
+_REMEDY = "save a numeric array with np.save"
+
+
+@dataclass(frozen=True)
+class _Header:
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    order: str
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_npy(path: Path, mapped: bool = False) -> npt.NDArray[Any]:
+    """Return the array in a .npy file, or a read-only view of the file if it is to be mapped into memory.
+
+    Raises UnreadableError if it is not an array of numbers, OSError if it cannot be read.
+    """
+    with open_regular_file(path) as file:
+        header = _read_header(file)
+        rest = path.stat().st_size - file.tell()
+        if header.size != rest:
+            raise UnreadableError(f"its header announces {header.size:,} bytes, but {rest:,} follow; {_REMEDY}")
+        if mapped and header.size:
+            return np.memmap(path, header.dtype, "r", file.tell(), header.shape, "F" if header.order == "F" else "C")
+        check_size(header.size)
+        return _array(header, file.read(header.size))
+
+
+def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays in a .npz file by name. Raises as `read_npy`."""
+    found = {}
+    with open_regular_file(path) as opened:
+        try:
+            with zipfile.ZipFile(opened) as archive:
+                entries = archive.infolist()
+                if len(entries) > MAX_ARRAYS or sum(entry.file_size for entry in entries) > MAX_BYTES:
+                    check_size(MAX_BYTES + 1)
+                for entry in entries:
+                    name = entry.filename.removesuffix(".npy")
+                    try:
+                        with archive.open(entry) as file:
+                            header = _read_header(file)
+                            check_size(header.size)
+                            found[name] = _array(header, file.read(header.size + 1))
+                    except UnreadableError as error:
+                        raise UnreadableError(f"{name[:60]}: {error}") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            raise UnreadableError("not a complete .npz file; save arrays with np.savez") from error
+    return found
+
+
+def check_size(size: int) -> None:
+    """Raise UnreadableError if so many bytes are too many."""
+    if size > MAX_BYTES:
+        raise UnreadableError(f"more than {MAX_BYTES >> 30} GB of numbers; split it into several files")
+
+
+def _read_header(file: IO[bytes]) -> _Header:
+    """Return the header of an array; the file is then at its data."""
+    start = file.read(8)
+    if not re.match(rb"\x93NUMPY[\1-\3]\0", start):
+        raise UnreadableError(f"not a complete .npy file; {_REMEDY}")
+    length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
+    header = _HEADER.fullmatch(file.read(min(length, 10_001)).decode("utf-8", errors="replace"))  # NumPy's own limit
+    if header is None:
+        raise UnreadableError(f"not a complete .npy file; {_REMEDY}")
+    descr = header["descr"].strip("'")
+    kind = descr.lstrip("<>|=")[0]
+    if kind == "O":
+        raise UnreadableError(f"it contains Python objects instead of numbers; {_REMEDY}")
+    try:
+        dtype = np.dtype(descr) if kind in "buif" else None
+    except TypeError:
+        dtype = None
+    if dtype is None:
+        raise UnreadableError(f"an array of type {descr[:40]}; expected numbers")
+    shape = tuple(map(int, re.findall("[0-9]+", header["shape"])))
+    return _Header(dtype, shape, "F" if header["fortran"] == "True" else "C")
+
+
+def _array(header: _Header, data: bytes) -> npt.NDArray[Any]:
+    if len(data) != header.size:
+        raise UnreadableError(f"its header announces {header.size:,} bytes, but {len(data):,} follow; {_REMEDY}")
+    return np.frombuffer(data, header.dtype).reshape(header.shape, order="F" if header.order == "F" else "C")

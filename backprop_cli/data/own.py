@@ -1,0 +1,138 @@
+"""What data sets from a user's files have in common: how their examples are split, and what is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Ge
+
+from backprop_cli.data.cache import Cache
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split
+from backprop_cli.data.splits import split_in_order, split_rows
+from backprop_cli.errors import DataError, UnreadableError
+
+TEST, VALIDATION = 0.2, 0.15
+"""The default share of the examples that is for testing, and of the others that is for validation."""
+
+File = Annotated[str, InputPath()]
+MaybeFile = Annotated[str | None, InputPath()]
+Share = Annotated[Amount, Ge(0)]
+Seed = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a user's files contain: examples for training and validation, and for testing if these are apart.
+
+    `x` (n, ...) are inputs and `y` labels (n,), or values (n, k).
+    """
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    x_test: npt.NDArray[Any] | None
+    y_test: npt.NDArray[Any] | None
+    class_names: tuple[str, ...]
+    image: tuple[int, int] | None
+    sha256: dict[str, str]
+
+
+class OwnSource(Source):
+    """Examples of the user. A subclass says how they are read; classes are stratified when they are split."""
+
+    origin = "files"
+    test: Amount = TEST
+    shuffle: bool = True
+    split_seed: int = 0
+
+    def files(self) -> list[Path]:
+        """Return the files that the examples are read from."""
+        raise NotImplementedError
+
+    def read(self) -> Examples:
+        """Return the examples. Raises DataError, with the file, if they cannot be read."""
+        raise NotImplementedError
+
+    def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
+        """Return what is known about the examples."""
+        found = _examples(self)
+        pool = len(found.x) - self._tested(found)
+        classes = len(found.class_names) or (int(found.y.max()) + 1 if found.y.dtype.kind in "iu" else 0)
+        return DataSpec(
+            inputs=int(np.prod(found.x.shape[1:])),
+            pool=pool,
+            validation=_count(VALIDATION if validation is None else validation, pool),
+            test=self._tested(found) if found.x_test is None else len(found.x_test),
+            classes=classes,
+            values=0 if classes else found.y.shape[1],
+            class_names=found.class_names,
+            image=found.image,
+            scale=1 / 255 if found.x.dtype == np.uint8 else 1.0,
+            sha256=found.sha256,
+        )
+
+    def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
+        """Return the training, validation and test examples; without `shuffle` they are views of the files."""
+        found = _examples(self)
+        x, y = found.x.reshape(len(found.x), -1), found.y
+        rows, n_test = np.arange(len(x)), self._tested(found)
+        sizes = (min(train_size, len(x) - n_test - validation), validation, n_test)
+        if self.shuffle:
+            labels = y if y.dtype.kind in "iu" else None
+            parts = split_rows(rows, sizes, self.split_seed, labels)
+            train, held_out, test = (Split(x[part], y[part]) for part in (parts.train, parts.validation, parts.test))
+        else:
+            whole, ordered = Split(x, y), split_in_order(rows, sizes)
+            train, held_out, test = (
+                whole[int(part[0]) if len(part) else 0 : int(part[-1]) + 1 if len(part) else 0]
+                for part in (ordered.train, ordered.validation, ordered.test)
+            )
+        if found.x_test is not None and found.y_test is not None:
+            test = Split(found.x_test.reshape(len(found.x_test), -1), found.y_test)
+        return train, held_out, test
+
+    def _tested(self, found: Examples) -> int:
+        return 0 if found.x_test is not None else _count(self.test, len(found.x))
+
+
+@lru_cache(maxsize=2)
+def _read(source: OwnSource, state: tuple[tuple[int, int], ...]) -> Examples:
+    """Return the examples of files in this state: sizes and times of change."""
+    return source.read()
+
+
+def _examples(source: OwnSource) -> Examples:
+    state = []
+    for path in source.files():
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        state.append((found.st_size, found.st_mtime_ns))
+    return _read(source, tuple(state))
+
+
+def reading(path: Path, read: Callable[[Path], Any]) -> Any:
+    """Return what `read` makes of a file; its errors get the file's name."""
+    try:
+        return read(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnreadableError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _count(amount: Amount, whole: int) -> int:
+    return round(amount * whole) if isinstance(amount, float) else amount
