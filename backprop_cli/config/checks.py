@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
+from backprop_cli.config.types import AUTO
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
@@ -55,6 +56,9 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
             has += f", encoded by {e.task.outputs} outputs with 'targets: {e.encoding}'"
         has += f"; write {e.task.outputs}"
         yield ("layers", last), f"layers: the last layer has {e.sizes[-1]:,} units, but {name} has {has}"
+    for k, layer in enumerate(e.layers[1:-1], start=1):
+        if layer.units == AUTO:
+            yield ("layers", k), f"layers[{k}]: a hidden layer needs a number of units; 'auto' is for input and output"
     if e.layers[0].activation or e.layers[0].dropout is not None:
         yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
     if e.layers[-1].dropout is not None:
@@ -125,7 +129,7 @@ def _rates(e: Experiment) -> Iterator[Problem]:
 
 def _split_sizes(e: Experiment) -> Iterator[Problem]:
     name, pool = e.dataset.name, e.data.pool
-    n_validation, n_train = split_sizes(e)
+    n_validation, n_train = e.data.validation, e.data.train
     if n_validation >= pool:
         has = f"{name} has {pool:,} in all"
         yield ("validation",), f"validation: {n_validation:,} examples leave none for training; {has}"
@@ -140,7 +144,7 @@ def _split_sizes(e: Experiment) -> Iterator[Problem]:
 
 
 def _validation(e: Experiment) -> Iterator[Problem]:
-    n_validation, _ = split_sizes(e)
+    n_validation = e.data.validation
     uses = {"early_stopping": e.early_stopping is not None, "schedule": e.schedule.needs_validation}
     for key, used in uses.items():
         if used and not n_validation:
@@ -227,18 +231,6 @@ def _initial(e: Experiment) -> Iterator[Problem]:
             yield path, f"initial.{name} must have the shape {shapes[name]}{rows}, not {value.shape}"
         elif np.abs(value).max() > np.finfo(e.dtype).max:
             yield path, f"initial.{name} has a number that overflows {e.dtype}"
-
-
-def split_sizes(e: Experiment) -> tuple[int, int]:
-    """Return the numbers of validation and training examples."""
-    data = e.data
-    n_validation = data.validation if e.validation is None else _count(e.validation, data.pool)
-    rest = max(0, data.pool - n_validation)
-    return n_validation, rest if e.train_size is None else _count(e.train_size, rest)
-
-
-def _count(amount: int | float, whole: int) -> int:
-    return round(amount * whole) if isinstance(amount, float) else amount
 
 
 def _physical_memory() -> int | None:

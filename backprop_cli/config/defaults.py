@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_cli.config.checks import split_sizes
 from backprop_cli.config.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.optimizers import Adam
@@ -15,7 +14,7 @@ NOT_SIGMOID = 1 / 5
 
 def with_defaults(e: Experiment) -> Experiment:
     """Return an experiment without problems with all defaults filled in."""
-    n_validation, n_train = split_sizes(e)
+    n_validation, n_train = e.data.validation, e.data.train
     if not e.data.classes and not {"optimizer", "eta"} & e.model_fields_set:
         e = e.model_copy(update={"optimizer": Adam()})
     batch_size = e.batch_size
@@ -23,6 +22,9 @@ def with_defaults(e: Experiment) -> Experiment:
         batch_size = "full"
     stopping = e.early_stopping
     changes = {
+        "layers": tuple(
+            layer.model_copy(update={"units": units}) for layer, units in zip(e.layers, e.sizes, strict=True)
+        ),
         "output": e.activations[-1],
         "targets": e.encoding if e.data.classes else None,
         "eta": e.eta if "eta" in e.model_fields_set else usual_eta(e),
@@ -34,7 +36,7 @@ def with_defaults(e: Experiment) -> Experiment:
         "validation": n_validation,
         "train_size": n_train,
     }
-    return e.model_copy(update=changes)
+    return e.model_copy(update=changes).knowing(e.data)
 
 
 def usual_eta(e: Experiment) -> float:

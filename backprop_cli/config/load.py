@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,9 @@ from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
 from backprop_cli.config.shipped import find_config
-from backprop_cli.errors import MAX_PROBLEMS, ConfigError
+from backprop_cli.data.dataset import DataSpec, input_paths
+from backprop_cli.data.registry import DATASETS
+from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
 
 MAX_EXTENDS = 10
 
@@ -24,7 +27,8 @@ MAX_EXTENDS = 10
 def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:
     """Return the experiment in a config (see `find_config`), changed by overrides, with all defaults filled in.
 
-    The overrides, `KEY=VALUE`, are from `source`. Raises ConfigError with all errors, each with its location.
+    The overrides, `KEY=VALUE`, are from `source`. Raises ConfigError with all errors, each with its location, or
+    DataError if a file of the data cannot be read.
     """
     path = find_config(path)
     document = _with_base(path, ())
@@ -33,22 +37,28 @@ def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str =
 
 
 def override_experiment(
-    values: Mapping[str, Any], overrides: Sequence[str], origin: str, source: str = "command line"
+    values: Mapping[str, Any],
+    overrides: Sequence[str],
+    origin: str,
+    source: str = "command line",
+    known: DataSpec | None = None,
 ) -> Experiment:
     """Return the experiment in `values` (see `Experiment.to_dict`), changed by `KEY=VALUE` overrides from `source`.
 
-    Errors in the values themselves are located at `origin`. Raises ConfigError.
+    Errors in the values themselves are located at `origin`. Files of data that are `known` need not be there. Raises
+    ConfigError, or DataError if a file of the data cannot be read.
     """
     document = Document(values=dict(values))
     _resolve_aliases(document, origin)
     _apply(document, overrides, source)
-    return _validate(document, home=origin)
+    return _validate(document, origin, known)
 
 
 def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
     """Read a file and the files that it extends."""
     document = read_file(path)
     _resolve_aliases(document, str(path))
+    resolve_paths(document.values, path.parent)
     base = document.values.pop("extends", None)
     if base is None:
         return document
@@ -98,6 +108,17 @@ def _resolve_aliases(document: Document, home: str) -> None:
         document.value_places[(key,)] = document.value_places.pop((symbol,), place)
 
 
+def resolve_paths(values: dict[str, Any], folder: FilePath) -> None:
+    """Make the paths among the options of a data set absolute; they are relative to a folder."""
+    options = values.get("dataset")
+    if isinstance(options, dict) and options.get("name") in DATASETS:
+        paths = input_paths(DATASETS[options["name"]])
+        values["dataset"] = {
+            key: os.path.abspath(folder / value) if key in paths and isinstance(value, str) and value else value
+            for key, value in options.items()
+        }
+
+
 def _apply(document: Document, overrides: Sequence[str], source: str) -> None:
     torn = overrides[1:] and any("=" not in word or word.startswith("=") for word in overrides)
     if torn and any(word.startswith("=") or word.endswith("=") for word in overrides):  # eta = 0.5 is three words
@@ -105,6 +126,7 @@ def _apply(document: Document, overrides: Sequence[str], source: str) -> None:
         return
     for override in overrides:
         _override(document, override, f"{source}: {override}")
+    resolve_paths(document.values, FilePath())
 
 
 def _override(document: Document, override: str, place: str) -> None:
@@ -146,27 +168,37 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
     document.key_places.setdefault((key,), place)
 
 
-def _validate(document: Document, home: str) -> Experiment:
+def _validate(document: Document, home: str, known: DataSpec | None = None) -> Experiment:
     problems = list(document.problems)
     values, bad = dict(document.values), set()
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
         findings = error.errors(include_url=False)
-        known = (*KEYS, "extends") if len(findings) <= MAX_PROBLEMS else ()  # guessing what was meant is slow
+        keys = (*KEYS, "extends") if len(findings) <= MAX_PROBLEMS else ()  # guessing what was meant is slow
         for finding in findings:
-            problems.append(_locate(document, home, finding, known))
+            problems.append(_locate(document, home, finding, keys))
             bad.add(finding["loc"][0] if finding["loc"] else "?")
         try:  # check the rules between the other keys as well
             experiment = Experiment.model_validate({key: values[key] for key in values if key not in bad})
         except ValidationError:
             raise ConfigError(sorted(problems, key=_line_and_column)) from None
+    if "dataset" not in bad:
+        experiment = _look_at_data(experiment, known, _place(document.value_places, ("dataset",)) or home)
     for path, problem in problems_of(experiment):
         if path[0] not in bad:
             problems.append(f"{_place(document.value_places, path) or home}: {problem}")
     if problems:
         raise ConfigError(sorted(problems, key=_line_and_column))
     return with_defaults(experiment)
+
+
+def _look_at_data(experiment: Experiment, known: DataSpec | None, place: str) -> Experiment:
+    """Return the experiment with what is known about its data. Raises an error that is located at `place`."""
+    try:
+        return experiment.knowing(known or experiment.data)
+    except UsageError as error:
+        raise ConfigError([f"{place}: dataset: {line}" for line in str(error).splitlines()]) from error
 
 
 def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -152,10 +152,15 @@ def options_model(kind: Any) -> type[BaseModel]:
     for f in dataclasses.fields(kind):
         hint = hints[f.name]
         default = ... if f.default is dataclasses.MISSING else f.default
-        fields[f.name] = (Annotated[hint, Strict(False)] if _holds_a_tuple(hint) else hint, default)
+        fields[f.name] = (Annotated[hint, BeforeValidator(_as_tuple)] if _holds_a_tuple(hint) else hint, default)
     summary = (kind.__doc__ or "").partition("\n")[0]  # no docstrings under python -OO
     config = ConfigDict(extra="forbid", strict=True, frozen=True)
     return create_model(kind.__name__, __config__=config, __doc__=summary, **fields)
+
+
+def _as_tuple(value: Any) -> Any:
+    """Return a list, and the lists in it, as tuples."""
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def _holds_a_tuple(hint: Any) -> bool:

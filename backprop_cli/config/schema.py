@@ -8,11 +8,12 @@ from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer, model_validator
 
 from backprop_cli.config.options import OneOf, OptionsOf
 from backprop_cli.config.reader import ALIASES
 from backprop_cli.config.types import (
+    AUTO,
     Amount,
     BatchSize,
     KeptEpochs,
@@ -27,7 +28,7 @@ from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
 from backprop_cli.data.given import Numbers
 from backprop_cli.data.registry import DATASETS
-from backprop_cli.data.tasks import ENCODINGS, Classification, Regression, Task
+from backprop_cli.data.tasks import ENCODINGS, Classification, Task
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
@@ -56,8 +57,8 @@ class Experiment(BaseModel):
         description="Data set: a name, or a name with options, `{name: moons, noise: 0.2}`."
     )
     layers: Layers = Field(
-        description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`. A layer can have options: "
-        "`{units: 100, activation: relu, dropout: 0.5}`."
+        description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`; `auto` as the first or the "
+        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`."
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="Activation function of all layers (the output layer can be set with `output`)."
@@ -177,15 +178,28 @@ class Experiment(BaseModel):
         named = asdict(lmbda)
         return named[self.penalty] if self.strengths.keys() <= {self.penalty} else named
 
+    _known: DataSpec | None = PrivateAttr(None)
+
     @property
     def data(self) -> DataSpec:
         """What is known about the data set before it is loaded."""
-        return self.dataset.spec
+        return self._known or self.dataset.describe(self.validation, self.train_size)
+
+    def knowing(self, data: DataSpec | None) -> Experiment:
+        """Return the experiment with what is known about its data, which then need not be looked at."""
+        experiment = self.model_copy()
+        experiment._known = data
+        return experiment
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Units per layer, n_0 … n_L."""
-        return tuple(layer.units for layer in self.layers)
+        found = [layer.units for layer in self.layers]
+        if found[0] == AUTO:
+            found[0] = self.data.inputs
+        if found[-1] == AUTO:
+            found[-1] = self.task.outputs
+        return tuple(units for units in found if isinstance(units, int))
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -211,14 +225,14 @@ class Experiment(BaseModel):
     @property
     def encoding(self) -> str:
         """The name of the encoding of classes."""
-        two_to_one = self.data.classes == 2 and self.sizes[-1] == 1
+        two_to_one = self.data.classes == 2 and self.layers[-1].units == 1
         return self.targets or ("scalar" if two_to_one else "one_hot")
 
     @property
     def task(self) -> Task:
         """What the outputs mean."""
         if not self.data.classes:
-            return Regression(self.data.values)
+            return self.data.regression
         return Classification(self.data.classes, ENCODINGS[self.encoding])
 
     def to_yaml(self) -> str:

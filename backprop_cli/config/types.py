@@ -15,10 +15,13 @@ from backprop_cli.nn.activations import ACTIVATIONS
 
 MAX_LAYERS = 99
 
+AUTO = "auto"
+"""Units of the input or the output layer, as many as the data needs."""
+
 Amount = Annotated[int | float, Examples()]
 Threads = Annotated[int | str, CountOr("auto", 1, 1024)]
 BatchSize = Annotated[int | str, CountOr("full", 1)]
-Units = Annotated[int, Field(ge=1, le=100_000_000)]
+Units = Annotated[int | str, CountOr(AUTO, 1, 100_000_000)]
 Probability = Annotated[float, Field(ge=0, le=0.99)]
 
 
@@ -32,7 +35,7 @@ class Layer(BaseModel):
     dropout: Probability | None = None
 
     @model_serializer
-    def _write(self) -> int | dict[str, Any]:
+    def _write(self) -> int | str | dict[str, Any]:
         options = {"activation": self.activation, "dropout": self.dropout}
         given = {name: option for name, option in options.items() if option is not None}
         return {"units": self.units, **given} if given else self.units
@@ -59,10 +62,11 @@ class KeepEpochs:
 
 def _read_layers(value: Any) -> Any:
     """Read 784-30-10 as [784, 30, 10], and each number as {units: number}."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})+", value):
-        value = [int(size) for size in value.split("-")]
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}([^0-9]{1,3}[0-9]{1,9}){1,99}", value):
-        sizes = re.findall("[0-9]+", value)
+    size = f"([0-9]{{1,9}}|{AUTO})"
+    if isinstance(value, str) and re.fullmatch(rf"{size}(-{size})+", value):
+        value = [size if size == AUTO else int(size) for size in value.split("-")]
+    if isinstance(value, str) and re.fullmatch(rf"{size}([^0-9]{{1,3}}{size}){{1,99}}", value):
+        sizes = re.findall(size, value)
         raise ValueError(f"must be written {'-'.join(sizes)} or [{', '.join(sizes)}], not '{value}'")
     if not isinstance(value, list | tuple):
         return value
@@ -73,9 +77,11 @@ def _read_layers(value: Any) -> Any:
 
 class _LayersSchema:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        entry = {"anyOf": [{"type": "integer", "minimum": 1}, Layer.model_json_schema(mode="validation")]}
+        entry = {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"const": AUTO}, Layer.model_json_schema(mode="validation")]
+        }
         entries = {"type": "array", "items": entry, "minItems": 2, "maxItems": MAX_LAYERS + 1}
-        return {"anyOf": [entries, {"type": "string", "pattern": "^[0-9]+(-[0-9]+)+$"}]}
+        return {"anyOf": [entries, {"type": "string", "pattern": "^([0-9]+|auto)(-([0-9]+|auto))+$"}]}
 
 
 Layers = Annotated[tuple[Layer, ...], BeforeValidator(_read_layers), Field(min_length=2), _LayersSchema()]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,19 @@ Amount = int | float
 """A number of examples, or a share of them."""
 
 
+def count(amount: Amount, whole: int) -> int:
+    """Return a number of examples, given as such or as a share of the whole."""
+    return round(amount * whole) if isinstance(amount, float) else amount
+
+
 class InputPath:
     """Annotates an option of a data set that is the path of a file, relative to the config that it is written in."""
+
+
+def input_paths(source: type[Source]) -> set[str]:
+    """Return the names of the options that are paths of files."""
+    hints = get_type_hints(source, include_extras=True)
+    return {name for name, hint in hints.items() if any(isinstance(m, InputPath) for m in get_args(hint)[1:])}
 
 
 Inputs = npt.NDArray[Any]
@@ -74,15 +85,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What is known about a data set before it is loaded; a checkpoint of a table keeps it.
+    """What is known about a data set before it is loaded; a checkpoint keeps it for data that are the user's.
 
     An example has `inputs` numbers, and belongs to one of `classes` or has that many `values` to predict; one of the
-    two is 0. `pool` examples are for training and validation, the last `validation` of them for validation by default;
-    `test` are for testing. `class_names` are empty where classes are called by their number. `image` is the
-    (height, width) of the images that the inputs are, if they are. A network is fed inputs · scale. `sha256` are the
-    digests of its files by name, which loading verifies. `fractions` says that all values are between 0 and 1. A network
-    outputs (value - value_center) / value_scale for the values called `value_names`, and `preprocessing` turns the rows
-    of a table into inputs.
+    two is 0. Of the `pool` examples that are not for testing, `validation` are for validation (a default, until sizes
+    are given) and `train` for training; `test` are for testing. `class_names` are empty where classes are called by
+    their number. `image` is the (height, width) of the images that the inputs are, if they are. A network is fed
+    inputs · scale. `sha256` are the digests of its files by name, which loading verifies. `fractions` says that all
+    values are between 0 and 1. A network outputs (value - value_center) / value_scale for the values called
+    `value_names`. `preprocessing` turns the rows of a table into inputs.
     """
 
     inputs: int
@@ -100,6 +111,13 @@ class DataSpec:
     value_center: tuple[float, ...] = ()
     value_scale: tuple[float, ...] = ()
     preprocessing: Preprocessing | None = None
+    train: int = 0
+
+    def with_sizes(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
+        """Return the same with these sizes of the splits; a share of training examples is of those that remain."""
+        n_validation = self.validation if validation is None else count(validation, self.pool)
+        rest = max(0, self.pool - n_validation)
+        return replace(self, validation=n_validation, train=rest if train_size is None else count(train_size, rest))
 
     @property
     def is_scattered(self) -> bool:
@@ -112,7 +130,7 @@ class DataSpec:
         return Regression(self.values, self.value_center, self.value_scale)
 
 
-class Source(Protocol):
+class Source:
     """A data set that can be loaded; its fields are options of the config.
 
     `origin` is where its examples come from: files of the program ("embedded"), files in the cache ("cache"), the
@@ -134,7 +152,7 @@ class Source(Protocol):
 
     def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
         """Return what is known, given the sizes of the splits: numbers of examples, shares of the pool, or None."""
-        return self.spec
+        return self.spec.with_sizes(validation, train_size)
 
     def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples: the pool's first, and its last. Raises DataError."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from annotated_types import Ge
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split, count
 from backprop_cli.data.splits import split_in_order, split_rows
 from backprop_cli.errors import DataError, UnreadableError
 
@@ -67,7 +67,7 @@ class OwnSource(Source):
         return DataSpec(
             inputs=int(np.prod(found.x.shape[1:])),
             pool=pool,
-            validation=_count(VALIDATION if validation is None else validation, pool),
+            validation=count(VALIDATION, pool),
             test=self._tested(found) if found.x_test is None else len(found.x_test),
             classes=classes,
             values=0 if classes else found.y.shape[1],
@@ -75,7 +75,7 @@ class OwnSource(Source):
             image=found.image,
             scale=1 / 255 if found.x.dtype == np.uint8 else 1.0,
             sha256=found.sha256,
-        )
+        ).with_sizes(validation, train_size)
 
     def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples; without `shuffle` they are views of the files."""
@@ -98,7 +98,7 @@ class OwnSource(Source):
         return train, held_out, test
 
     def _tested(self, found: Examples) -> int:
-        return 0 if found.x_test is not None else _count(self.test, len(found.x))
+        return 0 if found.x_test is not None else count(self.test, len(found.x))
 
 
 @lru_cache(maxsize=2)
@@ -132,7 +132,3 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _count(amount: Amount, whole: int) -> int:
-    return round(amount * whole) if isinstance(amount, float) else amount

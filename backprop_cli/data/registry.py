@@ -6,16 +6,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from backprop_cli.data.arrays import Arrays, Idx
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, Source
 from backprop_cli.data.digits import Digits
 from backprop_cli.data.given import Given
+from backprop_cli.data.image_folder import Images
 from backprop_cli.data.mnist import Mnist
 from backprop_cli.data.synthetic import GENERATED
+from backprop_cli.data.table.source import Table
 from backprop_cli.data.tasks import Task
 from backprop_cli.errors import UsageError
 
-_SOURCES: tuple[type[Source], ...] = (Mnist, Digits, *GENERATED, Given)
+_SOURCES: tuple[type[Source], ...] = (Mnist, Digits, *GENERATED, Given, Table, Arrays, Idx, Images)
 
 DATASETS = {source.name: source for source in _SOURCES}
 """Every data set by name; the fields of each are options of the config."""

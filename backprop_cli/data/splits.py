@@ -33,7 +33,7 @@ def split_rows(
     ends = [test, test + validation, test + validation + train]
     if groups is not None:
         order = _by_group(groups, rng)
-        ends = _group_ends(groups[order], ends)
+        ends = _group_ends(groups[order], (test, validation, train))
     else:
         order = rng.permutation(len(rows))
         if labels is not None:
@@ -65,7 +65,10 @@ def _by_group(groups: Rows, rng: np.random.Generator) -> Rows:
     return np.argsort(rng.permutation(number.max(initial=-1) + 1)[number], kind="stable")
 
 
-def _group_ends(groups: Rows, ends: list[int]) -> list[int]:
-    """Return the border between groups that is nearest to each end."""
+def _group_ends(groups: Rows, sizes: tuple[int, ...]) -> list[int]:
+    """Return the ends of parts of these sizes, one after the other, each moved to the nearest border of a group."""
     borders = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1], [True]]))
-    return [int(borders[np.argmin(np.abs(borders - end))]) for end in ends]
+    ends = [0]
+    for size in sizes:
+        ends.append(int(borders[np.argmin(np.abs(borders - (ends[-1] + size)))]))
+    return ends[1:]

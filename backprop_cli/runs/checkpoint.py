@@ -21,6 +21,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from backprop_cli.data.dataset import DataSpec
 from backprop_cli.errors import CheckpointError
 from backprop_cli.files import open_regular_file, with_path_in_error
 from backprop_cli.nn.arrays import Array
@@ -33,7 +34,7 @@ _HEADER = re.compile(  # of an .npy file of version 1.0, exactly as NumPy writes
     rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}(, [0-9]{1,12}){1,3})\), \} *\n",
     re.DOTALL,
 )
-_MAX_META = 1 << 20
+_MAX_META = 1 << 24
 _MAX_ENTRIES = 1000
 _MAX_DIRECTORY = 1 << 18  # bytes; an entry of a checkpoint takes less than 100
 
@@ -52,7 +53,7 @@ class Meta(BaseModel):
     """What a checkpoint says about itself.
 
     `status` has the numbers of the training state; `best` and `last` are the metrics of the best and of the last
-    evaluated epoch.
+    evaluated epoch. `data` is what is known about data from the user's files, so that predictions need not see them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -63,6 +64,7 @@ class Meta(BaseModel):
     best: Metrics | None
     last: Metrics | None
     versions: dict[str, str]
+    data: DataSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,8 @@ class Session:
     def _checkpoint(self) -> Checkpoint:
         """Return where the run stands; the arrays are those that training changes."""
         status, values = replace(self.state.status), self.experiment.to_dict()
-        meta = Meta(experiment=values, status=status, best=self.best, last=self.last, versions=versions())
+        known = self.experiment.data if self.experiment.dataset.origin == "files" else None
+        meta = Meta(experiment=values, status=status, best=self.best, last=self.last, versions=versions(), data=known)
         return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
 
     def _test(self) -> Score:

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge
 
 from backprop_cli.data.cache import Cache, tables_folder
-from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split, count
 from backprop_cli.data.splits import RowSplit
 from backprop_cli.data.table.columns import Columns, read_columns
 from backprop_cli.data.table.kinds import cells_of
@@ -97,6 +97,7 @@ class PreparedTable:
             inputs=len(self.preprocessing.inputs),
             pool=self.pool,
             validation=len(self.split.validation),
+            train=len(self.split.train),
             test=len(self.test_rows),
             sha256=self.sha256,
             preprocessing=self.preprocessing,
@@ -210,10 +211,11 @@ def _split(
 ) -> RowSplit:
     if source.split is not None:
         return split_by_column(table, column_index(table, source.split, "split"), rows, source.missing)
-    n_test = 0 if has_test_file else _count(source.test, len(rows))
+    n_test = 0 if has_test_file else count(source.test, len(rows))
     pool = len(rows) - n_test
-    n_validation = _count(VALIDATION if validation is None else validation, pool)
-    n_train = min(pool - n_validation, pool if train_size is None else _count(train_size, pool))
+    n_validation = count(VALIDATION if validation is None else validation, pool)
+    rest = pool - n_validation
+    n_train = rest if train_size is None else min(rest, count(train_size, rest))
     if n_train < 1:
         raise DataError(
             f"{source.file}: {len(rows)} rows: with {n_validation} for validation and {n_test} for testing, none is "
@@ -222,7 +224,3 @@ def _split(
     group = None if source.group is None else column_index(table, source.group, "group")
     how = SplitOptions(source.split_seed, source.stratify, group, not source.shuffle)
     return make_split(table, rows, (n_train, n_validation, n_test), labels, how)
-
-
-def _count(amount: Amount, whole: int) -> int:
-    return round(amount * whole) if isinstance(amount, float) else amount
