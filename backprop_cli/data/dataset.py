@@ -90,10 +90,11 @@ class DataSpec:
     An example has `inputs` numbers, and belongs to one of `classes` or has that many `values` to predict; one of the
     two is 0. Of the `pool` examples that are not for testing, `validation` are for validation (a default, until sizes
     are given) and `train` for training; `test` are for testing. `class_names` are empty where classes are called by
-    their number. `image` is the (height, width) of the images that the inputs are, if they are. A network is fed
-    inputs · scale. `sha256` are the digests of its files by name, which loading verifies. `fractions` says that all
-    values are between 0 and 1. A network outputs (value - value_center) / value_scale for the values called
-    `value_names`. `preprocessing` turns the rows of a table into inputs.
+    their number; `targets` are the names of the columns of classes or values. `image` is the (height, width) of the
+    images that the inputs are, if they are. A network is fed inputs · scale, and outputs
+    (value - value_center) / value_scale for the values. `preprocessing` turns the rows of a table into inputs.
+    `sha256` are the digests of the files by name, which loading verifies. `fractions` says that all values are between
+    0 and 1.
     """
 
     inputs: int
@@ -107,7 +108,7 @@ class DataSpec:
     scale: float = 1.0
     sha256: Mapping[str, str] = field(default_factory=dict)
     fractions: bool = False
-    value_names: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     value_center: tuple[float, ...] = ()
     value_scale: tuple[float, ...] = ()
     preprocessing: Preprocessing | None = None

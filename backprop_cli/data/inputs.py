@@ -19,6 +19,7 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import DataSpec, Inputs, Source
 from backprop_cli.data.images import PREPROCESSORS, read_image
 from backprop_cli.data.npy import check_size, read_npy
+from backprop_cli.data.table.rows import TableRows, read_rows, read_stream
 from backprop_cli.errors import UnreadableError
 
 STDIN = "-"
@@ -31,23 +32,41 @@ _NUMBER = re.compile(r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|in
 
 @dataclass(frozen=True)
 class InputBatch:
-    """The examples of a file: inputs x (n, n_in), a name for each, and (name, reason) for each row that is rejected."""
+    """The examples of a file: inputs x (n, n_in), a name for each, and (name, reason) for each row that is rejected.
+
+    `notes` are lines for the user. `table` has the rows of a table with columns of all kinds.
+    """
 
     x: Inputs
     names: list[str]
     problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    table: TableRows | None = None
 
 
-def read_inputs(name: str, source: Source, dtype: str) -> InputBatch:
+def read_inputs(name: str, source: Source, dtype: str, spec: DataSpec | None = None) -> InputBatch:
     """Return the examples in a file, or, for `-`, in the CSV rows on stdin, as inputs of a network for `source`.
+
+    `spec` is what was known about the data when the network was trained, by default what the source says now.
 
     Raises UnreadableError if it has none, OSError if it cannot be read, BackpropError without Pillow.
     """
-    found = _read_csv(sys.stdin, "stdin", source.spec) if name == STDIN else _read_file(name, source)
-    return replace(found, x=_scaled(found.x, source, dtype))
+    spec = spec or source.spec
+    if spec.preprocessing:
+        found = _read_rows(name, spec, dtype)
+        places = [f"{name}:{line}" for line in found.table.lines[found.rows].tolist()]
+        return InputBatch(found.x, places, found.problems, found.notes, found)
+    batch = _read_csv(sys.stdin, "stdin", spec) if name == STDIN else _read_file(name, source, spec)
+    return replace(batch, x=_scaled(batch.x, source.name, spec, dtype))
 
 
-def _read_file(name: str, source: Source) -> InputBatch:
+def _read_rows(name: str, spec: DataSpec, dtype: str) -> TableRows:
+    if name == STDIN:
+        return read_stream(sys.stdin.buffer, "stdin", spec, dtype)
+    return read_rows(Path(name), name, spec, dtype)
+
+
+def _read_file(name: str, source: Source, spec: DataSpec) -> InputBatch:
     path = Path(name)
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
@@ -56,15 +75,15 @@ def _read_file(name: str, source: Source) -> InputBatch:
         raise UnreadableError("not a regular file; CSV rows can be piped to -")
     kind = path.suffix.lower()
     if kind == ".npy":
-        x = _read_npy(path, source.spec)
+        x = _read_npy(path, spec)
         return InputBatch(x, [name] if len(x) == 1 else [f"{name}[{row}]" for row in range(len(x))])
     if kind == ".csv":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            return _read_csv(file, name, source.spec)
+            return _read_csv(file, name, spec)
     if kind == ".npz":
         raise UnreadableError("an archive of several arrays; save a single array as .npy with np.save")
     if source.name not in PREPROCESSORS:
-        raise UnreadableError(f"{source.name} has no images; save {_numbers(source.spec)} as .csv or .npy")
+        raise UnreadableError(f"{source.name} has no images; save {_numbers(spec)} as .csv or .npy")
     return InputBatch(read_image(path, PREPROCESSORS[source.name])[None], [name])
 
 
@@ -125,7 +144,7 @@ def _numbers(spec: DataSpec) -> str:
     return f"{spec.inputs} number{'s' if spec.inputs != 1 else ''}{pixels}"
 
 
-def _scaled(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs:
+def _scaled(values: npt.NDArray[Any], name: str, spec: DataSpec, dtype: str) -> Inputs:
     """Return values (n, n_in) as inputs of a network: pixels are scaled, values that are scaled already are not.
 
     Bytes are pixels. Other numbers are pixels if any of them is above 1, as arrays and CSV files often have them as
@@ -136,13 +155,13 @@ def _scaled(values: npt.NDArray[Any], source: Source, dtype: str) -> Inputs:
     low, high = (float(extreme(x)) if x.size else 0.0 for extreme in (np.min, np.max))
     if not math.isfinite(low) or not math.isfinite(high):
         raise UnreadableError(f"some of its numbers are not finite in {dtype}")
-    most = 1 / source.spec.scale
+    most = 1 / spec.scale
     if most == 1:
         return x
     if low < 0 or high > most:
         raise UnreadableError(
-            f"numbers from {low:g} to {high:g}; {source.name} has pixels from 0 to {most:g}, or scaled, from 0 to 1"
+            f"numbers from {low:g} to {high:g}; {name} has pixels from 0 to {most:g}, or scaled, from 0 to 1"
         )
     if values.dtype == np.uint8 or high > 1:
-        x *= source.spec.scale
+        x *= spec.scale
     return x

@@ -58,8 +58,8 @@ class Predictions:
 
     @property
     def values(self) -> Array:
-        """The predicted values (n, n_L) of a regression, the outputs of the network."""
-        return self.outputs
+        """The predicted values (n, n_L) of a regression, in the units of the data."""
+        return np.asarray(self.model.experiment.task.predict(self.outputs))
 
     @property
     def scores(self) -> Array:
@@ -99,20 +99,27 @@ class Predictions:
         """Return the predicted label, or the values, of each example as text."""
         if not self.model.experiment.task.classes:
             return [" ".join(f"{value:.6g}" for value in row) for row in self.values.tolist()]
-        return [str(label) for label in self.labels.tolist()]
+        return [self._name(label) for label in self.labels.tolist()]
+
+    def _name(self, label: int) -> str:
+        """Return the name of a class, its number if it has none."""
+        names = self.model.experiment.data.class_names
+        return names[label] if names else str(label)
 
     def lines(self, top: int = 1, form: str | None = None) -> list[list[str]]:
         """Return the header and a row for each example, numbers in this format; empty without examples."""
         if not len(self):
             return []
-        names = ["value"]
-        rows = [[format(v, form or ".6g") for v in row] for row in self.outputs.tolist()]
         if self.model.experiment.task.classes:
             names = ["label", self.measure]
             pairs = zip(*(part.tolist() for part in self.ranked(top)), strict=True)
             rows = [
-                [c for l, v in zip(*pair, strict=True) for c in (str(l), format(v, form or ".4f"))] for pair in pairs
+                [c for l, v in zip(*pair, strict=True) for c in (self._name(l), format(v, form or ".4f"))]
+                for pair in pairs
             ]
+        else:
+            names = ["value"]
+            rows = [[format(v, form or ".6g") for v in row] for row in self.values.tolist()]
         places = range(1, len(rows[0]) // len(names) + 1)
         header = ["input", *(f"{name}_{k}" if k > 1 else name for k in places for name in names)]
         return [header, *([name, *row] for name, row in zip(self.names, rows, strict=True))]
@@ -129,7 +136,8 @@ class Predictions:
             return [{"input": name, "values": values} for name, values in rows]
         found = []
         for name, labels, values in zip(self.names, *(part.tolist() for part in self.ranked(top)), strict=True):
-            ranked = [{"label": label, self.measure: v} for label, v in zip(labels, values, strict=True)]
+            classes = [self._name(label) for label in labels] if self.model.experiment.data.class_names else labels
+            ranked = [{"label": label, self.measure: v} for label, v in zip(classes, values, strict=True)]
             found.append({"input": name, **ranked[0], "top": ranked})
         return found
 
@@ -168,7 +176,7 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
     messages: list[str] = []
     for name in files:
         try:
-            batch = read_inputs(name, e.dataset, e.dtype)
+            batch = read_inputs(name, e.dataset, e.dtype, e.data)
         except (BackpropError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             if isinstance(error, FileNotFoundError) and re.fullmatch(r"[-+0-9.e, ]+", name):
@@ -178,6 +186,7 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
                 messages.append(line)
             failed.append(Unreadable(name, reason))
             continue
+        messages += [f"{one_line(name)}: {note}" for note in batch.notes]
         messages += [f"{one_line(place)}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
         if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
             messages.append(f"{one_line(name)}: {more:,} more rows cannot be read")

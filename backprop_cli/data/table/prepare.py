@@ -47,7 +47,7 @@ class ClassTarget:
     @property
     def known(self) -> dict[str, Any]:
         """What a DataSpec says about it."""
-        return {"classes": len(self.classes), "class_names": self.classes}
+        return {"classes": len(self.classes), "class_names": self.classes, "targets": self.columns}
 
     def read(self, path: Path, table: Columns, rows: Rows, missing: tuple[str, ...]) -> Targets:
         """Return the labels (m,) of rows. Raises DataError for a class that is not among them."""
@@ -71,8 +71,8 @@ class ValueTarget:
     @property
     def known(self) -> dict[str, Any]:
         """What a DataSpec says about them."""
-        names, center, scale = self.columns, self.center, self.scale
-        return {"values": len(names), "value_names": names, "value_center": center, "value_scale": scale}
+        scaling = {"value_center": self.center, "value_scale": self.scale}
+        return {"values": len(self.columns), "targets": self.columns, **scaling}
 
     def read(self, path: Path, table: Columns, rows: Rows, missing: tuple[str, ...]) -> Targets:
         """Return the values (m, k) of rows. Raises DataError for a cell that is no number."""

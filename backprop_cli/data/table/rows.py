@@ -1,0 +1,98 @@
+"""Rows of a table for a trained network to predict: columns are found by name, statistics are those of training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from backprop_cli.data.dataset import DataSpec
+from backprop_cli.data.table.columns import Columns, read_columns
+from backprop_cli.data.table.prepare import describe_bad
+from backprop_cli.data.table.preprocessing import Preprocessing
+from backprop_cli.errors import DataError, UnreadableError
+
+SHOWN = 5
+"""Columns that are named in a message."""
+
+MAX_STDIN = 1 << 30
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of a table as inputs x (m, n_0): those numbered `rows`; the others, with reasons, are in `problems`."""
+
+    table: Columns
+    x: npt.NDArray[Any]
+    rows: npt.NDArray[np.intp]
+    problems: list[tuple[str, str]]
+    notes: list[str]
+
+    def cells(self) -> Iterator[list[str]]:
+        """Yield the cells of each row as text."""
+        for row in self.rows.tolist():
+            yield [self.table.text(row, column) for column in range(len(self.table.names))]
+
+
+def read_rows(path: Path, name: str, spec: DataSpec, dtype: str) -> TableRows:
+    """Return the rows of a CSV or TSV file as inputs of a network; `name` stands for the file in messages.
+
+    Raises UnreadableError if it is no table, or lacks a column.
+    """
+    assert spec.preprocessing is not None
+    try:
+        table = read_columns(path)
+    except DataError as error:
+        raise UnreadableError(str(error).removeprefix(f"{path}: ").removeprefix(f"{path}:")) from error
+    names = tuple(column.name for column in spec.preprocessing.columns)
+    if table.names == tuple(map(str, range(1, len(names) + 1))) and table.names != names:
+        table = replace(table, names=names)  # no header, and as many columns as there are inputs: in their order
+    _check_names(table, names)
+    everything = np.arange(len(table))
+    encoded = spec.preprocessing.encode(table, everything, dtype)
+    problems: list[tuple[str, str]] = []
+    good = np.ones(len(table), bool)
+    for bad in encoded.bad:
+        good[bad.rows] = False
+        for row in bad.rows.tolist():
+            one = replace(bad, rows=np.array([row]))
+            _, _, reason = describe_bad(Path(), table, one).partition(": ")
+            problems.append((f"{name}:{table.lines[row]}", reason.partition("; ")[0]))
+    return TableRows(table, encoded.x[good], everything[good], problems, list(_notes(table, spec, encoded.unknown)))
+
+
+def read_stream(file: BinaryIO, name: str, spec: DataSpec, dtype: str) -> TableRows:
+    """Return the rows of CSV on a stream such as stdin; see `read_rows`."""
+    with tempfile.NamedTemporaryFile(suffix=".csv") as copy:
+        data = file.read(MAX_STDIN + 1)
+        if len(data) > MAX_STDIN:
+            raise UnreadableError("more than 1 GB; give the name of a file")
+        copy.write(data)
+        copy.flush()
+        return read_rows(Path(copy.name), name, spec, dtype)
+
+
+def _check_names(table: Columns, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in table.names]
+    if not missing:
+        return
+    shown = ", ".join(map(repr, missing[:SHOWN])) + (", …" if len(missing) > SHOWN else "")
+    close = get_close_matches(missing[0], table.names, n=1)
+    hint = f"; '{close[0]}' is there, is it '{missing[0]}'?" if close else ""
+    raise UnreadableError(f"there is no column {shown}{hint}")
+
+
+def _notes(table: Columns, spec: DataSpec, unknown: Any) -> Iterator[str]:
+    preprocessing: Preprocessing | None = spec.preprocessing
+    known = {column.name for column in preprocessing.columns} if preprocessing else set()
+    if extra := [name for name in table.names if name not in known and name not in spec.targets]:
+        shown = ", ".join(extra[:SHOWN]) + (", …" if len(extra) > SHOWN else "")
+        yield f"columns that are not used: {shown}"
+    for name, number in unknown.items():
+        yield f"column {name}: {number:,} cells with words that training did not have; they count as none of its words"
