@@ -71,7 +71,7 @@ class CountOr(Format):
             return value
         if type(value) is int and self.ge <= value and (self.le is None or value <= self.le):
             return value
-        bounds = f"an integer of at least {self.ge}" if self.le is None else f"an integer from {self.ge} to {self.le}"
+        bounds = f"an integer of at least {self.ge}" if self.le is None else f"an integer from {self.ge} to {self.le:,}"
         raise PydanticCustomError("form", "must be '{word}' or {bounds}", {"word": self.word, "bounds": bounds})
 
     def _alternatives(self) -> list[JsonSchema]:

@@ -26,7 +26,7 @@ def experiment_of(checkpoint: Checkpoint, origin: str, epochs: int | None = None
     """Return the experiment inside a checkpoint, with another number of epochs if one is given."""
     overrides = [] if epochs is None else [f"epochs={epochs}"]
     try:
-        return override_experiment(checkpoint.meta.experiment, overrides, origin, checkpoint.meta.data)
+        return override_experiment(checkpoint.meta.experiment, overrides, origin, known=checkpoint.meta.data)
     except ConfigError as error:
         raise CheckpointError(f"{origin}: its experiment cannot be run\n" + "\n".join(error.problems)) from error
 

@@ -149,7 +149,7 @@ def test_full_batch_optimizers_get_all_examples(load):
     [
         (
             ["layers=[64, {units: 0}, 10]"],
-            "command line: layers=[64, {units: 0}, 10]: layers[1].units must be at least 1",
+            "command line: layers=[64, {units: 0}, 10]: layers[1].units must be 'auto' or an integer",
         ),
         (
             ["layers=[64, {units: 9, activation: softmax}, 10]"],
