@@ -18,8 +18,8 @@ FIRST_BATCH = """
 import sys, time
 from pathlib import Path
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.registry import load_dataset
-from backprop_cli.data.mnist import Mnist
+from backprop_cli.sources.registry import load_dataset
+from backprop_cli.sources.mnist import Mnist
 from backprop_cli.data.tasks import Classification
 start = time.perf_counter()
 data = load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(Path(sys.argv[1]), offline=True))

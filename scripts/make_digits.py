@@ -1,4 +1,4 @@
-"""Create backprop_cli/data/digits.npz from the UCI file. This was done once; the result is part of the package.
+"""Create backprop_cli/sources/digits.npz from the UCI file. This was done once; the result is part of the package.
 
     python scripts/make_digits.py digits.csv.gz
 
@@ -22,4 +22,4 @@ for digit in range(10):
     rows = np.flatnonzero(labels == digit)
     place[rng.permutation(rows)] = (np.arange(len(rows)) + rng.random(len(rows))) / len(rows)
 row = np.argsort(place, kind="stable").astype(np.uint16)
-np.savez_compressed("backprop_cli/data/digits.npz", pixels=pixels[row], labels=labels[row], row=row)
+np.savez_compressed("backprop_cli/sources/digits.npz", pixels=pixels[row], labels=labels[row], row=row)

@@ -32,7 +32,7 @@ def fetch(name: str, console: Console, cache: GetCache) -> None:
     """Download NAME, unless a valid copy exists."""
     from dataclasses import replace
 
-    from backprop_cli.data.registry import get_dataset
+    from backprop_cli.sources.registry import get_dataset
 
     get_dataset(name).load(cache())
     _load(name, replace(cache(), offline=True), console, "ready")  # read again, from disk
@@ -55,8 +55,8 @@ def verify(name: str, console: Console, cache: GetCache) -> None:
 @data_options
 def path(name: str, console: Console, cache: GetCache) -> None:
     """Print the folder for the files of NAME."""
-    from backprop_cli.data.registry import data_folder, get_dataset
     from backprop_cli.errors import UsageError
+    from backprop_cli.sources.registry import data_folder, get_dataset
 
     folder = data_folder(get_dataset(name), cache())
     if folder is None:
@@ -98,9 +98,9 @@ def show(
     import sys
 
     from backprop_cli.cli.plotting import check_suffix, require_extra
-    from backprop_cli.data.registry import get_dataset
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
+    from backprop_cli.sources.registry import get_dataset
     from backprop_cli.terminal.examples import SCATTERED, SHOWN, choose_examples, shows_shades
 
     source = get_dataset(name)
@@ -125,7 +125,7 @@ def show(
 
 
 def _load(name: str, cache: Cache, console: Console, word: str) -> None:
-    from backprop_cli.data.registry import data_folder, get_dataset
+    from backprop_cli.sources.registry import data_folder, get_dataset
 
     source = get_dataset(name)
     pool, test = source.load(cache)

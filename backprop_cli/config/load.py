@@ -18,8 +18,8 @@ from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
 from backprop_cli.config.shipped import find_config
 from backprop_cli.data.dataset import DataSpec, input_paths
-from backprop_cli.data.registry import DATASETS
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
+from backprop_cli.sources.registry import DATASETS
 
 MAX_EXTENDS = 10
 

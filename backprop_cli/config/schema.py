@@ -26,8 +26,6 @@ from backprop_cli.config.types import (
 )
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
-from backprop_cli.data.given import Numbers
-from backprop_cli.data.registry import DATASETS
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
@@ -38,6 +36,8 @@ from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
 from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
+from backprop_cli.sources.given import Numbers
+from backprop_cli.sources.registry import DATASETS
 
 DEPENDS: Any = None
 """The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""

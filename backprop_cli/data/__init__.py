@@ -1,1 +1,1 @@
-"""Data sets as arrays: downloads, formats, splits, and the digits that come with the program."""
+"""Data sets as arrays: splits, tasks, file formats, the cache and its downloads."""

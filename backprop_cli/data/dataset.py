@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.table.preprocessing import Preprocessing
 from backprop_cli.data.tasks import Regression, Targets, Task
+from backprop_cli.tables.preprocessing import Preprocessing
 
 Amount = int | float
 """A number of examples, or a share of them."""

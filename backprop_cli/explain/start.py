@@ -14,7 +14,6 @@ from backprop_cli.config.load import override_experiment
 from backprop_cli.config.reader import read_text
 from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
-from backprop_cli.data.given import read_numbers
 from backprop_cli.errors import CheckpointError, ConfigError, UsageError
 from backprop_cli.explain.steps import Examples
 from backprop_cli.nn.activations import HIDDEN
@@ -24,6 +23,7 @@ from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
 from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import experiment_of, load_model
+from backprop_cli.sources.given import read_numbers
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.inputs import read_inputs
 from backprop_cli.data.tasks import Classification
 from backprop_cli.errors import BackpropError, UnreadableError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
+from backprop_cli.sources.inputs import read_inputs
 from backprop_cli.text import one_line, table
 
 Labels = npt.NDArray[np.intp]

@@ -12,7 +12,6 @@ from backprop_cli.advice.range_test import RangeTest, range_test
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.data.registry import load_dataset
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.nn.activations import ACTIVATIONS
@@ -23,6 +22,7 @@ from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.max_norm import MaxNorm
+from backprop_cli.sources.registry import load_dataset
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.streams import stream
 

@@ -27,9 +27,9 @@ def data_folder() -> Path:
 def mnist() -> Dataset:
     """Return MNIST, split as the program splits it."""
     from backprop_cli.data.cache import Cache  # not above: commits that are compared need not have all of this
-    from backprop_cli.data.mnist import Mnist
-    from backprop_cli.data.registry import load_dataset
     from backprop_cli.data.tasks import Classification
+    from backprop_cli.sources.mnist import Mnist
+    from backprop_cli.sources.registry import load_dataset
 
     return load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(data_folder()))
 

@@ -12,9 +12,9 @@ import pytest
 
 from backprop_cli.cli.completion import keys_and_words
 from backprop_cli.config.schema import KEYS
-from backprop_cli.data.registry import DATASETS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
+from backprop_cli.sources.registry import DATASETS
 from tests.conftest import ROOT
 
 SHELLS = ("bash", "zsh", "fish")

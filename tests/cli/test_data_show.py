@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.digits import Digits
-from backprop_cli.data.synthetic import Moons
+from backprop_cli.sources.digits import Digits
+from backprop_cli.sources.synthetic import Moons
 from tests.cli.helpers import on_a_terminal
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.digits import Digits
-from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
+from backprop_cli.sources.digits import Digits
+from backprop_cli.sources.registry import load_dataset
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.digits import Digits
-from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
 from backprop_cli.plots import film, learning_curves, registry, style
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint, to_bytes
+from backprop_cli.sources.digits import Digits
+from backprop_cli.sources.registry import load_dataset
 
 MAGIC = {"png": b"\x89PNG\r\n", "svg": b"<?xml", "pdf": b"%PDF"}
 IMAGES = ["curves", "confusion", "mistakes", "weights"]

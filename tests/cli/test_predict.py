@@ -10,9 +10,9 @@ from PIL import Image, ImageFilter
 from backprop_cli.cli.main import main
 from backprop_cli.data import images
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.digits import Digits
-from backprop_cli.data.mnist import Mnist
-from backprop_cli.data.synthetic import Moons
+from backprop_cli.sources.digits import Digits
+from backprop_cli.sources.mnist import Mnist
+from backprop_cli.sources.synthetic import Moons
 from tests.conftest import ROOT
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.digits import Digits
+from backprop_cli.sources.digits import Digits
 from tests.cli.helpers import numbers
 from tests.conftest import ROOT
 

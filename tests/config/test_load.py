@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from backprop_cli.config.load import load_experiment, override_experiment
-from backprop_cli.data.mnist import Mnist
 from backprop_cli.errors import ConfigError
 from backprop_cli.optim.optimizers import SGD, Momentum
+from backprop_cli.sources.mnist import Mnist
 from tests.conftest import ROOT
 
 REFERENCE = """\

@@ -7,9 +7,9 @@ import yaml
 
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.synthetic import Moons
 from backprop_cli.errors import ConfigError
 from backprop_cli.nn.costs import CrossEntropy
+from backprop_cli.sources.synthetic import Moons
 from tests.conftest import ROOT
 
 DIGITS = "dataset: digits\nlayers: [64, 30, 10]\noutput: softmax\ncost: cross_entropy\n"

@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
-from backprop_cli.data.mnist import FILES
+from backprop_cli.sources.mnist import FILES
 from tests.conftest import ROOT
 from tests.reliability import fetcher
 from tests.reliability.conftest import fault

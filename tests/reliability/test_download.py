@@ -12,8 +12,8 @@ import pytest
 from backprop_cli.data import download as module
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.download import DownloadError, download
-from backprop_cli.data.mnist import TRAIN_IMAGES
 from backprop_cli.errors import DataError
+from backprop_cli.sources.mnist import TRAIN_IMAGES
 from tests.reliability.fetcher import packed_file
 
 DATA, FILE = packed_file(300_000)

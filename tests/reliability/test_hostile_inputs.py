@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from backprop_cli.data import inputs
-from backprop_cli.data.digits import Digits
-from backprop_cli.data.inputs import read_inputs
-from backprop_cli.data.synthetic import Sine, Xor
 from backprop_cli.errors import UnreadableError
+from backprop_cli.sources.digits import Digits
+from backprop_cli.sources.inputs import read_inputs
+from backprop_cli.sources.synthetic import Sine, Xor
 from tests.reliability.limits import Limits
 
 

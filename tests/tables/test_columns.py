@@ -6,9 +6,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from backprop_cli.data.table import columns
-from backprop_cli.data.table.columns import EMPTY, IS_NUMBER, OTHER, read_columns
 from backprop_cli.errors import DataError
+from backprop_cli.tables import columns
+from backprop_cli.tables.columns import EMPTY, IS_NUMBER, OTHER, read_columns
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from backprop_cli.data.arrays import Arrays, Idx
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, Source
-from backprop_cli.data.digits import Digits
-from backprop_cli.data.given import Given
-from backprop_cli.data.image_folder import Images
-from backprop_cli.data.mnist import Mnist
-from backprop_cli.data.synthetic import GENERATED
-from backprop_cli.data.table.source import Table
 from backprop_cli.data.tasks import Task
 from backprop_cli.errors import UsageError
+from backprop_cli.sources.arrays import Arrays, Idx
+from backprop_cli.sources.digits import Digits
+from backprop_cli.sources.given import Given
+from backprop_cli.sources.image_folder import Images
+from backprop_cli.sources.mnist import Mnist
+from backprop_cli.sources.synthetic import GENERATED
+from backprop_cli.sources.table import Table
 
 _SOURCES: tuple[type[Source], ...] = (Mnist, Digits, *GENERATED, Given, Table, Arrays, Idx, Images)
 

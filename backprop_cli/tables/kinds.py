@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.table.columns import EMPTY, IS_NUMBER, OTHER, Columns, number_text
+from backprop_cli.tables.columns import EMPTY, IS_NUMBER, OTHER, Columns, number_text
 
 Kind = Literal["number", "category", "date", "text", "empty"]
 

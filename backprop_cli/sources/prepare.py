@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.data.splits import RowSplit, split_in_order, split_rows
-from backprop_cli.data.table.columns import Columns
-from backprop_cli.data.table.kinds import MAX_CATEGORIES, cells_of
-from backprop_cli.data.table.preprocessing import (
+from backprop_cli.data.tasks import Targets
+from backprop_cli.errors import DataError, UsageError
+from backprop_cli.tables.columns import Columns
+from backprop_cli.tables.kinds import MAX_CATEGORIES, cells_of
+from backprop_cli.tables.preprocessing import (
     BadCells,
     CategoryColumn,
     Encoded,
@@ -24,8 +26,6 @@ from backprop_cli.data.table.preprocessing import (
     Rows,
     fit_number,
 )
-from backprop_cli.data.tasks import Targets
-from backprop_cli.errors import DataError, UsageError
 
 MAX_CLASSES = 20
 """A target of at most so many different whole numbers is taken for classes."""

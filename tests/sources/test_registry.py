@@ -10,9 +10,9 @@ from backprop_cli.config.load import override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import DataSpec, Source, Split
-from backprop_cli.data.registry import DATASETS, data_folder, get_dataset
 from backprop_cli.errors import ConfigError, UsageError
 from backprop_cli.runs.build import load_data
+from backprop_cli.sources.registry import DATASETS, data_folder, get_dataset
 
 OPTIONS = next(m for m in Experiment.model_fields["dataset"].metadata if hasattr(m, "kinds"))
 

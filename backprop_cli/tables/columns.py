@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.table.delimited import NUMBER, Delimited
 from backprop_cli.errors import DataError
 from backprop_cli.files import read_regular_file
+from backprop_cli.tables.delimited import NUMBER, Delimited
 
 CHUNK = 1 << 14
 """Rows that are read at a time."""

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.registry import DATASETS, load_dataset
 from backprop_cli.data.tasks import Classification, Regression
+from backprop_cli.sources.registry import DATASETS, load_dataset
 
 GENERATED = [source for source in DATASETS.values() if source.origin == "generated"]
 

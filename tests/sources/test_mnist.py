@@ -1,9 +1,9 @@
 import numpy as np
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.mnist import Mnist
-from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
+from backprop_cli.sources.mnist import Mnist
+from backprop_cli.sources.registry import load_dataset
 
 
 def test_mnist_is_downloaded_from_a_mirror(serve, mnist_folder, tmp_path):

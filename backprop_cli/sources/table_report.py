@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.table.columns import Columns
-from backprop_cli.data.table.kinds import Cells, cells_of
-from backprop_cli.data.table.preprocessing import Rows
-from backprop_cli.data.table.source import PreparedTable
+from backprop_cli.sources.table import PreparedTable
+from backprop_cli.tables.columns import Columns
+from backprop_cli.tables.kinds import Cells, cells_of
+from backprop_cli.tables.preprocessing import Rows
 
 FEW = 20
 """Rows below which a column that matches the target may do so by chance."""

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from backprop_cli.data.table.delimited import Delimited
 from backprop_cli.errors import DataError
+from backprop_cli.tables.delimited import Delimited
 
 
 def read(path):
@@ -84,15 +84,15 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, data):
 
 
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("backprop_cli.data.table.delimited.FREE_BYTES", 1 << 20)
+    monkeypatch.setattr("backprop_cli.tables.delimited.FREE_BYTES", 1 << 20)
     path = written(tmp_path, gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000, 9), "t.csv.gz")
-    monkeypatch.setattr("backprop_cli.data.table.delimited.MAX_RATIO", 100)
+    monkeypatch.setattr("backprop_cli.tables.delimited.MAX_RATIO", 100)
     with pytest.raises(DataError, match="grows to more than 100 times its size"):
         read(path)
 
 
 def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("backprop_cli.data.table.delimited.MAX_LINE", 1000)
+    monkeypatch.setattr("backprop_cli.tables.delimited.MAX_LINE", 1000)
     with pytest.raises(DataError, match="a line of more than 1,000 bytes"):
         read(written(tmp_path, b"a,b\n" + b"1" * 5000))
 

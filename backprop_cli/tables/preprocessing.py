@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.table.columns import Columns
-from backprop_cli.data.table.kinds import Cells, cells_of
+from backprop_cli.tables.columns import Columns
+from backprop_cli.tables.kinds import Cells, cells_of
 
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]

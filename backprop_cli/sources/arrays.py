@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from backprop_cli.data.idx import parse_idx
 from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
-from backprop_cli.data.own import TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
 from backprop_cli.errors import DataError, UnreadableError, UsageError
+from backprop_cli.sources.own import TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import DataSpec
-from backprop_cli.data.table.columns import Columns, read_columns
-from backprop_cli.data.table.prepare import describe_bad
-from backprop_cli.data.table.preprocessing import Preprocessing
 from backprop_cli.errors import DataError, UnreadableError
+from backprop_cli.sources.prepare import describe_bad
+from backprop_cli.tables.columns import Columns, read_columns
+from backprop_cli.tables.preprocessing import Preprocessing
 
 SHOWN = 5
 """Columns that are named in a message."""

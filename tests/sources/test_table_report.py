@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from backprop_cli.data.table.check import check_table
-from backprop_cli.data.table.source import Table, prepare_table
+from backprop_cli.sources.table import Table, prepare_table
+from backprop_cli.sources.table_report import check_table
 
 RNG = np.random.default_rng(0)
 N = 200

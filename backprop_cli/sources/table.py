@@ -13,9 +13,8 @@ from annotated_types import Ge
 from backprop_cli.data.cache import Cache, tables_folder
 from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split, count
 from backprop_cli.data.splits import RowSplit
-from backprop_cli.data.table.columns import Columns, read_columns
-from backprop_cli.data.table.kinds import cells_of
-from backprop_cli.data.table.prepare import (
+from backprop_cli.errors import DataError
+from backprop_cli.sources.prepare import (
     ClassTarget,
     ColumnDecision,
     InputOptions,
@@ -29,8 +28,9 @@ from backprop_cli.data.table.prepare import (
     make_split,
     split_by_column,
 )
-from backprop_cli.data.table.preprocessing import Preprocessing, Rows
-from backprop_cli.errors import DataError
+from backprop_cli.tables.columns import Columns, read_columns
+from backprop_cli.tables.kinds import cells_of
+from backprop_cli.tables.preprocessing import Preprocessing, Rows
 
 Column = str | int
 Share = Annotated[Amount, Ge(0)]

@@ -6,10 +6,10 @@ import struct
 import numpy as np
 import pytest
 
-from backprop_cli.data.arrays import Arrays, Idx
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.image_folder import Images
 from backprop_cli.errors import DataError, UsageError
+from backprop_cli.sources.arrays import Arrays, Idx
+from backprop_cli.sources.image_folder import Images
 
 RNG = np.random.default_rng(0)
 N = 100

@@ -13,9 +13,9 @@ from annotated_types import Ge, Le
 
 from backprop_cli.data.images import read_image
 from backprop_cli.data.npy import MAX_BYTES
-from backprop_cli.data.own import TEST, Examples, File, OwnSource, Seed, Share
-from backprop_cli.data.table.kinds import natural_order
 from backprop_cli.errors import DataError, UnreadableError
+from backprop_cli.sources.own import TEST, Examples, File, OwnSource, Seed, Share
+from backprop_cli.tables.kinds import natural_order
 
 SHOWN = 5
 """Files that are named in an error."""

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.digits import FILE, Digits
-from backprop_cli.data.registry import load_dataset
 from backprop_cli.data.tasks import Classification
+from backprop_cli.sources.digits import FILE, Digits
+from backprop_cli.sources.registry import load_dataset
 from tests.conftest import SHARED
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from backprop_cli.data.table.source import Table, prepare_table
 from backprop_cli.errors import DataError, UsageError
+from backprop_cli.sources.table import Table, prepare_table
 
 
 @pytest.fixture
