@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "tables": {"errors", "files"},
     "data": {"errors", "files", "tables"},
     "sources": {"errors", "files", "tables", "data"},
-    "config": {"errors", "nn", "optim", "data", "sources"},
+    "config": {"errors", "nn", "optim", "tables", "data", "sources"},
     "training": {"errors", "nn", "optim", "engine", "data"},
     "advice": {"errors", "text", "nn", "optim", "data", "config", "training"},
     "runs": {"errors", "files", "text", "nn", "optim", "engine", "data", "sources", "config", "training", "advice"},

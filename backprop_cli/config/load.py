@@ -12,11 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from backprop_cli.config.checks import problems_of
+from backprop_cli.config.data_files import Options, dataset_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
 from backprop_cli.config.shipped import find_config
+from backprop_cli.config.short import OF_DATA, keys_for, look_at
 from backprop_cli.data.dataset import DataSpec, input_paths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
 from backprop_cli.sources.registry import DATASETS
@@ -27,10 +29,14 @@ MAX_EXTENDS = 10
 def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:
     """Return the experiment in a config (see `find_config`), changed by overrides, with all defaults filled in.
 
-    The overrides, `KEY=VALUE`, are from `source`. Raises ConfigError with all errors, each with its location, or
+    The config may also be a file or folder with data, for which an experiment is chosen. The overrides, `KEY=VALUE`, are from `source`. Raises ConfigError with all errors, each with its location, or
     DataError if a file of the data cannot be read.
     """
     path = find_config(path)
+    if options := dataset_of(path):
+        document = _short(path, options, overrides)
+        _apply(document, overrides, source)
+        return _validate(document, home=str(path))
     document = _with_base(path, ())
     _apply(document, overrides, source)
     return _validate(document, home=f"{path}:1:1")
@@ -52,6 +58,19 @@ def override_experiment(
     _resolve_aliases(document, origin)
     _apply(document, overrides, source)
     return _validate(document, origin, known)
+
+
+def _short(path: FilePath, options: Options, overrides: Sequence[str]) -> Document:
+    """Return the experiment that is chosen for data, given the overrides, some of which are about the data."""
+    draft = Document({"dataset": options})
+    _apply(draft, [word for word in overrides if _key_of(word) in OF_DATA], "command line")
+    changed = [_key_of(word) for word in overrides]
+    values = keys_for(options, look_at(path, draft.values), changed)
+    return Document(values, value_places={("dataset",): str(path)})
+
+
+def _key_of(override: str) -> str:
+    return override.partition("=")[0].partition(".")[0]
 
 
 def _with_base(path: FilePath, seen: tuple[FilePath, ...]) -> Document:
@@ -132,7 +151,7 @@ def _apply(document: Document, overrides: Sequence[str], source: str) -> None:
 def _override(document: Document, override: str, place: str) -> None:
     """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE`."""
     name, equals, text = override.partition("=")
-    keys = [ALIASES.get(key, key) for key in name.split(".")]
+    keys = ["dataset", name] if name == "target" else [ALIASES.get(key, key) for key in name.split(".")]
     if not equals or not all(keys) or not name.isprintable():
         document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
         return

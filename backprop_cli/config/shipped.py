@@ -12,6 +12,8 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from backprop_cli.config.data_files import dataset_of
+
 SCHEMA = "backprop.schema.json"
 """The schema that the first line of a config refers to, in the folder of the config."""
 
@@ -36,14 +38,14 @@ def shipped_config(name: str) -> Path | None:
 
 
 def find_config(path: Path, folder: Path = Path()) -> Path:
-    """Return the config that a user means: the file `path` or `path.yaml` in a folder, or the shipped one of this name.
+    """Return what a user means: `path` or `path.yaml` in a folder, or the shipped config of this name.
 
-    `configs/digits.yaml`, its path in a checkout, is a name of a shipped config too. If there is none, `path` is
-    returned, as a file that does not exist.
+    A folder counts if it is a data set of images. `configs/digits.yaml`, its path in a checkout, is a name of a shipped
+    config too. If there is none, `path` is returned, as a file that does not exist.
     """
     local = folder / path
     for file in (local, Path(f"{local}.yaml")):
-        if os.path.exists(file) and not os.path.isdir(file):
+        if os.path.exists(file) and (not os.path.isdir(file) or dataset_of(file)):
             return file
     name = path.as_posix()
     if name.startswith("configs/"):

@@ -1,0 +1,77 @@
+"""The short way: an experiment for a file or folder with data, without a config.
+
+The network and its training are one set of values for all data, chosen on ten tables (docs/results.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from backprop_cli.config.data_files import column_names
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import DataSpec
+from backprop_cli.errors import ConfigError, UsageError
+from backprop_cli.sources.registry import DATASETS
+
+COMMON: dict[str, Any] = {
+    "layers": ["auto", 64, "auto"],
+    "activation": "relu",
+    "initializer": "he",
+    "optimizer": "adam",
+    "eta": 0.01,
+    "schedule": "cosine",
+    "batch_size": 32,
+    "epochs": 60,
+    "early_stopping": {"patience": 15},
+    "monitor": "cost",
+    "lambda": 1.0,
+}
+"""Keys for all data."""
+
+CLASSES = {"output": "softmax", "cost": "cross_entropy"}
+VALUES = {"output": "identity", "cost": "quadratic"}
+"""Further keys for classes, and for values."""
+
+FITTED_TO = {"optimizer": ("eta", "schedule"), "cost": ("output",)}
+"""Keys that suit the value of another key, and are left to the program if that is changed."""
+
+OF_DATA = ("dataset", "target", "validation", "train_size")
+"""Keys that decide what is known about the data."""
+
+
+def keys_for(dataset: Mapping[str, Any], data: DataSpec | None, changed: Sequence[str]) -> dict[str, Any]:
+    """Return the keys of an experiment on a data set; `changed` are the keys that the user sets otherwise.
+
+    `data` is what is known about the data set, None if its options have errors.
+    """
+    values = data is not None and not data.classes
+    chosen = {"dataset": dataset, **COMMON, **(VALUES if values else CLASSES)}
+    if data is not None and data.train < COMMON["batch_size"]:
+        chosen["batch_size"] = "full"
+    for key in set(FITTED_TO) & set(changed):
+        for other in FITTED_TO[key]:
+            chosen.pop(other)
+    return chosen
+
+
+def look_at(path: Path, values: Mapping[str, Any]) -> DataSpec | None:
+    """Return what is known about the data in a file, given the keys about them; None if these have errors.
+
+    Raises ConfigError if an option is missing that has no default, DataError if the data cannot be read.
+    """
+    options = values.get("dataset")
+    source = DATASETS.get(str(options.get("name"))) if isinstance(options, Mapping) else None
+    if source and "target" in {field.name for field in fields(source)} - set(options or ()):  # type: ignore[arg-type]
+        names = column_names(path)
+        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise ConfigError([f"{path}: which column is to be predicted? Write target=COLUMN, one of: {shown}"])
+    try:
+        return Experiment.model_validate({"layers": ["auto", "auto"], **values}).data
+    except (ValidationError, UsageError):
+        return None
