@@ -78,6 +78,11 @@ class Checkpoint:
     parameters: dict[str, Array]
     arrays: dict[str, Array] = field(default_factory=dict)
 
+    def copied(self) -> Checkpoint:
+        """Return the same with arrays of its own, which training does not change."""
+        own = ({name: array.copy() for name, array in part.items()} for part in (self.parameters, self.arrays))
+        return Checkpoint(self.meta, *own)
+
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """Return the checkpoint as the bytes of an .npz file; equal checkpoints give equal bytes."""

@@ -6,9 +6,9 @@ import contextlib
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,7 @@ class Session:
             **self.outcome,
             "data": {"name": data.name, "sha256": dict(data.sha256)},
             **environment(),
-            "experiment": self.experiment.to_dict(),
+            "experiment": self._values,
         }
 
     def _begin(self) -> None:
@@ -152,8 +152,7 @@ class Session:
         The record comes last: a folder that says it is a run can be resumed.
         """
         self.folder.prepare()
-        values = self.experiment.to_dict()
-        text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
+        text = yaml.safe_dump(self._values, sort_keys=False, default_flow_style=None, allow_unicode=True)
         atomic_write(self.folder.config, text.encode())
         status = self.state.status
         begun = bool(status.epoch or status.step)
@@ -186,7 +185,7 @@ class Session:
         if time.perf_counter() >= self.next_save:
             self._save(best=event.is_best)
         elif event.is_best:
-            self.waiting = deepcopy(self._checkpoint())
+            self.waiting = self._checkpoint().copied()
 
     def _save(self, best: bool = False) -> None:
         """Write the last checkpoint, and the best one if this is it, or if it has been waiting to be written."""
@@ -209,11 +208,16 @@ class Session:
         if self.experiment.keep_epochs and epoch in self.experiment.keep_epochs:
             atomic_write(self.folder.checkpoint(str(epoch)), to_bytes(self._checkpoint()))
 
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        """The experiment as a config has it; to make it takes as long as an epoch of a small table."""
+        return self.experiment.to_dict()
+
     def _checkpoint(self) -> Checkpoint:
         """Return where the run stands; the arrays are those that training changes."""
-        status, values = replace(self.state.status), self.experiment.to_dict()
+        status = replace(self.state.status)
         known = self.experiment.data if self.experiment.dataset.origin == "files" else None
-        meta = Meta(experiment=values, status=status, best=self.best, last=self.last, versions=versions(), data=known)
+        meta = Meta(experiment=self._values, status=status, best=self.best, last=self.last, versions=versions(), data=known)
         return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
 
     def _test(self) -> Score:
