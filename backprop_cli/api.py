@@ -17,6 +17,7 @@ import numpy as np
 from backprop_cli.advice.learning import Notice
 from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.config.arguments import experiment_from, words_of
+from backprop_cli.config.data_files import stem_of
 from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
@@ -79,7 +80,7 @@ def train(
     stem = "run"
     experiment = experiment_from(config, words_of(overrides))
     if isinstance(config, Path | str):
-        stem = find_config(Path(config)).stem
+        stem = stem_of(find_config(Path(config)))
     cache = cache_in(data_dir, offline)
     with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent, ExitStack() as stack:
         if continue_run and (found := stack.enter_context(claimed_run(experiment, Path(parent), name))):

@@ -9,7 +9,14 @@ import click
 
 from backprop_cli.cli.completion import complete_words
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import GetCache, common_options, data_options, split_option
+from backprop_cli.cli.options import (
+    ConfigFile,
+    GetCache,
+    common_options,
+    config_arguments,
+    data_options,
+    split_option,
+)
 from backprop_cli.config.shipped import keys_and_words
 
 if TYPE_CHECKING:
@@ -62,6 +69,23 @@ def path(name: str, console: Console, cache: GetCache) -> None:
     if folder is None:
         raise UsageError(f"{name} has no files: it is generated")
     console.result(str(folder), {"name": name, "path": str(folder)}, quiet=str(folder))
+
+
+@command.command("check", cls=Command)
+@config_arguments()
+@common_options
+@data_options
+def check(config: ConfigFile, console: Console, cache: GetCache) -> None:
+    """Report on the data of CONFIG, or in a file or folder.
+
+    backprop data check churn.csv target=churned
+
+    The sizes of the splits and of the classes; of a table the type, missing values, range and scaling of each column,
+    columns that are ignored or give the target away, and duplicate rows. Trains nothing.
+    """
+    experiment = config.load()
+    report = experiment.dataset.check(cache(), experiment.data.validation, experiment.data.train)
+    console.result(report.to_text(), report.to_dict())
 
 
 @command.command("show", cls=Command)

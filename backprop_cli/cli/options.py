@@ -14,6 +14,7 @@ import click
 
 from backprop_cli.cli.completion import complete_config, complete_override
 from backprop_cli.cli.console import DEBUG, Console
+from backprop_cli.config.data_files import dataset_of
 from backprop_cli.config.shipped import find_config
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class ConfigFile:
 
     path: Path
     overrides: tuple[str, ...]
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it is no config but data, for which an experiment is chosen."""
+        return dataset_of(self.path) is not None
 
     def load(self) -> Experiment:
         """Return the experiment. Raises ConfigError."""

@@ -15,12 +15,26 @@ from backprop_cli.cli.options import checkpoint_option, common_options, csv_opti
 @click.argument("run", metavar="CHECKPOINT|RUN", shell_complete=complete_run)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @checkpoint_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Write all columns of the input, the prediction, and the probability of each class.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the K most likely classes.")
 @runs_option
 @common_options
 @csv_option
 def command(
-    run: str, files: tuple[str, ...], checkpoint: str, top: int, as_csv: bool, runs_dir: Path, console: Console
+    run: str,
+    files: tuple[str, ...],
+    checkpoint: str,
+    output: Path | None,
+    top: int,
+    as_csv: bool,
+    runs_dir: Path,
+    console: Console,
 ) -> None:
     """Predict the label, with its probability, or the value of each example in FILEs.
 
@@ -28,20 +42,31 @@ def command(
     example per row, or - for such rows on stdin. Pixels may already be scaled to 0 … 1. If a file or row cannot be
     read, the others are still predicted and the exit code is 1.
 
+    For a network trained on a table, a FILE is a table with a header; columns are found by name, in any order. If it
+    has the target too, the accuracy, or the error of the values, is printed.
+
     Probabilities are the outputs of softmax, or of one sigmoid unit for two classes. For other networks the "output"
     of each class is shown, of which the largest decides, or the "distance" from the code of the class, of which the
     smallest decides.
     """
+    from backprop_cli.cli.plotting import check_suffix
     from backprop_cli.errors import Exit, UsageError
+    from backprop_cli.files import atomic_write
     from backprop_cli.results.prediction import predict_files
     from backprop_cli.runs.model import load_model
 
+    if output:
+        check_suffix(output, ".csv")
     model = load_model(run, runs_dir, checkpoint)
     if top > 1 and not model.experiment.task.classes:
         raise UsageError(f"--top: {model.path} predicts values, not classes")
     found = predict_files(model, files)
     for message in found.messages:
         error_line(message)
+    for note in found.notes:
+        console.warn(note)
+    if output:
+        atomic_write(output, found.to_csv().encode(errors="surrogateescape"))
     if as_csv:
         if lines := found.lines(top, form=".6g"):
             console.csv(lines[0], lines[1:])
@@ -51,7 +76,9 @@ def command(
             "epoch": model.epoch,
             "predictions": found.to_dict(top),
             "failed": [one._asdict() for one in found.failed],
+            **({"metrics": found.metrics} if found.metrics else {}),
         }
-        console.result(found.to_text(top), data, quiet="\n".join(found.best()))
+        text = f"{output}\n{found.summary()}".rstrip() if output else found.to_text(top)
+        console.result(text, data, quiet=str(output) if output else "\n".join(found.best()))
     if found.failed:
         click.get_current_context().exit(Exit.FAILED)

@@ -52,7 +52,8 @@ def command(
 ) -> None:
     """Train the network described by CONFIG; the results are saved in a new folder, the run.
 
-    CONFIG is a YAML file, or the name of a shipped config (see backprop init --list).
+    CONFIG is a YAML file, a file or folder with data, or the name of a shipped config (see backprop init --list). For
+    data, a network is chosen: backprop train churn.csv target=churned
 
     KEY=VALUE overrides a key of the config: eta=0.5 layers=784-100-10 optimizer.mu=0.95
     """
@@ -72,7 +73,8 @@ def command(
             return
 
         from backprop_cli.cli.training_run import run_training  # NumPy and SciPy, which a finished run does not need
-        from backprop_cli.explain.experiment import describe_experiment
+        from backprop_cli.config.data_files import stem_of
+        from backprop_cli.explain.experiment import announcement, describe_experiment
         from backprop_cli.runs.build import load_data
         from backprop_cli.runs.resuming import new_session
 
@@ -83,9 +85,13 @@ def command(
             return
 
         def announce(session: Session) -> None:
+            for line in announcement(experiment, chosen=config.is_data):
+                console.say(line)
             sizes = "-".join(map(str, experiment.sizes))
-            console.say(f"training {sizes} on {experiment.dataset.name}, in {session.folder.path}")
+            console.say(f"training {sizes} on {experiment.dataset.title}, in {session.folder.path}")
 
         argv = sys.argv[1:]
-        opened = new_session(experiment, data, runs_dir, config.path.stem, name=name, overwrite=overwrite, argv=argv)
+        opened = new_session(
+            experiment, data, runs_dir, stem_of(config.path), name=name, overwrite=overwrite, argv=argv
+        )
         run_training(opened, announce, console, live)

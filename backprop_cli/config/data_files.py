@@ -12,6 +12,9 @@ IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".p
 """Suffixes of the images that make a folder a data set."""
 
 
+KINDS_OF_DATA = "expected a table (.csv, .tsv, or these with .gz), .npz, .npy, images in IDX, or a folder of images"
+
+
 def dataset_of(path: Path) -> Options | None:
     """Return the data set in a file, known by its name, or in a folder of images; None for any other path."""
     if path.is_dir():

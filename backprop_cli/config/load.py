@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from backprop_cli.config.checks import problems_of
-from backprop_cli.config.data_files import Options, dataset_of
+from backprop_cli.config.data_files import KINDS_OF_DATA, dataset_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
@@ -29,17 +29,35 @@ MAX_EXTENDS = 10
 def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:
     """Return the experiment in a config (see `find_config`), changed by overrides, with all defaults filled in.
 
-    The config may also be a file or folder with data, for which an experiment is chosen. The overrides, `KEY=VALUE`, are from `source`. Raises ConfigError with all errors, each with its location, or
-    DataError if a file of the data cannot be read.
+    The config may also be a file or folder with data, for which an experiment is chosen. The overrides, `KEY=VALUE`,
+    are from `source`. Raises ConfigError with all errors, each with its location, or DataError if a file of the data
+    cannot be read.
     """
     path = find_config(path)
-    if options := dataset_of(path):
-        document = _short(path, options, overrides)
-        _apply(document, overrides, source)
-        return _validate(document, home=str(path))
+    if dataset_of(path):
+        return load_short(path, overrides, source)[1]
     document = _with_base(path, ())
     _apply(document, overrides, source)
     return _validate(document, home=f"{path}:1:1")
+
+
+def load_short(
+    path: FilePath, overrides: Sequence[str] = (), source: str = "command line"
+) -> tuple[dict[str, Any], Experiment]:
+    """Return the keys that are chosen for a file or folder with data, changed by overrides; and the experiment.
+
+    Raises as `load_experiment`.
+    """
+    options = dataset_of(path)
+    if options is None:
+        raise UsageError(f"{path}: not a file or folder with data; {KINDS_OF_DATA}")
+    draft = Document({"dataset": options})
+    _apply(draft, [word for word in overrides if _key_of(word) in OF_DATA], source)
+    changed = [_key_of(word) for word in overrides]
+    document = Document(keys_for(options, look_at(path, draft.values), changed))
+    document.value_places[("dataset",)] = str(path)
+    _apply(document, overrides, source)
+    return document.values, _validate(document, home=str(path))
 
 
 def override_experiment(
@@ -58,15 +76,6 @@ def override_experiment(
     _resolve_aliases(document, origin)
     _apply(document, overrides, source)
     return _validate(document, origin, known)
-
-
-def _short(path: FilePath, options: Options, overrides: Sequence[str]) -> Document:
-    """Return the experiment that is chosen for data, given the overrides, some of which are about the data."""
-    draft = Document({"dataset": options})
-    _apply(draft, [word for word in overrides if _key_of(word) in OF_DATA], "command line")
-    changed = [_key_of(word) for word in overrides]
-    values = keys_for(options, look_at(path, draft.values), changed)
-    return Document(values, value_places={("dataset",): str(path)})
 
 
 def _key_of(override: str) -> str:

@@ -5,7 +5,6 @@ The network and its training are one set of values for all data, chosen on ten t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, get_args, get_type_hints
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
+from backprop_cli.data.report import Note, check_examples, notes_of
 from backprop_cli.data.tasks import Regression, Targets, Task
 from backprop_cli.tables.preprocessing import Preprocessing
 
@@ -26,10 +28,10 @@ class InputPath:
     """Annotates an option of a data set that is the path of a file, relative to the config that it is written in."""
 
 
-def input_paths(source: type[Source]) -> set[str]:
-    """Return the names of the options that are paths of files."""
+def input_paths(source: type[Source]) -> list[str]:
+    """Return the names of the options that are paths of files, in order."""
     hints = get_type_hints(source, include_extras=True)
-    return {name for name, hint in hints.items() if any(isinstance(m, InputPath) for m in get_args(hint)[1:])}
+    return [name for name, hint in hints.items() if any(isinstance(m, InputPath) for m in get_args(hint)[1:])]
 
 
 Inputs = npt.NDArray[Any]
@@ -131,6 +133,16 @@ class DataSpec:
         return Regression(self.values, self.value_center, self.value_scale)
 
 
+class Report(Protocol):
+    """What is worth knowing about a data set."""
+
+    def to_text(self) -> str:
+        """Return it as lines and tables."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+
+
 class Source:
     """A data set that can be loaded; its fields are options of the config.
 
@@ -160,3 +172,16 @@ class Source:
         pool, test = self.load(cache)
         rest = len(pool) - validation
         return pool[: min(train_size, rest)], pool[rest:], test
+
+    @property
+    def title(self) -> str:
+        """The name of the data for a user: that of the first file, if they are the user's."""
+        return next((Path(path).name for name in input_paths(type(self)) if (path := getattr(self, name))), self.name)
+
+    def notes(self, validation: int, train_size: int) -> Iterable[Note]:
+        """Yield what was decided about the data, for a user who has not seen it."""
+        return notes_of(self.describe(validation, train_size))
+
+    def check(self, cache: Cache, validation: int, train_size: int) -> Report:
+        """Return what is worth knowing about the data before they are trained on. Raises DataError."""
+        return check_examples(self.describe(validation, train_size), self.splits(cache, validation, train_size))

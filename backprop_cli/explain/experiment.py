@@ -8,6 +8,7 @@ import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.config.schema import Experiment
+from backprop_cli.data.report import lines
 from backprop_cli.runs.build import batch_size, build_network, n_train, threads_of
 
 STRIDE, WIDTH = 3, 40
@@ -34,6 +35,19 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
         f"# threads:    {threads}",
     ]
     return e.to_yaml() + "\n".join(comments), facts
+
+
+def announcement(e: Experiment, chosen: bool) -> list[str]:
+    """Return lines about the data of a user, and about a network and training that were `chosen` by the program."""
+    notes = list(e.dataset.notes(e.data.validation, e.data.train)) if e.dataset.origin == "files" else []
+    if chosen:
+        functions = " and ".join(dict.fromkeys(e.activations))
+        notes.append(("network", f"{'-'.join(map(str, e.sizes))}, {functions}; {e.cost.name}, lambda {e.lmbda.l2:g}"))
+        batch = "full batches" if e.batch_size == "full" else f"batches of {e.batch_size}"
+        patience = e.early_stopping.patience if e.early_stopping else None
+        stop = f" or {patience} without a better validation {e.monitor}" if patience else ""
+        notes.append(("training", f"{e.optimizer.name}, eta {e.eta:g}, {batch}, {e.epochs} epochs{stop}"))
+    return lines(notes)
 
 
 def describe_range_test(e: Experiment, found: RangeTest) -> tuple[str, dict[str, Any]]:

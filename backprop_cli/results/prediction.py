@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.tasks import Classification
+from backprop_cli.data.tasks import Classification, Targets
 from backprop_cli.errors import BackpropError, UnreadableError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
-from backprop_cli.sources.inputs import read_inputs
-from backprop_cli.text import one_line, table
+from backprop_cli.sources.inputs import InputBatch, read_inputs
+from backprop_cli.sources.rows import TableRows
+from backprop_cli.text import metric, one_line, table
 
 Labels = npt.NDArray[np.intp]
 
@@ -36,7 +40,9 @@ class Unreadable(NamedTuple):
 class Predictions:
     """Predictions for n examples: their names, and the outputs of the network (n, n_L).
 
-    `failed` are the inputs that could not be read; `messages` says so in lines for the user.
+    `failed` are the inputs that could not be read; `messages` says so in lines for the user, and `notes` what else to
+    know about the inputs. `targets` are what should have been predicted, where that is known: labels (n,), -1 for none,
+    or values (n, k), NaN for none. `tables` are the tables that rows were read from.
     """
 
     model: Model = field(repr=False)
@@ -44,6 +50,9 @@ class Predictions:
     outputs: Array
     failed: list[Unreadable] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    targets: Targets | None = field(default=None, repr=False)
+    tables: list[TableRows] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -89,6 +98,27 @@ class Predictions:
             return np.concatenate([1 - self.outputs, self.outputs], axis=1)
         return self.scores
 
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the predictions whose targets are known; empty if none is."""
+        if self.targets is None or not (known := self._known).any():
+            return {}
+        task, outputs, targets = self.model.experiment.task, self.outputs[known], self.targets[known]
+        return task.metrics(task.measure(outputs, targets), targets)
+
+    @property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        targets = np.asarray(self.targets)
+        return targets >= 0 if targets.ndim == 1 else ~np.isnan(targets).any(axis=1)
+
+    def summary(self) -> str:
+        """Return the metrics as a line; empty if no target is known."""
+        if not self.metrics:
+            return ""
+        names = ", ".join(self.model.experiment.data.targets)
+        found = ", ".join(f"{name} {metric(name, value)}" for name, value in self.metrics.items())
+        return f"{found} ({self._known.sum():,} rows with {names})"
+
     def ranked(self, top: int) -> tuple[Labels, Array]:
         """Return the most likely classes (n, top), the most likely first, and their confidences (n, top)."""
         sign = 1 if self.measure == "distance" else -1
@@ -127,7 +157,49 @@ class Predictions:
     def to_text(self, top: int = 1) -> str:
         """Return a table with the `top` most likely classes of each example, or its values."""
         header, *rows = self.lines(top) or [[]]
-        return table([column.replace("_", " ") for column in header], rows) if header else ""
+        found = [table([column.replace("_", " ") for column in header], rows)] if header else []
+        return "\n\n".join([*found, *([self.summary()] if self.metrics else [])])
+
+    def to_csv(self) -> str:
+        """Return CSV: the columns of the table, or the name of each input, then predictions and confidences.
+
+        All rows of a table are kept; the predictions of those that could not be read are empty. Raises UsageError for
+        tables with different columns.
+        """
+        data = self.model.experiment.data
+        if data.classes:
+            rest = [f"{self.measure}_{self._name(label)}" for label in range(data.classes)]
+            columns = ["prediction", *rest]
+        else:
+            columns = [f"prediction_{name}" for name in data.targets] if data.values > 1 else ["prediction"]
+        found = self._answers()
+        names = {rows.table.names for rows in self.tables}
+        if len(names) > 1:
+            raise UsageError("the files have different columns; write the predictions of each to a file of its own")
+        before = list(*names) or ["input"]
+        text = io.StringIO()
+        write = csv.writer(text, lineterminator="\n").writerow
+        write([*before, *(_unused(name, before) for name in columns)])
+        for cells, predicted in self._kept():
+            answer = next(found) if predicted else [""] * len(columns)
+            write([*cells, *answer])
+        return text.getvalue()
+
+    def _kept(self) -> Iterator[tuple[list[str], bool]]:
+        """Yield the cells of every row, and whether there is a prediction for it."""
+        if not self.tables:
+            yield from (([name], True) for name in self.names)
+        for rows in self.tables:
+            good = np.isin(np.arange(len(rows.table)), rows.rows, assume_unique=True)
+            yield from zip(rows.cells(), good.tolist(), strict=True)
+
+    def _answers(self) -> Iterator[list[str]]:
+        """Yield the prediction for each example, and the confidence of each class."""
+        if not self.model.experiment.task.classes:
+            yield from ([format(value, ".9g") for value in row] for row in self.values.tolist())
+            return
+        for label, row in zip(self.labels.tolist(), self.confidences.tolist(), strict=True):
+            yield [self._name(label), *(format(value, ".6g") for value in row)]
 
     def to_dict(self, top: int = 1) -> list[dict[str, Any]]:
         """Return a dictionary for each example."""
@@ -152,6 +224,11 @@ class Predictions:
         return e.activations[-1] == "sigmoid" and e.task.classes == 2 and e.sizes[-1] == 1
 
 
+def _unused(name: str, names: Sequence[str]) -> str:
+    """Return a name that is not among names: prediction, or prediction_2."""
+    return next(n for n in chain([name], (f"{name}_{k}" for k in count(2))) if n not in names)
+
+
 def predict_array(model: Model, x: Array) -> Predictions:
     """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
     x = np.asarray(x)
@@ -174,6 +251,8 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
     outputs = [np.empty((0, e.sizes[-1]), model.theta.dtype)]
     failed: list[Unreadable] = []
     messages: list[str] = []
+    notes: list[str] = []
+    batches: list[InputBatch] = []
     for name in files:
         try:
             batch = read_inputs(name, e.dataset, e.dtype, e.data)
@@ -186,11 +265,15 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
                 messages.append(line)
             failed.append(Unreadable(name, reason))
             continue
-        messages += [f"{one_line(name)}: {note}" for note in batch.notes]
+        notes += [f"{one_line(name)}: {note}" for note in batch.notes]
         messages += [f"{one_line(place)}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
         if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
             messages.append(f"{one_line(name)}: {more:,} more rows cannot be read")
         failed += map(Unreadable._make, batch.problems)
         names += batch.names
         outputs.append(model.apply(batch.x))
-    return Predictions(model, names, np.concatenate(outputs), failed, messages)
+        batches.append(batch)
+    tables = [batch.table for batch in batches if batch.table]
+    targets = [rows.targets for rows in tables if rows.targets is not None]
+    known = np.concatenate(targets) if targets and len(targets) == len(batches) else None
+    return Predictions(model, names, np.concatenate(outputs), failed, messages, notes, known, tables)

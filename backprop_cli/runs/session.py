@@ -217,7 +217,9 @@ class Session:
         """Return where the run stands; the arrays are those that training changes."""
         status = replace(self.state.status)
         known = self.experiment.data if self.experiment.dataset.origin == "files" else None
-        meta = Meta(experiment=self._values, status=status, best=self.best, last=self.last, versions=versions(), data=known)
+        meta = Meta(
+            experiment=self._values, status=status, best=self.best, last=self.last, versions=versions(), data=known
+        )
         return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
 
     def _test(self) -> Score:

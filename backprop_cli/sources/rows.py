@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import DataSpec
+from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
 from backprop_cli.sources.prepare import describe_bad
 from backprop_cli.tables.columns import Columns, read_columns
+from backprop_cli.tables.delimited import Delimited
+from backprop_cli.tables.kinds import cells_of
 from backprop_cli.tables.preprocessing import Preprocessing
 
 SHOWN = 5
@@ -26,18 +30,26 @@ MAX_STDIN = 1 << 30
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of a table as inputs x (m, n_0): those numbered `rows`; the others, with reasons, are in `problems`."""
+    """The rows of a table as inputs x (m, n_0): those numbered `rows`; the others, with reasons, are in `problems`.
+
+    `targets` are the labels (m,), -1 where there is none, or the values (m, k), NaN where there are none; None if the
+    table has no such columns. `data` is the table as text if it is not in the file `path`.
+    """
 
     table: Columns
     x: npt.NDArray[Any]
     rows: npt.NDArray[np.intp]
     problems: list[tuple[str, str]]
     notes: list[str]
+    targets: Targets | None
+    path: Path
+    data: bytes | None = None
 
     def cells(self) -> Iterator[list[str]]:
-        """Yield the cells of each row as text."""
-        for row in self.rows.tolist():
-            yield [self.table.text(row, column) for column in range(len(self.table.names))]
+        """Yield the cells of every row as they are in the file."""
+        with _as_file(self.data) if self.data is not None else nullcontext(self.path) as path, Delimited(path) as file:
+            for _, cells in file:
+                yield cells
 
 
 def read_rows(path: Path, name: str, spec: DataSpec, dtype: str) -> TableRows:
@@ -56,6 +68,7 @@ def read_rows(path: Path, name: str, spec: DataSpec, dtype: str) -> TableRows:
     _check_names(table, names)
     everything = np.arange(len(table))
     encoded = spec.preprocessing.encode(table, everything, dtype)
+    targets, unknown_classes = _targets(table, spec)
     problems: list[tuple[str, str]] = []
     good = np.ones(len(table), bool)
     for bad in encoded.bad:
@@ -64,18 +77,40 @@ def read_rows(path: Path, name: str, spec: DataSpec, dtype: str) -> TableRows:
             one = replace(bad, rows=np.array([row]))
             _, _, reason = describe_bad(Path(), table, one).partition(": ")
             problems.append((f"{name}:{table.lines[row]}", reason.partition("; ")[0]))
-    return TableRows(table, encoded.x[good], everything[good], problems, list(_notes(table, spec, encoded.unknown)))
+    notes = [*_notes(table, spec, encoded.unknown), *unknown_classes]
+    labels = None if targets is None else targets[good]
+    return TableRows(table, encoded.x[good], everything[good], problems, notes, labels, path)
 
 
 def read_stream(file: BinaryIO, name: str, spec: DataSpec, dtype: str) -> TableRows:
     """Return the rows of CSV on a stream such as stdin; see `read_rows`."""
+    data = file.read(MAX_STDIN + 1)
+    if len(data) > MAX_STDIN:
+        raise UnreadableError("more than 1 GB; give the name of a file")
+    with _as_file(data) as copy:
+        return replace(read_rows(copy, name, spec, dtype), data=data)
+
+
+@contextmanager
+def _as_file(data: bytes) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile(suffix=".csv") as copy:
-        data = file.read(MAX_STDIN + 1)
-        if len(data) > MAX_STDIN:
-            raise UnreadableError("more than 1 GB; give the name of a file")
         copy.write(data)
         copy.flush()
-        return read_rows(Path(copy.name), name, spec, dtype)
+        yield Path(copy.name)
+
+
+def _targets(table: Columns, spec: DataSpec) -> tuple[Targets | None, list[str]]:
+    """Return the labels or values of the rows, if the table has the columns, and a note about classes that are new."""
+    if not spec.targets or not set(spec.targets) <= set(table.names):
+        return None, []
+    places = [table.names.index(name) for name in spec.targets]
+    if not spec.classes:
+        return table.numbers[:, places], []
+    assert spec.preprocessing is not None
+    cells = cells_of(table, places[0], slice(None), spec.preprocessing.missing)
+    labels = cells.indices(spec.class_names)
+    new = int(np.sum((labels < 0) & ~cells.missing))
+    return labels, [f"column {spec.targets[0]}: {new:,} cells with classes that training did not have"] if new else []
 
 
 def _check_names(table: Columns, names: tuple[str, ...]) -> None:
@@ -95,4 +130,4 @@ def _notes(table: Columns, spec: DataSpec, unknown: Any) -> Iterator[str]:
         shown = ", ".join(extra[:SHOWN]) + (", …" if len(extra) > SHOWN else "")
         yield f"columns that are not used: {shown}"
     for name, number in unknown.items():
-        yield f"column {name}: {number:,} cells with words that training did not have; they count as none of its words"
+        yield f"column {name}: {number:,} cells with words that training did not have; they count as no category"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 from annotated_types import Ge
 
 from backprop_cli.data.cache import Cache, tables_folder
-from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split, count
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Report, Source, Split, count
+from backprop_cli.data.report import Note
 from backprop_cli.data.splits import RowSplit
 from backprop_cli.errors import DataError
 from backprop_cli.sources.prepare import (
@@ -70,6 +72,18 @@ class Table(Source):
     def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples. Raises DataError for cells that cannot be read."""
         return prepare_table(self, validation, train_size).examples()
+
+    def notes(self, validation: int, train_size: int) -> Iterable[Note]:
+        """Yield what was decided about the rows, the target and the columns."""
+        from backprop_cli.sources.table_report import table_notes
+
+        return table_notes(prepare_table(self, validation, train_size))
+
+    def check(self, cache: Cache, validation: int, train_size: int) -> Report:
+        """Return what is worth knowing about the table."""
+        from backprop_cli.sources.table_report import check_table
+
+        return check_table(prepare_table(self, validation, train_size))
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,16 @@ class NumberColumn:
         """The name of its input."""
         return (self.name,)
 
+    @property
+    def filling(self) -> str:
+        """What a missing value counts as, in words."""
+        return "an error" if self.fill is None else f"as {self.fill:.6g}"
+
+    @property
+    def becomes(self) -> str:
+        """How its values become inputs, in words."""
+        return f"(x - {self.center:.5g}) / {self.scale:.5g}".replace("- -", "+ ")
+
     def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
         """Write the inputs of cells (m,) into x (m, 1); return which are bad, and how many words are unknown."""
         values = np.where(cells.missing, np.nan if self.fill is None else self.fill, cells.numbers)
@@ -88,6 +98,16 @@ class CategoryColumn:
     def inputs(self) -> tuple[str, ...]:
         """The names of its inputs."""
         return tuple(f"{self.name}={word or '(missing)'}" for word in self.categories)
+
+    @property
+    def filling(self) -> str:
+        """What a missing word counts as, in words."""
+        return "a category of their own" if "" in self.categories else "none of the categories"
+
+    @property
+    def becomes(self) -> str:
+        """How its words become inputs, in words."""
+        return "one for each word" if len(self.categories) > 1 else "constant"
 
     def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
         """Write the inputs of cells (m,) into x (m, categories); return that none is bad, and the unknown words."""
