@@ -77,6 +77,10 @@ class DataError(BackpropError):
     exit_code = Exit.NO_DATA
 
 
+class DataWarning(UserWarning):
+    """The data are not those that a network was trained on."""
+
+
 class UnreadableError(BackpropError):
     """A file, or a row of it, is not a valid example; the message does not name the file."""
 

@@ -9,13 +9,14 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from backprop_cli.errors import BackpropError, Exit
+from backprop_cli.errors import BackpropError, DataWarning, Exit
 from backprop_cli.files import to_json
 from backprop_cli.text import one_line
 
@@ -134,13 +135,26 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", DataWarning)
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
             if ctx.meta.get(DEBUG):
                 traceback.print_exception(error)
             ctx.exit(Console(json=bool(ctx.params.get("as_json"))).error(error))
+
+
+_SHOW_OTHER = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    if issubclass(category, DataWarning):
+        Console().warn(str(message))
+    else:
+        _SHOW_OTHER(message, category, *place, **more)
 
 
 def _explain(error: Exception) -> tuple[str, Exit]:

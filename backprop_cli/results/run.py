@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,18 @@ import numpy.typing as npt
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Dataset, Split
-from backprop_cli.errors import CheckpointError, DataError, RunError
+from backprop_cli.data.dataset import Dataset, DataSpec, Split
+from backprop_cli.errors import CheckpointError, DataError, DataWarning, RunError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, evaluate_model
 from backprop_cli.results.prediction import predict_array
 from backprop_cli.results.settings import flatten
-from backprop_cli.runs.build import load_data
+from backprop_cli.runs.build import changed_files, load_data
+from backprop_cli.runs.checkpoint import read_checkpoint
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_table
 from backprop_cli.runs.model import Model, load_checkpoint
+from backprop_cli.sources.registry import DATASETS
 
 
 class DatasetCache:
@@ -36,13 +40,23 @@ class DatasetCache:
         key = (e.dataset, e.validation, e.train_size, e.targets)
         if key not in self._known:
             try:
-                self._known[key] = load_data(e, self._cache)
+                self._known[key] = data = load_data(e, self._cache)
+                _warn_of_changes(e, data)
             except DataError as error:
                 self._known[key] = error
         found = self._known[key]
         if isinstance(found, DataError):
             raise found
         return found
+
+
+def _warn_of_changes(e: Experiment, data: Dataset) -> None:
+    """Warn of files that changed after training. Raises RunError if they do not fit the network any more."""
+    if not (changed := changed_files(e, data)):
+        return
+    if (now := data.train.inputs.shape[1]) != e.sizes[0]:
+        raise RunError(f"{changed} changed since training: it gives {now} inputs now, and the network has {e.sizes[0]}")
+    warnings.warn(f"{changed} changed since training; metrics are those of the changed data", DataWarning, stacklevel=2)
 
 
 class Run:
@@ -187,7 +201,18 @@ class Run:
     def _numbers(self, key: str) -> dict[str, float]:
         return {name: value for name, value in (self.record.get(key) or {}).items() if value is not None}
 
+    def _known_data(self, values: Mapping[str, Any]) -> DataSpec | None:
+        """Return what a checkpoint knows about data from a user's files, which may have changed since."""
+        dataset = values.get("dataset")
+        source = DATASETS.get(str(dataset.get("name"))) if isinstance(dataset, dict) else None
+        if source is None or source.origin != "files":
+            return None
+        try:
+            return read_checkpoint(self.folder.checkpoint("last")).meta.data
+        except (CheckpointError, OSError):
+            return None
+
     def _read_config(self) -> Experiment:
         if values := self.record.get("experiment"):
-            return override_experiment(values, [], str(self.folder.record))
+            return override_experiment(values, [], str(self.folder.record), known=self._known_data(values))
         return load_experiment(self.folder.config)

@@ -92,6 +92,12 @@ def load_data(e: Experiment, cache: Cache) -> Dataset:
     return replace(data, train=train, validation=validation, test=test)
 
 
+def changed_files(e: Experiment, data: Dataset) -> str:
+    """Return the names of the files of a user's data that are not those that the experiment knows; empty if none is."""
+    known = e.data.sha256 if e.dataset.origin == "files" else data.sha256
+    return ", ".join(sorted(name for name in {*known, *data.sha256} if known.get(name) != data.sha256.get(name)))
+
+
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
     """Return the initial parameters of an experiment: those that are given, and the others drawn."""
     network = build_network(e)

@@ -23,7 +23,7 @@ from backprop_cli.errors import (
     without_password,
 )
 from backprop_cli.nn.arrays import Array
-from backprop_cli.runs.build import build_network, build_plan, initial_theta, limit_blas, theta_of
+from backprop_cli.runs.build import build_network, build_plan, changed_files, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
 from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder, create_run_folder
@@ -93,6 +93,10 @@ def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] =
     Raises CheckpointError if the checkpoint is not a state of the experiment.
     """
     experiment, checkpoint, record = resumption.experiment, resumption.checkpoint, resumption.record
+    if changed := changed_files(experiment, data):
+        raise RunError(
+            f"{resumption.folder.path}: {changed} changed since the run started; restore it, or start a new run"
+        )
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
         try:
@@ -211,7 +215,7 @@ def _with_epochs_of(folder: RunFolder, checkpoint: Checkpoint) -> Checkpoint:
 def _changes(folder: RunFolder, checkpoint: Checkpoint, experiment: Experiment) -> Iterator[str]:
     """Yield a line for each file that was changed or lost since the checkpoint, which is what counts."""
     try:
-        same = load_experiment(folder.config) == experiment
+        same = load_experiment(folder.config).to_dict() == experiment.to_dict()
     except ConfigError:
         same = False
     if not same:
