@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "advice": {"errors", "text", "nn", "optim", "data", "config", "training"},
     "runs": {"errors", "files", "text", "nn", "optim", "engine", "data", "sources", "config", "training", "advice"},
     "results": {"errors", "files", "text", "nn", "data", "sources", "config", "training", "advice", "runs"},
-    "terminal": {"errors", "text", "data", "training", "plots"},
+    "terminal": {"errors", "text", "data", "training", "advice", "plots"},
     "plots": {"errors", "text", "nn", "data", "training", "runs", "results"},
     "report": {"errors", "text", "plots", "results"},
     "exporting": {"errors", "files", "nn", "data", "runs", "results"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +10,6 @@ from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import Selection, selection_options
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST
-
-if TYPE_CHECKING:
-    from backprop_cli.plots.registry import PlotJob
 
 
 @click.command("plot", cls=Command, short_help="Plot learning curves, mistakes, weights.")
@@ -66,12 +62,13 @@ def command(
     require_extra("matplotlib")
     found = load_runs(runs, chosen, console)
 
+    from backprop_cli.plots.paths import paths_of
     from backprop_cli.plots.registry import plan_plots
 
     jobs = plan_plots(found, kinds, each, chosen.split, tuple((keys or "").split(",") if keys else ()), metric)
     written: list[dict[str, object]] = []
     skipped = SkippedPlots()
-    paths = _paths(jobs, output, format)
+    paths = paths_of(jobs, output, format)
     if output is None:
         own = [path for path, job in zip(paths, jobs, strict=True) if len(job.runs) == 1]
         refuse_links([*(path.parent for path in own), *own])
@@ -92,36 +89,3 @@ def command(
     lines = "\n".join(str(plot["path"]) for plot in written)
     console.result(lines, {"pictures": written}, quiet=lines)
     skipped.report(console, fatal=bool(kinds) or not written)
-
-
-def _paths(jobs: list[PlotJob], output: Path | None, format: str | None) -> list[Path]:
-    """Return the path of each plot. Raises UsageError if the options do not fit the plots."""
-    from backprop_cli.errors import UsageError
-
-    suffix = output.suffix[1:].lower() if output and not output.is_dir() else ""
-    if output is None or not suffix:
-        several = len({run.path for job in jobs for run in job.runs}) > 1
-        stems = [_stem(job, output, several) for job in jobs]
-        formats = [format if format in job.formats else job.formats[0] for job in jobs]
-        paths = [stem.with_name(f"{stem.name}.{form}") for stem, form in zip(stems, formats, strict=True)]
-        if len(set(paths)) < len(paths):
-            raise UsageError("two runs have the same name; plot them separately, with different --output folders")
-        return paths
-    known = jobs[0].formats if jobs else FORMATS
-    if suffix not in known:
-        raise UsageError(f"{output}: unknown format .{suffix}; use {', '.join('.' + name for name in known)}")
-    if format not in (None, suffix):
-        raise UsageError(f"{output} does not match --format {format}")
-    if len(jobs) != 1:
-        kinds = ", ".join(dict.fromkeys(job.kind for job in jobs))
-        raise UsageError(f"{output} is one file for {len(jobs)} plots ({kinds}); choose one --kind, or give a folder")
-    return [output]
-
-
-def _stem(job: PlotJob, folder: Path | None, several: bool) -> Path:
-    if len(job.runs) > 1:
-        return (folder or Path("plots")) / job.kind
-    (run,) = job.runs
-    if folder is None:
-        return run.path / "plots" / job.kind
-    return folder / (f"{run.name}-{job.kind}" if several else job.kind)
