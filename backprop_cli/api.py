@@ -217,8 +217,10 @@ def evaluate(
     >>> config = {"dataset": "digits", "layers": [64, 12, 10], "epochs": 3}
     >>> runs = [backprop_cli.train(config, runs_dir=None, seed=seed) for seed in (0, 1)]
     >>> both = backprop_cli.evaluate(runs, ensemble=True)
-    >>> sorted(both.metrics), both.confusion.shape, len(both.members)
-    (['accuracy'], (10, 10), 2)
+    >>> [*both.metrics]
+    ['accuracy', 'balanced_accuracy', 'f1', 'roc_auc', 'log_loss']
+    >>> both.confusion.shape, len(both.members)
+    ((10, 10), 2)
     """
     chosen = [runs] if isinstance(runs, Run | Path | str) else runs
     models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]

@@ -58,7 +58,8 @@ class Fitted:
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the cost and the other metrics on the examples x (n, ...), y (n,) or (n, k)."""
         split = _examples(x, y, self.theta.dtype, self.network.in_shape, self.task)
-        return Evaluator(Backpropagation(self.network, self.cost), self.theta, 1.0, self.task).score(split).metrics()
+        evaluator = Evaluator(Backpropagation(self.network, self.cost), self.theta, 1.0, self.task)
+        return evaluator.score(split, self.task.further).metrics()
 
 
 def fit(
@@ -114,9 +115,13 @@ def fit(
         layers = Network(shape, tuple(_layers(layers, _named(ACTIVATIONS, activation, "activation"))), f)
     if layers.shapes[-1] != (n_outputs,):  # before the codes of the classes, which may be too many for the memory
         raise UsageError(f"the last layer has the shape {layers.shapes[-1]}, but y needs {n_outputs} outputs")
-    task: Task = Classification(classes) if classes else Regression(n_outputs)
-    if settings.get("monitor", "cost") not in ("cost", *task.metric_names):
-        raise UsageError(f"monitor must be one of {', '.join(('cost', *task.metric_names))}")
+    task: Task = (
+        Classification(classes, fractions=layers.output.squashes, sums_to_one=layers.output.sums_to_one)
+        if classes
+        else Regression(n_outputs)
+    )
+    if settings.get("monitor", "cost") not in (monitors := ("cost", *task.metric_names, *task.further)):
+        raise UsageError(f"monitor must be one of {', '.join(monitors)}")
     train_split, validation_split = _split(examples, validation, np.dtype(dtype), shape, task)
     data = Dataset("arrays", task, 1.0, train_split, validation_split, validation_split)
     chosen = _named(COSTS, cost or ("cross_entropy" if task.classes else "quadratic"), "cost")

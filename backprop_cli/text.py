@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 MAX_WIDTH, MIN_WIDTH = 40, 16
@@ -61,6 +61,22 @@ def some_of(words: Sequence[str], limit: int = 3) -> str:
 def metric(name: str, value: float) -> str:
     """Return a metric with four digits after the point; accuracies in percent."""
     return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+
+
+TITLES = {
+    "balanced_accuracy": "balanced accuracy",
+    "f1": "F1",
+    "roc_auc": "ROC-AUC",
+    "log_loss": "log loss",
+    "mae": "MAE",
+}
+"""Metrics that are shown in a line of their own, and what they are called."""
+
+
+def further_metrics(metrics: Mapping[str, float | None]) -> str:
+    """Return those of the metrics that have a title, in a line: `F1 0.9712, log loss 0.1034`; nothing without any."""
+    known = ((title, name, metrics.get(name)) for name, title in TITLES.items())
+    return ", ".join(f"{title} {metric(name, value)}" for title, name, value in known if value is not None)
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backprop_cli.errors import DivergedError
-from backprop_cli.text import duration, metric
+from backprop_cli.text import duration, further_metrics, metric
 
 if TYPE_CHECKING:
     from backprop_cli.config.schema import Experiment
@@ -40,11 +40,15 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
     if best:
         metrics = "the last one, as there is no validation split"
         validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}
+        test = record.get("test") or {}
         if validation.get("cost") is not None:
-            metrics = f"validation {_main_metric(validation)}"
-        if test := record.get("test"):
+            monitored = further_metrics(validation)
+            metrics = f"validation {_main_metric(validation)}{f', {monitored}' if monitored else ''}"
+        if test:
             metrics += f", test {_main_metric(test)}"
         lines.append(f"best epoch  {best.get('epoch', '?')} of {epochs}: {metrics}")
+        if more := further_metrics(test):
+            lines.append(f"test        {more}")
     if status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {record.get('reason')}")
     lines += [f"warning     {text}" for text in record.get("warnings") or ()]

@@ -157,8 +157,10 @@ def _monitor(e: Experiment) -> Iterator[Problem]:
     if key and alias and key != alias:
         yield path, f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two"
     for name, place in ((key, path[1:]), (alias, path)):
-        if name not in (None, "cost", *e.task.metric_names):
-            yield place, f"{'.'.join(place)}: {e.dataset.name} is a regression data set without {name}; use 'cost'"
+        if name not in (None, "cost", *(known := (*e.task.metric_names, *e.task.further))):
+            kind = "classification" if e.data.classes else "regression"
+            use = f"use 'cost', or one of {', '.join(known)}"
+            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {kind} data set without {name}; {use}"
 
 
 def _options(e: Experiment) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer, model_validator
@@ -26,7 +26,7 @@ from backprop_cli.config.types import (
 )
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
-from backprop_cli.data.tasks import ENCODINGS, Classification, Task
+from backprop_cli.data.tasks import ENCODINGS, Classification, Regression, Task
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
@@ -41,6 +41,10 @@ from backprop_cli.sources.registry import DATASETS
 
 DEPENDS: Any = None
 """The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""
+
+
+MONITORS = ("accuracy", "cost", *Classification.further, *Regression.metric_names, *Regression.further)
+"""The metrics of classifications and regressions that the best epoch can be chosen by."""
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -118,7 +122,7 @@ class Experiment(BaseModel):
         None,
         description="`ema`: evaluate an exponential moving average of the parameters, `{name: ema, decay: 0.999}`.",
     )
-    monitor: Annotated[Literal["accuracy", "cost"] | None, OneOf(("accuracy", "cost"))] = Field(
+    monitor: Annotated[str | None, OneOf(MONITORS)] = Field(
         None,
         description="Validation metric that selects the best epoch. Default: `accuracy` for classification, `cost` for "
         "regression.",
@@ -233,7 +237,8 @@ class Experiment(BaseModel):
         """What the outputs mean."""
         if not self.data.classes:
             return self.data.regression
-        return Classification(self.data.classes, ENCODINGS[self.encoding])
+        output = ACTIVATIONS[self.activations[-1]]
+        return Classification(self.data.classes, ENCODINGS[self.encoding], output.squashes, output.sums_to_one)
 
     def to_yaml(self) -> str:
         """Return the experiment as the text of a config file."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from backprop_cli.data.metrics import OF_CLASSES, OF_VALUES, Classified
+from backprop_cli.errors import UsageError
 
 Targets = npt.NDArray[Any]
 """Labels (n,), uint8 from 0, or values (n, k), floating."""
@@ -33,6 +36,13 @@ class Encoding:
         codes = codes_of(self, classes, "float64")  # in float32, large outputs would be equally far from all codes
         return 1 - np.linalg.norm(outputs[:, None, :] - codes, axis=-1)
 
+    def probabilities(self, outputs: Outputs, classes: int) -> Outputs | None:
+        """Return the probability of each class, (n, classes), given outputs between 0 and 1; None if they tell none.
+
+        One output for two classes is the probability of the second.
+        """
+        return np.concatenate([1 - outputs, outputs], axis=1) if classes == 2 else None
+
 
 class OneHot(Encoding):
     """One output per class."""
@@ -42,6 +52,11 @@ class OneHot(Encoding):
     def scores(self, outputs: Outputs, classes: int) -> Outputs:
         """Return the outputs themselves: the largest is the one whose code is nearest."""
         return outputs
+
+    def probabilities(self, outputs: Outputs, classes: int) -> Outputs | None:
+        """Return the outputs divided by their sum."""
+        total = np.sum(outputs, axis=1, keepdims=True)
+        return np.divide(outputs, total, out=np.full_like(outputs, 1 / classes), where=total > 0)
 
 
 def _binary(classes: int) -> npt.NDArray[np.float64]:
@@ -74,13 +89,20 @@ def codes_of(encoding: Encoding, classes: int, dtype: Any) -> Outputs:
 class Classification:
     """Each example belongs to one of `classes`.
 
-    `metric_names` are the metrics besides the cost; `monitor` is the one that the best epoch is chosen by.
+    `metric_names` are the metrics besides the cost, `further` those that only the best network is measured by, or that
+    are monitored; `monitor` is the one that the best epoch is chosen by. `fractions` says that outputs are between 0
+    and 1 and stand for probabilities, `sums_to_one` that those of an example sum to one. Of two classes, the second is
+    predicted from a probability of `threshold` on.
     """
 
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
+    further: ClassVar[tuple[str, ...]] = tuple(OF_CLASSES)
     monitor: ClassVar[str] = "accuracy"
     classes: int
     encoding: Encoding = field(default=ENCODINGS["one_hot"])
+    fractions: bool = field(default=False, compare=False)
+    sums_to_one: bool = field(default=False, compare=False)
+    threshold: float | None = None
 
     @property
     def outputs(self) -> int:
@@ -106,7 +128,27 @@ class Classification:
 
     def predict(self, outputs: Outputs) -> npt.NDArray[np.intp]:
         """Return the predicted class of each row of outputs (n, n_L)."""
+        if self.threshold is not None:
+            return (self.chances(outputs) >= self.threshold).astype(np.intp)
         return np.argmax(self.scores(outputs), axis=-1)
+
+    def probabilities(self, outputs: Outputs) -> Outputs | None:
+        """Return the probability of each class, (n, classes), or None if the outputs tell none."""
+        if not self.fractions:
+            return None
+        return outputs if self.sums_to_one else self.encoding.probabilities(outputs, self.classes)
+
+    def chances(self, outputs: Outputs) -> Outputs:
+        """Return the probability of the second of two classes, (n,). Raises UsageError if there is none."""
+        if self.classes != 2:
+            raise UsageError(f"a threshold needs two classes, but there are {self.classes}")
+        if (found := self.probabilities(outputs)) is None:
+            raise UsageError("a threshold needs probabilities: train with output: softmax, or sigmoid")
+        return np.asarray(found[:, 1])
+
+    def at(self, threshold: float | None) -> Classification:
+        """Return the task with another threshold; None is the default, the more likely class."""
+        return replace(self, threshold=threshold)
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the number of correct predictions, which can be summed over the parts of a split."""
@@ -115,6 +157,13 @@ class Classification:
     def metrics(self, total: float, targets: Targets) -> dict[str, float]:
         """Return the accuracy of a whole split, given the sum of `measure` over its parts."""
         return {"accuracy": total / len(targets)}
+
+    def further_metrics(self, outputs: Outputs, targets: Targets, names: Iterable[str]) -> dict[str, float]:
+        """Return some of the `further` metrics of a whole split, without those that are undefined."""
+        probabilities = self.probabilities(outputs)
+        scores = self.scores(outputs) if probabilities is None else probabilities
+        found = Classified(targets, self.predict(outputs), scores, probabilities)
+        return _defined({name: OF_CLASSES[name](found) for name in names})
 
 
 @dataclass(frozen=True)
@@ -125,6 +174,7 @@ class Regression:
     """
 
     metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
+    further: ClassVar[tuple[str, ...]] = tuple(OF_VALUES)
     monitor: ClassVar[str] = "cost"
     classes: ClassVar[int] = 0
     outputs: int = 1
@@ -160,6 +210,21 @@ class Regression:
         spread = float(np.sum(np.square(targets - targets.mean(axis=0, dtype=np.float64))))
         r2 = {"r2": 1 - total / spread} if spread > 0 else {}
         return {"rmse": (total / targets.size) ** 0.5, **r2}
+
+    def further_metrics(self, outputs: Outputs, targets: Targets, names: Iterable[str]) -> dict[str, float]:
+        """Return some of the `further` metrics of a whole split."""
+        values = self.predict(outputs)
+        return _defined({name: OF_VALUES[name](values, targets) for name in names})
+
+    def at(self, threshold: float | None) -> Regression:
+        """Return the task itself. Raises UsageError for a threshold."""
+        if threshold is not None:
+            raise UsageError("a threshold needs two classes, but this is a regression task")
+        return self
+
+
+def _defined(metrics: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if value is not None and np.isfinite(value)}
 
 
 Task = Classification | Regression

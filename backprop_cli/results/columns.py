@@ -10,8 +10,14 @@ from backprop_cli.errors import UsageError
 from backprop_cli.results.settings import value_text
 from backprop_cli.text import duration, metric
 
-METRICS = tuple(f"{split}_{name}" for split in ("val", "test", "train") for name in ("accuracy", "cost", "rmse", "r2"))
-"""Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, cost for both."""
+FURTHER = ("balanced_accuracy", "f1", "roc_auc", "log_loss", "mae")
+"""Metrics of the test split; of the validation split if they are monitored."""
+
+METRICS = (
+    *(f"{split}_{name}" for split in ("val", "test", "train") for name in ("accuracy", "cost", "rmse", "r2")),
+    *(f"{split}_{name}" for split in ("val", "test") for name in FURTHER),
+)
+"""Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, cost for both, and FURTHER."""
 
 FIXED = ("run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds")
 """Every column that does not depend on the configs."""
@@ -29,13 +35,13 @@ def main_metric(columns: Container[str]) -> str | None:
 
 
 def higher_is_better(column: str) -> bool:
-    """Whether a higher value of a metric is better: accuracy and R²."""
-    return column.endswith(("_accuracy", "_r2"))
+    """Whether a higher value of a metric is better."""
+    return column.endswith(("_accuracy", "_r2", "_f1", "_roc_auc"))
 
 
 def is_metric(column: str) -> bool:
     """Whether a column contains a measured value, with a mean and a deviation over seeds."""
-    return column == "seconds" or column.endswith(("_accuracy", "_cost", "_rmse", "_r2"))
+    return column == "seconds" or column in METRICS
 
 
 def metric_text(column: str, value: Any, deviation: float | None = None) -> str:

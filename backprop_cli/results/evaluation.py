@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset, Split
-from backprop_cli.data.tasks import Classification, Task
+from backprop_cli.data.tasks import Classification, Regression, Task
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
-from backprop_cli.text import table
+from backprop_cli.text import further_metrics, table
 from backprop_cli.training.evaluation import ClassificationReport, classification_report
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -29,6 +29,7 @@ class Evaluation:
     """The metrics of a network on a split, or of an ensemble of networks, whose outputs are the mean of theirs.
 
     `name` is the path of the checkpoint; `epoch` and `cost` are None for an ensemble, whose networks are `members`.
+    `names` are those of the classes or values; without names they are counted from 0.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Evaluation:
     outputs: Array = field(repr=False)
     examples: Split = field(repr=False)
     task: Task
+    names: tuple[str, ...] = field(default=(), repr=False)
     members: tuple[Evaluation, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
@@ -50,9 +52,25 @@ class Evaluation:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The accuracy of a classification; rmse and r2 of a regression."""
-        targets = self.examples.targets
-        return self.task.metrics(self.task.measure(self.outputs, targets), targets)
+        """The accuracy of a classification, rmse and r2 of a regression, and the task's further metrics.
+
+        A metric that is undefined is left out.
+        """
+        task, targets = self.task, self.examples.targets
+        main = task.metrics(task.measure(self.outputs, targets), targets)
+        return main | task.further_metrics(self.outputs, targets, task.further)
+
+    @property
+    def of_values(self) -> dict[str, dict[str, float]]:
+        """The metrics of each of several values, by name; empty for one value, and for classes."""
+        if self.task.classes or self.task.outputs == 1:
+            return {}
+        alone, names = Regression(), self.names or tuple(map(str, range(self.task.outputs)))
+        pairs = [(a[:, None], y[:, None]) for a, y in zip(self.predictions.T, self.examples.targets.T, strict=True)]
+        return {
+            name: alone.metrics(alone.measure(a, y), y) | alone.further_metrics(a, y, alone.further)
+            for name, (a, y) in zip(names, pairs, strict=True)
+        }
 
     @cached_property
     def scores(self) -> Array:
@@ -101,22 +119,34 @@ class Evaluation:
     def to_text(self) -> str:
         """Return the metrics as text; of a classification also those of each class and the confusion matrix."""
         title = self.name if self.epoch is None else f"{self.name}  (epoch {self.epoch})"
-        lines = [title, self.summary()]
+        lines = [title, self.summary(), *filter(None, [further_metrics(self.metrics)])]
         if self.task.classes:
-            counts = self.confusion.sum(axis=1)
+            counts, names = self.confusion.sum(axis=1), self.names or tuple(map(str, range(self.task.classes)))
             shares = [["nan" if np.isnan(v) else f"{v:.4f}" for v in row] for row in (self.precision, self.recall)]
-            per_class = [(c, *row) for c, row in enumerate(zip(*shares, counts, strict=True))]
-            matrix = [(c, *(count or "." for count in row)) for c, row in enumerate(self.confusion.tolist())]
-            lines += ["", table(("class", "precision", "recall", "examples"), per_class, left=0)]
+            per_class = zip(names, *shares, counts, strict=True)
+            matrix = [
+                (name, *(n or "." for n in row)) for name, row in zip(names, self.confusion.tolist(), strict=True)
+            ]
+            left = len(self.names[:1])
+            lines += ["", table(("class", "precision", "recall", "examples"), list(per_class), left=left)]
             lines += ["", "confusion matrix: rows are true classes, columns predicted classes"]
-            lines += [table(("", *map(str, range(len(matrix)))), matrix, left=0)]
+            lines += [table(("", *names), matrix, left=left)]
+        elif self.of_values:
+            columns = ("rmse", "r2", "mae")
+            rows = [
+                (name, *(format(found[c], ".4g") if c in found else "nan" for c in columns))
+                for name, found in self.of_values.items()
+            ]
+            lines += ["", table(("value", *columns), rows)]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the metrics as plain data."""
+        """Return the metrics as plain data; a further metric that is undefined is None."""
+        further = {name: self.metrics.get(name) for name in self.task.further}
         if self.task.classes:
-            return self._report.to_dict()
-        return {"examples": len(self.examples), **self.metrics}
+            return self._report.to_dict() | further | ({"classes": list(self.names)} if self.names else {})
+        values = self.of_values
+        return {"examples": len(self.examples), **self.metrics, **({"values": values} if values else {})}
 
 
 def evaluate_model(model: Model, load: Callable[[Experiment], Dataset], split: str) -> Evaluation:
@@ -131,7 +161,9 @@ def evaluate_model(model: Model, load: Callable[[Experiment], Dataset], split: s
         raise UsageError(f"{model.path}: the experiment has no {SPLITS[split]} split; use {others}")
     with limit_blas(model.experiment):
         outputs, cost = model.evaluator(data).outputs(examples)
-    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, data.task)
+    known = model.experiment.data
+    names = known.class_names or known.targets * (not known.classes)
+    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, data.task, names)
 
 
 def evaluate_models(models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str) -> list[Evaluation]:
@@ -154,12 +186,12 @@ def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
     first = members[0]
     mean = sum((member.outputs for member in members[1:]), start=first.outputs) / len(members)
     name = f"ensemble (mean of the {len(members)} outputs)"
-    return Evaluation(name, first.split, None, None, mean, first.examples, first.task, tuple(members))
+    return Evaluation(name, first.split, None, None, mean, first.examples, first.task, first.names, tuple(members))
 
 
 def summary_table(evaluations: Sequence[Evaluation]) -> str:
     """Return a table with one line for each evaluation."""
-    names = list(dict.fromkeys(name for one in evaluations for name in one.metrics))
+    names = [name for name in evaluations[0].task.metric_names if any(name in one.metrics for one in evaluations)]
     forms = {"accuracy": ".2%"}
     rows = []
     for one in evaluations:

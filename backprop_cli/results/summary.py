@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError
+from backprop_cli.results.columns import higher_is_better
 from backprop_cli.results.settings import Config, flatten, setting
 from backprop_cli.runs.folder import RunFolder, find_run
 from backprop_cli.runs.metrics import read_rows
@@ -150,5 +151,5 @@ def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> 
     validated = [row for row in rows if f"val_{monitor}" in row]
     if not validated:
         return rows[-1] if rows else {}
-    sign = -1 if monitor == "cost" else 1
+    sign = 1 if higher_is_better(f"val_{monitor}") else -1
     return max(validated, key=lambda row: (sign * row[f"val_{monitor}"], -row.get("val_cost", 0)))

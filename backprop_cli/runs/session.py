@@ -226,7 +226,11 @@ class Session:
         path, data = self.folder.checkpoint("best"), self.plan.data
         checkpoint = read_checkpoint(path)
         theta = evaluated_theta(self.experiment, self.plan.objective.layout, checkpoint)
-        return Model(path, checkpoint.meta.status.epoch, self.experiment, theta).evaluator(data).score(data.test)
+        return (
+            Model(path, checkpoint.meta.status.epoch, self.experiment, theta)
+            .evaluator(data)
+            .score(data.test, data.task.further)
+        )
 
 
 def columns_of(e: Experiment) -> tuple[str, ...]:
@@ -235,6 +239,7 @@ def columns_of(e: Experiment) -> tuple[str, ...]:
     return (
         "epoch",
         *(f"{split}_{name}" for split in ("train", "val") for name in names),
+        *((f"val_{e.monitor}",) if e.monitor in e.task.further else ()),
         "eta",
         "seconds",
         *(("mistakes",) if e.cost.counts_mistakes else ()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import Split
+from backprop_cli.data.metrics import LOWER_IS_BETTER, confusion_of
 from backprop_cli.data.tasks import Targets, Task
 from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.arrays import Array
@@ -31,13 +32,18 @@ class Score:
     """The mean cost, without penalties, and the metrics of the task.
 
     These are the accuracy for classes; for values the root mean squared error, and r2, the share of the variance that
-    is explained.
+    is explained. The others, see `backprop_cli.data.metrics`, are there if they were asked for and are defined.
     """
 
     cost: float
     accuracy: float | None = None
     rmse: float | None = None
     r2: float | None = None
+    balanced_accuracy: float | None = None
+    f1: float | None = None
+    roc_auc: float | None = None
+    log_loss: float | None = None
+    mae: float | None = None
 
     def metrics(self) -> dict[str, float]:
         """Return cost and metrics by name."""
@@ -46,7 +52,7 @@ class Score:
 
 def higher_is_better(metric: str) -> bool:
     """Whether greater values of a metric are better."""
-    return metric not in ("cost", "rmse")
+    return metric not in LOWER_IS_BETTER
 
 
 class Evaluator:
@@ -61,12 +67,18 @@ class Evaluator:
         self._rows = max(1, min(CHUNK, 1_000_000 // estimator.width))
         self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]
 
-    def score(self, split: Split) -> Score:
-        """Return the score on a split that is not empty."""
-        measure = self._task.measure
-        results = self._over(split, lambda chunk, targets: (chunk.cost(), measure(chunk.outputs, targets)))
-        cost, measured = (sum(column) for column in zip(*results, strict=True))
-        return Score(cost / len(split), **self._task.metrics(measured, split.targets))
+    def score(self, split: Split, further: Collection[str] = ()) -> Score:
+        """Return the score on a split that is not empty, with some of the task's further metrics."""
+        task = self._task
+
+        def look(chunk: _Chunk, targets: Targets) -> tuple[float, float, Array | None]:
+            return chunk.cost(), task.measure(chunk.outputs, targets), chunk.outputs.copy() if further else None
+
+        costs, measured, outputs = zip(*self._over(split, look), strict=True)
+        metrics = task.metrics(sum(measured), split.targets)
+        if further:
+            metrics |= task.further_metrics(np.concatenate(outputs), split.targets, further)
+        return Score(sum(costs) / len(split), **metrics)
 
     def outputs(self, split: Split) -> tuple[Array, float]:
         """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""
@@ -178,8 +190,7 @@ class ClassificationReport:
 
 def classification_report(predicted: Labels, labels: Labels, classes: int) -> ClassificationReport:
     """Return the report of predictions (n,), given the labels (n,)."""
-    pairs = labels.astype(np.intp) * classes + predicted
-    return ClassificationReport(np.bincount(pairs, minlength=classes * classes).reshape(classes, classes))
+    return ClassificationReport(confusion_of(predicted, labels, classes))
 
 
 def _share(part: npt.NDArray[np.intp], whole: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

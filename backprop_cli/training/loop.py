@@ -74,7 +74,8 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
     evaluator = Evaluator(plan.objective.estimator, state.evaluated_theta, data.scale, data.task, plan.workers)
 
     def scores() -> tuple[Score, Score | None]:
-        return evaluator.score(data.train), evaluator.score(data.validation) if len(data.validation) else None
+        train_score = evaluator.score(data.train)
+        return train_score, evaluator.score(data.validation, plan.further) if len(data.validation) else None
 
     if plan.diagnostics and (status.epoch, status.step) == (0, 0):
         batches = batches_of_epoch(plan, 1)

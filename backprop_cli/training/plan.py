@@ -8,6 +8,7 @@ import numpy as np
 
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Objective
 from backprop_cli.optim.averages import Ema
@@ -18,10 +19,13 @@ from backprop_cli.optim.schedules import Constant, Schedule, Warmup
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.training.state import CONVERGED, MISTAKES, TrainingState
 
+WHY_UNDEFINED = "the validation split lacks a class, or the outputs are not probabilities (softmax or sigmoid)"
+"""Why perfect predictions may not have a metric."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides what training does, as objects.
+    """Everything that decides what training does, as objects. Raises UsageError if what is monitored is undefined.
 
     `monitor` is the metric of the validation split by which the best epoch is chosen; metrics are computed after every
     `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result.
@@ -46,6 +50,17 @@ class Plan:
     count_mistakes: bool = False
     diagnostics: bool = False
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        split, task = self.data.validation, self.data.task
+        perfect = task.encode(split.targets, "float64") if self.further else np.empty(0)
+        if len(perfect) and not task.further_metrics(perfect, split.targets, self.further):
+            raise UsageError(f"monitor: {self.monitor} is undefined: {WHY_UNDEFINED}; monitor another metric")
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The metric of the validation split that is computed only because it is monitored, if there is one."""
+        return (self.monitor,) if self.monitor in self.data.task.further else ()
 
     def etas(self, epoch: int, steps: int, halvings: int) -> Array:
         """Return η at each step (steps,) of an epoch (from 1)."""
