@@ -171,8 +171,9 @@ def load_run(
 
 
 class Where(TypedDict, total=False):
-    """What `evaluate` needs to find networks and their data."""
+    """What `evaluate` takes besides: where networks and their data are, and a threshold."""
 
+    threshold: float | str | None
     checkpoint: str
     runs_dir: Path | str
     data_dir: Path | str | None
@@ -187,13 +188,23 @@ def evaluate(  # type: ignore[overload-overlap]  # a str is a sequence too; it i
 
 @overload
 def evaluate(
-    runs: Sequence[RunLike], split: str = ..., *, ensemble: Literal[True], **where: Unpack[Where]
+    runs: Sequence[RunLike],
+    split: str = ...,
+    *,
+    threshold: Threshold = ...,
+    ensemble: Literal[True],
+    **where: Unpack[Where],
 ) -> Evaluation: ...
 
 
 @overload
 def evaluate(
-    runs: Sequence[RunLike], split: str = ..., *, ensemble: Literal[False] = ..., **where: Unpack[Where]
+    runs: Sequence[RunLike],
+    split: str = ...,
+    *,
+    threshold: Threshold = ...,
+    ensemble: Literal[False] = ...,
+    **where: Unpack[Where],
 ) -> list[Evaluation]: ...
 
 
@@ -201,6 +212,7 @@ def evaluate(
     runs: RunLike | Sequence[RunLike],
     split: str = "test",
     *,
+    threshold: float | str | None = None,
     checkpoint: str = "best",
     ensemble: bool = False,
     runs_dir: Path | str = "runs",
@@ -211,7 +223,9 @@ def evaluate(
 
     For several networks a list is returned, or with `ensemble` the metrics of their ensemble, whose outputs are the
     mean of theirs; `Evaluation.members` then has the metrics of each. `checkpoint`, best or last, applies to runs
-    that are given by name. Raises UsageError if there is no such run or split, or if the splits are not the same.
+    given by name. The second of two classes is predicted from a probability of `threshold` on, or from the one with
+    the highest F1 on the validation split, `best-f1`. Raises UsageError if there is no such run or split, or if the
+    splits are not the same.
 
     >>> import backprop_cli
     >>> config = {"dataset": "digits", "layers": [64, 12, 10], "epochs": 3}
@@ -224,7 +238,7 @@ def evaluate(
     """
     chosen = [runs] if isinstance(runs, Run | Path | str) else runs
     models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]
-    evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split)
+    evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split, threshold)
     if ensemble:
         return ensemble_of(evaluations)
     return evaluations if chosen is runs else evaluations[0]
@@ -234,13 +248,15 @@ def predict(
     run: RunLike,
     inputs: Array | Path | str | Sequence[Path | str],
     *,
+    threshold: float | None = None,
     checkpoint: str = "best",
     runs_dir: Path | str = "runs",
 ) -> Predictions:
     """Return predictions for an array of inputs (n, n_0), or for the examples in files.
 
     An array has the units of the data set: pixels of MNIST are 0 to 255. Files are images, .npy arrays or .csv tables;
-    those that cannot be read are listed in `Predictions.failed`. `run` may be a run or a checkpoint file.
+    those that cannot be read are listed in `Predictions.failed`. `run` may be a run or a checkpoint file. Of two
+    classes, the second is predicted from a probability of `threshold` on.
 
     >>> import backprop_cli
     >>> run = backprop_cli.train({"dataset": "digits", "layers": [64, 30, 10], "epochs": 3}, runs_dir=None)
@@ -250,9 +266,9 @@ def predict(
     """
     model = _model(run, Path(runs_dir), checkpoint)
     if isinstance(inputs, np.ndarray):
-        return predict_array(model, inputs)
+        return predict_array(model, inputs, threshold)
     files = [inputs] if isinstance(inputs, Path | str) else inputs
-    return predict_files(model, [str(file) for file in files])
+    return predict_files(model, [str(file) for file in files], threshold)
 
 
 def export(run: RunLike, path: Path | str, *, checkpoint: str = "best", runs_dir: Path | str = "runs") -> Path:

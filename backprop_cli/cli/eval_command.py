@@ -8,7 +8,11 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import Selection, fraction, selection_options
+from backprop_cli.cli.options import Selection, fraction, selection_options, threshold_help
+
+
+def _threshold(text: str) -> float | str:
+    return text if text == "best-f1" else fraction(text)
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")
@@ -20,14 +24,21 @@ from backprop_cli.cli.options import Selection, fraction, selection_options
     metavar="X",
     help="Exit with code 4 if an accuracy is below X (0 to 1); with --ensemble, that of the ensemble.",
 )
+@click.option("--threshold", type=_threshold, metavar="P|best-f1", help=threshold_help)
 @selection_options
 def command(
-    runs: tuple[str, ...], ensemble: bool, min_accuracy: float | None, chosen: Selection, console: Console
+    runs: tuple[str, ...],
+    ensemble: bool,
+    min_accuracy: float | None,
+    threshold: float | str | None,
+    chosen: Selection,
+    console: Console,
 ) -> None:
     """Evaluate networks: accuracy, cost, precision and recall of each class, and the confusion matrix.
 
     A network is given by a checkpoint file or by a run: its folder, its name, a unique prefix of its name, or @last.
-    Several networks are summarized in a table first.
+    Several networks are summarized in a table first. The threshold best-f1 is the one with the highest F1 on the
+    validation split.
     """
     from backprop_cli.errors import CheckFailed, UsageError
     from backprop_cli.results.evaluation import ensemble_of, evaluate_models, summary_table
@@ -35,7 +46,7 @@ def command(
     from backprop_cli.runs.model import load_model
 
     models = [load_model(text, chosen.runs_dir, chosen.checkpoint) for text in runs]
-    members = evaluate_models(models, DatasetCache(chosen.cache()).load, chosen.split)
+    members = evaluate_models(models, DatasetCache(chosen.cache()).load, chosen.split, threshold)
     if min_accuracy is not None and not members[0].task.classes:
         raise UsageError(f"--min-accuracy: {members[0].name} predicts values, which have no accuracy")
     whole = ensemble_of(members) if ensemble else None

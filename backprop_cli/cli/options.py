@@ -169,6 +169,9 @@ def fraction(text: str) -> float:
     raise click.BadParameter(f"'{text}' is not a number from 0 to 1, such as 0.97")
 
 
+threshold_help = "Of two classes, predict the second from this probability on.  [default: the more likely class]"
+
+
 class _SplitName(click.Choice[str]):
     """train, val or test; `validation`, the key of a config, means val."""
 

@@ -8,7 +8,14 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console, error_line
-from backprop_cli.cli.options import checkpoint_option, common_options, csv_option, runs_option
+from backprop_cli.cli.options import (
+    checkpoint_option,
+    common_options,
+    csv_option,
+    fraction,
+    runs_option,
+    threshold_help,
+)
 
 
 @click.command("predict", cls=Command, short_help="Predict the labels or values of examples.")
@@ -23,6 +30,7 @@ from backprop_cli.cli.options import checkpoint_option, common_options, csv_opti
     help="Write all columns of the input, the prediction, and the probability of each class.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the K most likely classes.")
+@click.option("--threshold", type=fraction, metavar="P", help=threshold_help)
 @runs_option
 @common_options
 @csv_option
@@ -32,6 +40,7 @@ def command(
     checkpoint: str,
     output: Path | None,
     top: int,
+    threshold: float | None,
     as_csv: bool,
     runs_dir: Path,
     console: Console,
@@ -60,7 +69,7 @@ def command(
     model = load_model(run, runs_dir, checkpoint)
     if top > 1 and not model.experiment.task.classes:
         raise UsageError(f"--top: {model.path} predicts values, not classes")
-    found = predict_files(model, files)
+    found = predict_files(model, files, threshold)
     for message in found.messages:
         error_line(message)
     for note in found.notes:

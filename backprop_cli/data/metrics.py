@@ -79,6 +79,19 @@ def _area(positive: npt.NDArray[np.bool_], scores: Array) -> float | None:
     return (rank_sum - n_positive * (n_positive + 1) / 2) / pairs if pairs else None
 
 
+def best_f1_threshold(positive: npt.NDArray[np.bool_], chances: Array) -> float:
+    """Return the threshold at which predicting `positive` (n,) from `chances` (n,) has the highest F1.
+
+    It is half-way to the next lower chance. There must be a positive example.
+    """
+    order = np.argsort(-chances, kind="stable")
+    ordered = np.append(chances[order].astype(np.float64), 0.0)
+    hits = np.cumsum(positive[order])
+    score = 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
+    best = int(np.argmax(np.where(ordered[:-1] > ordered[1:], score, -1)))  # equal chances cannot be told apart
+    return float(ordered[best] + ordered[best + 1]) / 2
+
+
 def log_loss(of: Classified) -> float | None:
     """Return -1/n Σ ln p of the probability p of the right class, which is kept away from 0 and 1 by one epsilon."""
     if of.probabilities is None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.metrics import OF_CLASSES, OF_VALUES, Classified
+from backprop_cli.data.metrics import OF_CLASSES, OF_VALUES, Classified, best_f1_threshold
 from backprop_cli.errors import UsageError
 
 Targets = npt.NDArray[Any]
@@ -129,7 +129,7 @@ class Classification:
     def predict(self, outputs: Outputs) -> npt.NDArray[np.intp]:
         """Return the predicted class of each row of outputs (n, n_L)."""
         if self.threshold is not None:
-            return (self.chances(outputs) >= self.threshold).astype(np.intp)
+            return (self.chances(outputs) >= np.float64(self.threshold)).astype(np.intp)
         return np.argmax(self.scores(outputs), axis=-1)
 
     def probabilities(self, outputs: Outputs) -> Outputs | None:
@@ -139,16 +139,27 @@ class Classification:
         return outputs if self.sums_to_one else self.encoding.probabilities(outputs, self.classes)
 
     def chances(self, outputs: Outputs) -> Outputs:
-        """Return the probability of the second of two classes, (n,). Raises UsageError if there is none."""
-        if self.classes != 2:
-            raise UsageError(f"a threshold needs two classes, but there are {self.classes}")
-        if (found := self.probabilities(outputs)) is None:
-            raise UsageError("a threshold needs probabilities: train with output: softmax, or sigmoid")
-        return np.asarray(found[:, 1])
+        """Return the probability of the second of two classes, (n,), where outputs are probabilities."""
+        probabilities = self.probabilities(outputs)
+        assert probabilities is not None
+        return np.asarray(probabilities[:, 1])
 
     def at(self, threshold: float | None) -> Classification:
-        """Return the task with another threshold; None is the default, the more likely class."""
+        """Return the task with a threshold, or with None: the more likely class is predicted.
+
+        Raises UsageError unless there are two classes, and outputs are probabilities.
+        """
+        if threshold is not None and self.classes != 2:
+            raise UsageError(f"a threshold needs two classes, but there are {self.classes}")
+        if threshold is not None and not self.fractions:
+            raise UsageError("a threshold needs probabilities: train with output: softmax, or output: sigmoid")
         return replace(self, threshold=threshold)
+
+    def best_threshold(self, outputs: Outputs, targets: Targets) -> float:
+        """Return the threshold with the highest F1. Raises UsageError without an example of the second class."""
+        if not np.any(targets == 1):
+            raise UsageError("best-f1: the validation split has no example of the second class")
+        return best_f1_threshold(targets == 1, self.at(0.5).chances(outputs))
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the number of correct predictions, which can be summed over the parts of a split."""
@@ -173,6 +184,7 @@ class Regression:
     `center` and `scale` have a number for each output, or are empty: 0 and 1. Metrics are in the units of the values.
     """
 
+    threshold: ClassVar[None] = None
     metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
     further: ClassVar[tuple[str, ...]] = tuple(OF_VALUES)
     monitor: ClassVar[str] = "cost"
@@ -221,6 +233,10 @@ class Regression:
         if threshold is not None:
             raise UsageError("a threshold needs two classes, but this is a regression task")
         return self
+
+    def best_threshold(self, outputs: Outputs, targets: Targets) -> float:
+        """Raise UsageError."""
+        raise UsageError("a threshold needs two classes, but this is a regression task")
 
 
 def _defined(metrics: dict[str, float | None]) -> dict[str, float]:

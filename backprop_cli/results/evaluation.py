@@ -23,6 +23,9 @@ from backprop_cli.training.evaluation import ClassificationReport, classificatio
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 """The splits of a data set and their names in a sentence."""
 
+BEST_F1 = "best-f1"
+"""In place of a threshold: the one with the highest F1 on the validation split."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -120,6 +123,9 @@ class Evaluation:
         """Return the metrics as text; of a classification also those of each class and the confusion matrix."""
         title = self.name if self.epoch is None else f"{self.name}  (epoch {self.epoch})"
         lines = [title, self.summary(), *filter(None, [further_metrics(self.metrics)])]
+        if self.task.threshold is not None:
+            second = self.names[1] if self.names else 1
+            lines.append(f"threshold {self.task.threshold:.6g}: class {second} is predicted from this probability on")
         if self.task.classes:
             counts, names = self.confusion.sum(axis=1), self.names or tuple(map(str, range(self.task.classes)))
             shares = [["nan" if np.isnan(v) else f"{v:.4f}" for v in row] for row in (self.precision, self.recall)]
@@ -142,48 +148,64 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics as plain data; a further metric that is undefined is None."""
-        further = {name: self.metrics.get(name) for name in self.task.further}
+        further: dict[str, Any] = {name: self.metrics.get(name) for name in self.task.further}
         if self.task.classes:
+            further |= {} if self.task.threshold is None else {"threshold": self.task.threshold}
             return self._report.to_dict() | further | ({"classes": list(self.names)} if self.names else {})
         values = self.of_values
         return {"examples": len(self.examples), **self.metrics, **({"values": values} if values else {})}
 
 
-def evaluate_model(model: Model, load: Callable[[Experiment], Dataset], split: str) -> Evaluation:
+def evaluate_model(
+    model: Model, load: Callable[[Experiment], Dataset], split: str, threshold: float | str | None = None
+) -> Evaluation:
     """Return the metrics of a network on the train, val or test split; `load` returns a data set.
 
-    Raises UsageError if the split is empty.
+    The second of two classes is predicted from a probability of `threshold` on; `best-f1` is the one with the highest
+    F1 on the validation split. Raises UsageError if a split is empty, or if there can be no threshold.
     """
     data = load(model.experiment)
-    examples = data.split(split)
-    if not len(examples):
-        others = " or ".join(name for name in SPLITS if name != split)
-        raise UsageError(f"{model.path}: the experiment has no {SPLITS[split]} split; use {others}")
+    examples, validation = data.split(split), data.validation
+    for name in (split, *(("val",) if threshold == BEST_F1 else ())):
+        if not len(data.split(name)):
+            others = " or ".join(other for other in SPLITS if other != name)
+            raise UsageError(f"{model.path}: the experiment has no {SPLITS[name]} split; use {others}")
     with limit_blas(model.experiment):
-        outputs, cost = model.evaluator(data).outputs(examples)
+        evaluator = model.evaluator(data)
+        if threshold == BEST_F1:
+            threshold = data.task.best_threshold(evaluator.outputs(validation)[0], validation.targets)
+        task = data.task.at(None if threshold is None else float(threshold))
+        outputs, cost = evaluator.outputs(examples)
     known = model.experiment.data
     names = known.class_names or known.targets * (not known.classes)
-    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, data.task, names)
+    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, task, names)
 
 
-def evaluate_models(models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str) -> list[Evaluation]:
-    """Return the metrics of networks on the same split.
+def evaluate_models(
+    models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str, threshold: float | str | None = None
+) -> list[Evaluation]:
+    """Return the metrics of networks on the same split; see `evaluate_model`.
 
     Raises UsageError unless all are on the same examples, with the same encoding of targets.
     """
-    first, *others = evaluations = [evaluate_model(model, load, split) for model in models]
+    first, *others = evaluations = [evaluate_model(model, load, split, threshold) for model in models]
     for other in others:
         same_inputs = np.array_equal(first.examples.inputs, other.examples.inputs)
         if not (same_inputs and np.array_equal(first.examples.targets, other.examples.targets)):
             raise UsageError(f"{other.name} has another {split} split than {first.name}; evaluate it separately")
-        if other.task != first.task:
+        if other.task.at(None) != first.task.at(None):
             raise UsageError(f"{other.name} encodes its targets differently than {first.name}; evaluate it separately")
     return evaluations
 
 
 def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
-    """Return the evaluation of the mean of the outputs of its members, which are those of `evaluate_models`."""
+    """Return the evaluation of the mean of the outputs of its members, which are those of `evaluate_models`.
+
+    Raises UsageError if the members have different thresholds.
+    """
     first = members[0]
+    if any(member.task != first.task for member in members):
+        raise UsageError("the networks have different thresholds; give one number for the ensemble")
     mean = sum((member.outputs for member in members[1:]), start=first.outputs) / len(members)
     name = f"ensemble (mean of the {len(members)} outputs)"
     return Evaluation(name, first.split, None, None, mean, first.examples, first.task, first.names, tuple(members))

@@ -42,7 +42,8 @@ class Predictions:
 
     `failed` are the inputs that could not be read; `messages` says so in lines for the user, and `notes` what else to
     know about the inputs. `targets` are what should have been predicted, where that is known: labels (n,), -1 for none,
-    or values (n, k), NaN for none. `tables` are the tables that rows were read from.
+    or values (n, k), NaN for none. `tables` are the tables that rows were read from. The second of two classes is
+    predicted from a probability of `threshold` on.
     """
 
     model: Model = field(repr=False)
@@ -53,6 +54,7 @@ class Predictions:
     notes: list[str] = field(default_factory=list)
     targets: Targets | None = field(default=None, repr=False)
     tables: list[TableRows] = field(default_factory=list, repr=False)
+    threshold: float | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -123,6 +125,8 @@ class Predictions:
         """Return the most likely classes (n, top), the most likely first, and their confidences (n, top)."""
         sign = 1 if self.measure == "distance" else -1
         order = np.argsort(sign * self.confidences, axis=1, kind="stable")[:, :top]
+        if self.threshold is not None:  # of two classes
+            order = np.stack([self.labels, 1 - self.labels], axis=1)[:, :top]
         return order, np.take_along_axis(self.confidences, order, axis=1)
 
     def best(self) -> list[str]:
@@ -217,7 +221,7 @@ class Predictions:
         task = self.model.experiment.task
         if not isinstance(task, Classification):
             raise UsageError(f"{self.model.path} predicts values, not classes")
-        return task
+        return task.at(self.threshold)
 
     @staticmethod
     def _is_binary_sigmoid(e: Experiment) -> bool:
@@ -229,8 +233,9 @@ def _unused(name: str, names: Sequence[str]) -> str:
     return next(n for n in chain([name], (f"{name}_{k}" for k in count(2))) if n not in names)
 
 
-def predict_array(model: Model, x: Array) -> Predictions:
+def predict_array(model: Model, x: Array, threshold: float | None = None) -> Predictions:
     """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
+    model.experiment.task.at(threshold)
     x = np.asarray(x)
     data = model.experiment.data
     if x.shape in ((data.inputs,), data.image):  # a single example
@@ -238,15 +243,16 @@ def predict_array(model: Model, x: Array) -> Predictions:
     if x.shape[1:] not in ((data.inputs,), data.image):
         raise UsageError(f"an array of shape {x.shape}; expected (n, {data.inputs})")
     outputs = model.outputs(x.reshape(len(x), data.inputs))
-    return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs)
+    return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs, threshold=threshold)
 
 
-def predict_files(model: Model, files: Iterable[str]) -> Predictions:
+def predict_files(model: Model, files: Iterable[str], threshold: float | None = None) -> Predictions:
     """Return predictions for the examples in files, in order: images, .npy arrays, .csv tables, `-` for stdin.
 
-    Whatever cannot be read is in `failed`, and the rest is predicted.
+    Whatever cannot be read is in `failed`, and the rest is predicted. Raises UsageError if there can be no threshold.
     """
     e = model.experiment
+    e.task.at(threshold)
     names: list[str] = []
     outputs = [np.empty((0, e.sizes[-1]), model.theta.dtype)]
     failed: list[Unreadable] = []
@@ -276,4 +282,4 @@ def predict_files(model: Model, files: Iterable[str]) -> Predictions:
     tables = [batch.table for batch in batches if batch.table]
     targets = [rows.targets for rows in tables if rows.targets is not None]
     known = np.concatenate(targets) if targets and len(targets) == len(batches) else None
-    return Predictions(model, names, np.concatenate(outputs), failed, messages, notes, known, tables)
+    return Predictions(model, names, np.concatenate(outputs), failed, messages, notes, known, tables, threshold)

@@ -77,7 +77,7 @@ class Run:
         self.metrics = {name: column[self.table["epoch"] > 0] for name, column in self.table.items()}
         """The columns of metrics.csv, each (epochs,), for the finished epochs."""
         self._datasets = datasets
-        self._evaluations: dict[str, Evaluation] = {}
+        self._evaluations: dict[tuple[str, float | str | None], Evaluation] = {}
 
     def __repr__(self) -> str:
         return f"<Run {str(self.path)!r}, {self.status}, {len(self.epochs)} epochs>"
@@ -170,11 +170,12 @@ class Run:
             raise RunError(f"{self.path} has no {split} split; choose another split")
         return examples
 
-    def evaluate(self, split: str = "test") -> Evaluation:
-        """Return the metrics of the network on a split: train, val or test."""
-        if split not in self._evaluations:
-            self._evaluations[split] = evaluate_model(self.model, self._datasets.load, split)
-        return self._evaluations[split]
+    def evaluate(self, split: str = "test", threshold: float | str | None = None) -> Evaluation:
+        """Return the metrics of the network on a split: train, val or test; see `evaluate_model` for `threshold`."""
+        if (split, threshold) not in self._evaluations:
+            found = evaluate_model(self.model, self._datasets.load, split, threshold)
+            self._evaluations[split, threshold] = found
+        return self._evaluations[split, threshold]
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs of the network (n, n_L) for inputs x (n, n_0) in the units of the data set."""

@@ -60,3 +60,66 @@ def test_each_of_several_values_has_its_own_metrics_in_its_own_units(values, bac
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, predicted))
     assert found["r2"] == pytest.approx(sk.r2_score(y, predicted, multioutput="variance_weighted"))
     assert [line.split()[0] for line in backprop("eval", "two").out.splitlines()[-2:]] == ["far", "near"]
+
+
+def f1_at(chances, labels, threshold):
+    return sk.f1_score(labels, chances >= threshold, zero_division=0)
+
+
+def test_a_threshold_decides_between_two_classes(churn, backprop):
+    run = backprop_cli.train(churn, runs_dir="runs", name="churn")
+    chances, labels = run.evaluate().outputs[:, 1], run.evaluate().examples.targets
+    for threshold in (0.0, 0.2, 0.5, 1.0):
+        found = json.loads(backprop("eval", "churn", "--threshold", threshold, "--json").out)["results"][0]
+        expected = (chances >= threshold).astype(int)
+        assert found["confusion"] == sk.confusion_matrix(labels, expected).tolist()
+        assert found["f1"] == pytest.approx(f1_at(chances, labels, threshold))
+        assert found["threshold"] == threshold
+    assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(labels, chances))
+
+
+def test_the_best_threshold_has_the_highest_f1_on_the_validation_split(churn, backprop):
+    run = backprop_cli.train(churn, runs_dir="runs", name="churn")
+    chances, labels = run.evaluate("val").outputs[:, 1], run.evaluate("val").examples.targets
+    highest = max(f1_at(chances, labels, threshold) for threshold in np.unique(chances))
+    chosen = backprop_cli.evaluate(run, "val", threshold="best-f1")
+    assert chosen.metrics["f1"] == pytest.approx(highest)
+    on_test = backprop("eval", "churn", "--threshold", "best-f1").out
+    assert f"threshold {chosen.task.threshold:.6g}: class yes is predicted from this probability on" in on_test
+
+
+def test_predict_uses_the_threshold(churn, backprop, tmp_path):
+    run = backprop_cli.train(churn, runs_dir="runs", name="churn")
+    rows = tmp_path / "new.csv"
+    rows.write_text("a,b\n0.6,0.6\n-1,-1\n2,2\n")
+    found = json.loads(backprop("predict", "churn", rows, "--threshold", 0.1, "--top", 2, "--json").out)["predictions"]
+    chances = [{one["label"]: one["probability"] for one in row["top"]}["yes"] for row in found]
+    assert [row["label"] for row in found] == ["yes" if chance >= 0.1 else "no" for chance in chances]
+    assert "yes" in {row["label"] for row in found if row["probability"] < 0.5}
+    assert list(backprop_cli.predict(run, [rows], threshold=0.1).labels) == [chance >= 0.1 for chance in chances]
+
+
+def test_a_threshold_needs_two_classes_with_probabilities(churn, values, tiny, backprop, tmp_path):
+    backprop_cli.train(values, runs_dir="runs", name="values")
+    backprop_cli.train({**churn, "output": "tanh", "cost": "quadratic"}, runs_dir="runs", name="tanh")
+    backprop_cli.train(churn, validation=0, runs_dir="runs", name="all")
+    backprop("train", tiny, "--name", "ten", "-q")
+    for words, message in (
+        (("eval", "ten", "--threshold", 0.3), "a threshold needs two classes, but there are 10"),
+        (("eval", "values", "--threshold", 0.3), "a threshold needs two classes, but this is a regression task"),
+        (("eval", "values", "--threshold", "best-f1"), "a threshold needs two classes"),
+        (("predict", "values", "x.csv", "--threshold", 0.3), "a threshold needs two classes"),
+        (("eval", "tanh", "--threshold", 0.3), "a threshold needs probabilities: train with output: softmax"),
+        (("eval", "all", "--threshold", "best-f1"), "the experiment has no validation split"),
+        (("eval", "ten", "--threshold", 30), "'30' is not a number from 0 to 1"),
+    ):
+        done = backprop(*words)
+        assert (done.code, message in done.err, done.out) == (2, True, ""), done
+
+
+def test_an_ensemble_has_one_threshold(churn, backprop):
+    for seed in (0, 1):
+        backprop_cli.train(churn, seed=seed, runs_dir="runs", name=f"s{seed}")
+    assert backprop("eval", "s0", "s1", "--ensemble", "--threshold", 0.3).code == 0
+    done = backprop("eval", "s0", "s1", "--ensemble", "--threshold", "best-f1")
+    assert (done.code, "the networks have different thresholds" in done.err) == (2, True)
