@@ -188,23 +188,13 @@ def evaluate(  # type: ignore[overload-overlap]  # a str is a sequence too; it i
 
 @overload
 def evaluate(
-    runs: Sequence[RunLike],
-    split: str = ...,
-    *,
-    threshold: Threshold = ...,
-    ensemble: Literal[True],
-    **where: Unpack[Where],
+    runs: Sequence[RunLike], split: str = ..., *, ensemble: Literal[True], **where: Unpack[Where]
 ) -> Evaluation: ...
 
 
 @overload
 def evaluate(
-    runs: Sequence[RunLike],
-    split: str = ...,
-    *,
-    threshold: Threshold = ...,
-    ensemble: Literal[False] = ...,
-    **where: Unpack[Where],
+    runs: Sequence[RunLike], split: str = ..., *, ensemble: Literal[False] = ..., **where: Unpack[Where]
 ) -> list[Evaluation]: ...
 
 
