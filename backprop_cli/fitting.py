@@ -77,7 +77,8 @@ def fit(
     lmbda: float = 0.0,
     penalty: str = "l2",
     initializer: str = "he",
-    validation: float | tuple[npt.ArrayLike, npt.ArrayLike] = 0.0,
+    sample_weight: npt.ArrayLike | None = None,
+    validation: float | tuple[npt.ArrayLike, ...] = 0.0,
     early_stopping: EarlyStopping | None = None,
     seed: int = 0,
     dtype: str = "float32",
@@ -91,9 +92,12 @@ def fit(
     whose activation is `output` (softmax for classes, identity for values). It may also be a Network. `cost` is
     cross_entropy for classes and quadratic for values. Activations, costs and optimizers are names or objects.
 
+    `sample_weight` (n,), not negative, multiplies the cost of each example. It is divided by its mean over the training
+    examples, so that only its proportions matter.
+
     `validation` is the fraction of the examples, the last ones, that the best epoch is chosen by, or other examples
-    (x, y). `lmbda` is divided by the number of training examples. `settings` are further fields of
-    `backprop_cli.training.plan.Plan`. Raises UsageError for arguments that do not fit, or DivergedError.
+    (x, y) or (x, y, sample_weight). `lmbda` is divided by the number of training examples. `settings` are further
+    fields of `backprop_cli.training.plan.Plan`. Raises UsageError for arguments that do not fit, or DivergedError.
 
     >>> import numpy as np
     >>> import backprop_cli
@@ -106,7 +110,7 @@ def fit(
     """
     numbers = {"eta": eta, "batch_size": batch_size, "epochs": epochs, "lmbda": lmbda, "seed": seed, **settings}
     _check_numbers(numbers, dtype)
-    examples = _examples(x, y, np.dtype(dtype))
+    examples = _examples(x, y, np.dtype(dtype), weights=sample_weight)
     shape, targets = examples.inputs.shape[1:], examples.targets
     classes = int(targets.max()) + 1 if targets.ndim == 1 else 0
     n_outputs = classes or targets.shape[1]
@@ -123,10 +127,13 @@ def fit(
     if settings.get("monitor", "cost") not in (monitors := ("cost", *task.metric_names, *task.further)):
         raise UsageError(f"monitor must be one of {', '.join(monitors)}")
     train_split, validation_split = _split(examples, validation, np.dtype(dtype), shape, task)
+    train_split, validation_split = (part.relative_to(train_split) for part in (train_split, validation_split))
     data = Dataset("arrays", task, 1.0, train_split, validation_split, validation_split)
     chosen = _named(COSTS, cost or ("cross_entropy" if task.classes else "quadratic"), "cost")
     rule = _named({**OPTIMIZERS, **MINIMIZERS}, optimizer, "optimizer")
     rule, chosen = (found() if isinstance(found, type) else found for found in (rule, chosen))
+    if classes:
+        chosen = chosen.fitted_to(np.bincount(train_split.targets, minlength=classes).tolist())
     penalties = ((_named(PENALTIES, penalty, "penalty"), lmbda / len(train_split)),) if lmbda else ()
     plan = Plan(
         Objective(Backpropagation(layers, chosen), penalties),
@@ -170,7 +177,12 @@ def _check_numbers(given: dict[str, Any], dtype: str) -> None:
 
 
 def _examples(
-    x: npt.ArrayLike, y: npt.ArrayLike, dtype: np.dtype[Any], shape: Shape | None = None, task: Task | None = None
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    dtype: np.dtype[Any],
+    shape: Shape | None = None,
+    task: Task | None = None,
+    weights: npt.ArrayLike | None = None,
 ) -> Split:
     """Return examples, each with inputs of the given shape and a target of the task, if these are given."""
     inputs, targets = _inputs(x, dtype, shape), _targets(y, dtype)
@@ -182,7 +194,16 @@ def _examples(
         raise UsageError(f"y must be labels from 0 to {task.classes - 1} (n,)")
     if task and not task.classes and targets.shape[1:] != (task.outputs,):
         raise UsageError(f"y must be floating values (n, {task.outputs}), not {targets.dtype} {targets.shape}")
-    return Split(inputs, targets)
+    return Split(inputs, targets, None if weights is None else _weights(weights, dtype, len(inputs)))
+
+
+def _weights(values: npt.ArrayLike, dtype: np.dtype[Any], n: int) -> npt.NDArray[Any]:
+    array = _array(values, "sample_weight")
+    if array.dtype.kind not in "buif" or array.shape != (n,):
+        raise UsageError(f"sample_weight must be {n} numbers (n,), not {array.dtype} {array.shape}")
+    if (weights := _finite(array, dtype, "sample_weight")).min() < 0:
+        raise UsageError("some numbers in sample_weight are negative")
+    return weights
 
 
 def _inputs(x: npt.ArrayLike, dtype: np.dtype[Any], shape: Shape | None = None) -> npt.NDArray[Any]:
@@ -225,8 +246,8 @@ def _targets(y: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 def _split(examples: Split, validation: Any, dtype: np.dtype[Any], shape: Shape, task: Task) -> tuple[Split, Split]:
     if isinstance(validation, tuple):
-        x, y = validation
-        return examples, _examples(x, y, dtype, shape, task)
+        x, y, *weights = validation
+        return examples, _examples(x, y, dtype, shape, task, *weights)
     fits = isinstance(validation, float | int | np.number) and 0 <= validation < 1
     rest = len(examples) - round(validation * len(examples)) if fits else 0
     if not rest:

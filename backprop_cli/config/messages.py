@@ -58,6 +58,9 @@ _NAMES_ELSEWHERE = {
     "absolute": "mae l1 mean_absolute_error",
     "cross_entropy": "ce bce log_loss nll crossentropy binary_crossentropy categorical_crossentropy "
     "sparse_categorical_crossentropy binary_cross_entropy log_likelihood",
+    "cost": "loss val_loss",
+    "f1": "f1_score f1_macro",
+    "roc_auc": "auc auroc",
     "sigmoid": "logistic",
     "identity": "linear none",
     "leaky_relu": "lrelu leakyrelu",

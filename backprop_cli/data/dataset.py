@@ -13,6 +13,7 @@ import numpy.typing as npt
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.report import Note, check_examples, notes_of
 from backprop_cli.data.tasks import Regression, Targets, Task
+from backprop_cli.errors import DataError
 from backprop_cli.tables.preprocessing import Preprocessing
 
 Amount = int | float
@@ -40,23 +41,43 @@ Inputs = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: `inputs` (n, n_0) and `targets`, labels (n,) or values (n, k)."""
+    """Examples: `inputs` (n, n_0) and `targets`, labels (n,) or values (n, k).
+
+    Their costs count `weights` (n,) times, once each without any. The weights of training examples have the mean 1.
+    """
 
     inputs: Inputs
     targets: Targets
+    weights: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.targets)
 
     def in_precision(self, dtype: str) -> Split:
-        """Return the examples with inputs of that dtype if they are floating."""
-        floating = self.inputs.dtype.kind == "f"
-        return Split(self.inputs.astype(dtype, copy=False), self.targets) if floating else self
+        """Return the examples with inputs, if they are floating, and weights of that dtype."""
+        inputs = self.inputs.astype(dtype, copy=False) if self.inputs.dtype.kind == "f" else self.inputs
+        return Split(inputs, self.targets, None if self.weights is None else self.weights.astype(dtype))
 
     def __getitem__(self, rows: slice) -> Split:
         """Return the examples in a slice; nothing is copied."""
-        return Split(self.inputs[rows], self.targets[rows])
+        return Split(self.inputs[rows], self.targets[rows], None if self.weights is None else self.weights[rows])
+
+    def relative_to(self, other: Split) -> Split:
+        """Return the examples with weights divided by the mean of those of other examples, if they have any.
+
+        Raises DataError if these are all 0.
+        """
+        if self.weights is None or other.weights is None:
+            return self
+        if not np.any(other.weights):
+            raise DataError("the weights of all training examples are 0")
+        return replace(self, weights=self.weights / (other.total / len(other)))
+
+    @property
+    def total(self) -> float:
+        """The sum of the weights."""
+        return len(self) if self.weights is None else float(np.sum(self.weights, dtype=np.float64)) or 1.0
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,16 @@ def split_rows(
     """Split rows (n,) at random into (train, validation, test) of these sizes, which sum to at most n.
 
     With `labels` (n,), each split has the classes in the proportions of the whole, to within one example; a class with
-    few examples is rather trained on than tested. With `groups` (n,), the rows of a group stay in one split; the sizes
-    are then met as nearly as the groups allow.
+    few examples is rather trained on than tested. With `groups` (n,), the rows of a group stay in one split; the sizes,
+    and the proportions of the classes if there are labels too, are then met as nearly as the groups allow.
     """
     train, validation, test = sizes
     rng = np.random.default_rng(seed)
     ends = [test, test + validation, test + validation + train]
+    if groups is not None and labels is not None:
+        shares = np.array([train, validation, test, len(rows) - sum(sizes)]) / max(1, len(rows))
+        part = deal_groups(groups, labels, shares, rng)
+        return RowSplit(rows[part == 0], rows[part == 1], rows[part == 2])
     if groups is not None:
         order = _by_group(groups, rng)
         ends = _group_ends(groups[order], (test, validation, train))
@@ -47,6 +51,30 @@ def split_in_order(rows: Rows, sizes: tuple[int, int, int]) -> RowSplit:
     train, validation, test = sizes
     last = len(rows) - test
     return RowSplit(rows[: min(train, last - validation)], rows[last - validation : last], rows[last:])
+
+
+def deal_groups(
+    groups: Rows, labels: Rows, shares: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Return the part (n,) of each row, so that each part has about its share of every class, and no group is divided.
+
+    Groups are dealt one after the other, those with the most uneven classes first, to the part that lacks most of
+    their classes, as `sklearn.model_selection.StratifiedGroupKFold` does.
+    """
+    _, number = np.unique(groups, return_inverse=True)
+    classes, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((number.max(initial=-1) + 1, len(classes)))
+    np.add.at(counts, (number, label), 1)
+    totals = counts.sum(axis=0)
+    parts = np.flatnonzero(shares > 0)
+    lacking = shares[parts, None] * totals / totals**2  # of each class, as a share of the class, over its size
+    order = rng.permutation(len(counts))
+    chosen = np.empty(len(counts), np.intp)
+    for group in order[np.argsort(-counts[order].std(axis=1), kind="stable")]:
+        best = np.argmax(lacking @ counts[group])
+        lacking[best] -= counts[group] / totals**2
+        chosen[group] = parts[best]
+    return chosen[number]
 
 
 def _positions(labels: Rows) -> npt.NDArray[np.float64]:

@@ -6,9 +6,9 @@ each, and that 1/m enters here, as the `weight` of an example, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Lt, MinLen
@@ -42,6 +42,10 @@ class Cost:
     def problems(self, classes: int) -> Iterator[tuple[str, str]]:
         """Yield (option, sentence) for everything that does not fit so many classes."""
         yield from ()
+
+    def fitted_to(self, counts: Sequence[int]) -> Cost:
+        """Return the cost for training examples of which there are counts[k] of class k, (classes,)."""
+        return self
 
     def usual_eta(self, output: Activation, fan_in: int) -> float:
         """Return a learning rate for plain SGD, given the output activation and the inputs of an output unit.
@@ -95,6 +99,8 @@ class CrossEntropy(Cost):
 
     `smoothing` mixes the target with the uniform one, y <- (1 - s) y + s/n_out (Szegedy et al. 2016, section 7).
     `class_weights`, one for each class, multiply the cost of the examples of that class; the mean stays one over m.
+    `balanced` stands for n / (classes · count of the class) in the training split, so that all classes weigh the same
+    (King and Zeng 2001).
     """
 
     name: ClassVar[str] = "cross_entropy"
@@ -102,7 +108,7 @@ class CrossEntropy(Cost):
     for_values: ClassVar[bool] = False
     slope_cancels: ClassVar[bool] = True
     smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
-    class_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], MinLen(1)] | None = None
+    class_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], MinLen(1)] | Literal["balanced"] | None = None
 
     @property
     def needs_one_hot(self) -> str | None:
@@ -114,10 +120,17 @@ class CrossEntropy(Cost):
     def problems(self, classes: int) -> Iterator[tuple[str, str]]:
         """Yield what is wrong with class_weights."""
         weights = self.class_weights
-        if weights is not None and len(weights) != classes:
+        if isinstance(weights, tuple) and len(weights) != classes:
             yield "class_weights", f"has {len(weights)} numbers, but there are {classes} classes"
-        elif weights is not None and not any(weights):
+        elif isinstance(weights, tuple) and not any(weights):
             yield "class_weights", "all are 0, so that nothing would be learned"
+
+    def fitted_to(self, counts: Sequence[int]) -> CrossEntropy:
+        """Return the cost with numbers in place of `balanced`; the weight of a class without examples is 1."""
+        if self.class_weights != "balanced":
+            return self
+        n, classes = sum(counts), len(counts)
+        return replace(self, class_weights=tuple(n / (classes * count) if count else 1.0 for count in counts))
 
     def usual_eta(self, output: Activation, fan_in: int) -> float:
         """Return 0.5, Nielsen's (chapter 3)."""

@@ -152,7 +152,7 @@ class Combination:
 def combinations() -> Iterator[Combination]:
     """Yield every hidden activation with every pair of cost and output, and every extra with each of these pairs.
 
-    Extras are the penalties, dropout, label smoothing and class weights. The networks are 3-4-4-3.
+    Extras are the penalties, sample weights, dropout, label smoothing and class weights. The networks are 3-4-4-3.
     """
     for cost, output in OUTPUT_PAIRS:
         for hidden in HIDDEN:
@@ -166,6 +166,8 @@ def _extras(names: tuple[str, ...], cost: str) -> Iterator[tuple[str, Objective]
     for name, penalty in PENALTIES.items():
         yield name, _objective(names, COSTS[cost](), (penalty,))
     yield "l1 + l2", _objective(names, COSTS[cost](), tuple(PENALTIES.values()))
+    weighted = _objective(names, COSTS[cost]()).weighing(np.array([0.0, 0.5, 1.0, 2.0, 0.1, 2.4]))
+    yield "sample weights", weighted
     yield "dropout", _objective(names, COSTS[cost](), dropouts=(0.0, 0.5, 0.5))
     if cost == CrossEntropy.name:
         yield "smoothing", _objective(names, CrossEntropy(smoothing=0.1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -104,6 +104,47 @@ class Backpropagation(GradientEstimator):
 
 
 @dataclass(frozen=True)
+class Weighted(GradientEstimator):
+    """An estimator for one batch, whose examples count `weights` (..., m) times: w C_x takes the place of C_x."""
+
+    estimator: GradientEstimator
+    weights: Array
+
+    @property
+    def layout(self) -> Layout:
+        """That of the estimator."""
+        return self.estimator.layout
+
+    @property
+    def width(self) -> int:
+        """That of the estimator."""
+        return self.estimator.width
+
+    def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
+        """Return outputs and weighted costs."""
+        return self._weighted(self.estimator.evaluate(theta, x, y, noise))
+
+    def sides(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> list[Array]:
+        """Return those of the estimator."""
+        return self.estimator.sides(theta, x, y, noise)
+
+    def estimate(
+        self,
+        theta: Array,
+        x: Array,
+        y: Array,
+        grads: Sequence[Gradient],
+        weight: Array | float,
+        noise: Noise | None = None,
+    ) -> Evaluated:
+        """Add the gradient of weight · Σ_x w C_x."""
+        return self._weighted(self.estimator.estimate(theta, x, y, grads, weight * self.weights[..., None], noise))
+
+    def _weighted(self, found: Evaluated) -> Evaluated:
+        return Evaluated(found.outputs, self.weights * found.costs)
+
+
+@dataclass(frozen=True)
 class Objective:
     """C + Σ c Ω: the mean cost over a batch, plus each penalty Ω with its strength c = λ/n."""
 
@@ -114,6 +155,10 @@ class Objective:
     def layout(self) -> Layout:
         """Where the parameters lie in theta."""
         return self.estimator.layout
+
+    def weighing(self, weights: Array | None) -> Objective:
+        """Return the objective of a batch whose examples count `weights` (..., m) times, once each without any."""
+        return self if weights is None else replace(self, estimator=Weighted(self.estimator, weights))
 
     def value(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Array:
         """Return C + Σ c Ω of the batch x (..., m, n_0), y (..., m, n_L): a number, or one for each of K networks."""

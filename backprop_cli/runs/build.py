@@ -16,6 +16,7 @@ from backprop_cli.engine.threads import choose_threads, choose_workers, limit_th
 from backprop_cli.errors import CheckpointError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.network import Network, dense_network
 from backprop_cli.nn.objective import Backpropagation, Objective
@@ -32,16 +33,22 @@ def build_network(e: Experiment) -> Network:
     return dense_network(e.sizes, [ACTIVATIONS[name] for name in e.activations], e.dropouts)
 
 
-def build_objective(e: Experiment) -> Objective:
+def cost_of(e: Experiment, data: Dataset) -> Cost:
+    """Return the cost of an experiment, with what it takes from the training examples."""
+    classes = data.task.classes
+    return e.cost.fitted_to(np.bincount(data.train.targets, minlength=classes).tolist()) if classes else e.cost
+
+
+def build_objective(e: Experiment, data: Dataset) -> Objective:
     """Return what an experiment minimizes; its λ is divided by the number of training examples."""
     penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
-    return Objective(Backpropagation(build_network(e), e.cost), penalties)
+    return Objective(Backpropagation(build_network(e), cost_of(e, data)), penalties)
 
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:
     """Return everything that training needs to know."""
     return Plan(
-        build_objective(e),
+        build_objective(e, data),
         e.optimizer,
         data,
         e.eta,

@@ -87,7 +87,7 @@ class Model:
 
     def evaluator(self, data: Dataset) -> Evaluator:
         """Return what evaluates the network on splits of the data, as during training."""
-        estimator, workers = build_objective(self.experiment).estimator, choose_workers(self.experiment.threads)
+        estimator, workers = build_objective(self.experiment, data).estimator, choose_workers(self.experiment.threads)
         return Evaluator(estimator, self.theta, data.scale, data.task, workers)
 
 

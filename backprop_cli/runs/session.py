@@ -23,7 +23,7 @@ from backprop_cli.errors import DivergedError
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.runs import metrics
-from backprop_cli.runs.build import find_eta
+from backprop_cli.runs.build import cost_of, find_eta
 from backprop_cli.runs.checkpoint import Checkpoint, Meta, Metrics, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
@@ -141,6 +141,7 @@ class Session:
             "final": self.last,
             "warnings": self.warnings,
             **self.outcome,
+            **({"cost": vars(cost)} if (cost := cost_of(self.experiment, data)) != self.experiment.cost else {}),
             "data": {"name": data.name, "sha256": dict(data.sha256)},
             **environment(),
             "experiment": self._values,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from backprop_cli.data.splits import RowSplit, split_in_order, split_rows
 from backprop_cli.data.tasks import Targets
@@ -87,6 +88,19 @@ class ValueTarget:
 Target = ClassTarget | ValueTarget
 
 
+def read_weights(path: Path, table: Columns, name: str | int, rows: Rows) -> npt.NDArray[np.float64]:
+    """Return the weights (m,) of rows. Raises DataError for a cell that is no number of at least 0."""
+    column = column_index(table, name, "weight")
+    weights = table.numbers[rows, column].astype(np.float64)
+    if (bad := ~(weights >= 0)).any():
+        row = int(rows[bad][0])
+        word = table.text(row, column)[:40]
+        raise DataError(
+            f"{path}:{table.lines[row]}: {table.names[column]}: {word!r} is not a weight, a number from 0 on"
+        )
+    return weights
+
+
 @dataclass(frozen=True)
 class ColumnDecision:
     """What is done with a column: its kind, how many training values are missing, and why it is left out, if it is."""
@@ -153,6 +167,8 @@ def make_split(
 ) -> RowSplit:
     """Return the rows of each split, given the sizes of train, validation and test."""
     if options.in_order:
+        if options.group is not None:
+            raise UsageError("group: has no effect with shuffle: false, which splits rows in their order; remove one")
         return split_in_order(rows, sizes)
     groups = None
     if options.group is not None:

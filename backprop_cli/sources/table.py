@@ -28,6 +28,7 @@ from backprop_cli.sources.prepare import (
     column_index,
     fit_values,
     make_split,
+    read_weights,
     split_by_column,
 )
 from backprop_cli.tables.columns import Columns, read_columns
@@ -55,6 +56,7 @@ class Table(Source):
     split: Column | None = None
     stratify: bool = True
     group: Column | None = None
+    weight: Column | None = None
     shuffle: bool = True
     split_seed: Annotated[int, Ge(0)] = 0
     only: tuple[Column, ...] = ()
@@ -132,16 +134,18 @@ class PreparedTable:
     def examples(self, dtype: Any = np.float32) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples. Raises DataError for cells that cannot be read."""
         path, test_path = Path(self.source.file), Path(self.source.test_file or self.source.file)
-        return (
+        train, validation, test = (
             self._examples(path, self.table, self.split.train, dtype),
             self._examples(path, self.table, self.split.validation, dtype),
             self._examples(test_path, self.test_table or self.table, self.test_rows, dtype),
         )
+        return train.relative_to(train), validation.relative_to(train), test.relative_to(train)
 
     def _examples(self, path: Path, table: Columns, rows: Rows, dtype: Any) -> Split:
         encoded = self.preprocessing.encode(table, rows, dtype)
         check_encoded(path, table, encoded)
-        return Split(encoded.x, self.target.read(path, table, rows, self.preprocessing.missing))
+        weights = None if self.source.weight is None else read_weights(path, table, self.source.weight, rows)
+        return Split(encoded.x, self.target.read(path, table, rows, self.preprocessing.missing), weights)
 
 
 def prepare_table(source: Table, validation: Amount | None, train_size: Amount | None) -> PreparedTable:
@@ -179,7 +183,8 @@ def _prepare(
         if len(classes) < 2:
             raise DataError(f"{source.file}: column '{given[0]}' has only one class, '{classes[0]}'; nothing to learn")
     split = _split(source, table, rows, labels, validation, train_size, test is not None)
-    used = [*targets, *indices(tuple(c for c in (source.split, source.group) if c is not None), "split, group")]
+    named = tuple(c for c in (source.split, source.group, source.weight) if c is not None)
+    used = [*targets, *indices(named, "split, group, weight")]
     inputs, decisions = choose_inputs(
         table,
         split.train,

@@ -18,7 +18,7 @@ Rows = npt.NDArray[np.intp]
 
 
 class Batch(Noise):
-    """m examples of the training split: `x` (m, n_0) and `y` (m, n_L), as a recording sees them.
+    """m examples of the training split as a recording sees them: `x` (m, n_0), `y` (m, n_L), `weights` (m,) or None.
 
     It is also the source of the recording's random numbers: what `random` returns is drawn anew for every batch.
     """
@@ -31,6 +31,8 @@ class Batch(Noise):
         self._batch_inputs = np.zeros((m, *split.inputs.shape[1:]), split.inputs.dtype)
         self._batch_targets = np.zeros((m, *split.targets.shape[1:]), self._targets.dtype)
         self._y = np.zeros((m, data.task.outputs), dtype, order=order_of(m, data.task.outputs))  # as outputs lie
+        self._weights = split.weights
+        self._batch_weights = np.zeros(m if split.weights is not None else 0, dtype)
         self._encode = data.task.encoder(dtype)
         self._recording, self._streams, self._uniform = recording, streams, list[Array]()
         self._augment = Augmenter(plan.augment, data.image) if plan.augment and data.image else None
@@ -38,6 +40,7 @@ class Batch(Noise):
 
         self.x: Any = recording.watch(self._batch_inputs) * np.asarray(data.scale, dtype)
         self.y: Any = recording.watch(self._y)
+        self.weights: Any = None if split.weights is None else recording.watch(self._batch_weights)
 
     def random(self, size: Shape) -> Any:
         """Return a traced array of that shape, float32, uniform in [0, 1)."""
@@ -51,6 +54,8 @@ class Batch(Noise):
         self._inputs.take(rows, 0, self._batch_inputs, "clip")
         self._targets.take(rows, 0, self._batch_targets, "clip")
         self._encode(self._batch_targets, self._y)
+        if self._weights is not None:
+            self._weights.take(rows, 0, self._batch_weights, "clip")
         if self._random:
             self.draw()
 

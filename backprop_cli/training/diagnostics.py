@@ -65,7 +65,8 @@ def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float |
         return data.train.inputs[rows] * np.asarray(data.scale, theta.dtype)
 
     def gradient(rows: Rows | slice) -> Array:
-        return plan.objective.gradient(theta, inputs(rows), data.task.encode(data.train.targets[rows], theta.dtype))
+        objective = plan.objective.weighing(None if data.train.weights is None else data.train.weights[rows])
+        return objective.gradient(theta, inputs(rows), data.task.encode(data.train.targets[rows], theta.dtype))
 
     chosen = [rows[:EXAMPLES] for rows in batches[:: max(1, len(batches) // BATCHES)][:BATCHES]]
     gradients, ratios = np.zeros(len(network.units)), np.zeros(len(network.units))

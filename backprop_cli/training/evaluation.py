@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from backprop_cli.data.dataset import Split
 from backprop_cli.data.metrics import LOWER_IS_BETTER, confusion_of
-from backprop_cli.data.tasks import Targets, Task
+from backprop_cli.data.tasks import Task
 from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
@@ -29,7 +29,7 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Score:
-    """The mean cost, without penalties, and the metrics of the task.
+    """The mean cost, weighted but without penalties, and the metrics of the task, which count every example once.
 
     These are the accuracy for classes; for values the root mean squared error, and r2, the share of the variance that
     is explained. The others, see `backprop_cli.data.metrics`, are there if they were asked for and are defined.
@@ -71,22 +71,23 @@ class Evaluator:
         """Return the score on a split that is not empty, with some of the task's further metrics."""
         task = self._task
 
-        def look(chunk: _Chunk, targets: Targets) -> tuple[float, float, Array | None]:
-            return chunk.cost(), task.measure(chunk.outputs, targets), chunk.outputs.copy() if further else None
+        def look(chunk: _Chunk, part: Split) -> tuple[float, float, Array | None]:
+            measured = task.measure(chunk.outputs, part.targets)
+            return chunk.cost(part.weights), measured, chunk.outputs.copy() if further else None
 
         costs, measured, outputs = zip(*self._over(split, look), strict=True)
         metrics = task.metrics(sum(measured), split.targets)
         if further:
             metrics |= task.further_metrics(np.concatenate(outputs), split.targets, further)
-        return Score(sum(costs) / len(split), **metrics)
+        return Score(sum(costs) / split.total, **metrics)
 
     def outputs(self, split: Split) -> tuple[Array, float]:
         """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""
-        results = self._over(split, lambda chunk, _: (chunk.cost(), chunk.outputs.copy()))
-        return np.concatenate([outputs for _, outputs in results]), sum(cost for cost, _ in results) / len(split)
+        results = self._over(split, lambda chunk, part: (chunk.cost(part.weights), chunk.outputs.copy()))
+        return np.concatenate([outputs for _, outputs in results]), sum(cost for cost, _ in results) / split.total
 
-    def _over(self, split: Split, look: Callable[[_Chunk, Targets], T]) -> list[T]:
-        """Return look(chunk, targets) of each chunk of a split, in order."""
+    def _over(self, split: Split, look: Callable[[_Chunk, Split], T]) -> list[T]:
+        """Return look(chunk, part) of each chunk of a split, in order."""
         starts = range(0, len(split), self._rows)
         share = max(4, -(-len(starts) // len(self._buffers)))  # fewer chunks are not worth another thread
         parts = [starts[i : i + share] for i in range(0, len(starts), share)]
@@ -99,7 +100,7 @@ class Evaluator:
             return [result for part in pool.map(lambda job: job(), jobs) for result in part]
 
     def _run(
-        self, split: Split, starts: range, look: Callable[[_Chunk, Targets], T], buffers: dict[int, _Chunk]
+        self, split: Split, starts: range, look: Callable[[_Chunk, Split], T], buffers: dict[int, _Chunk]
     ) -> list[T]:
         results = []
         with np.errstate(all="ignore"):  # a network that has diverged is detected by its cost
@@ -109,7 +110,7 @@ class Evaluator:
                 if m not in buffers:
                     buffers[m] = _Chunk(self._estimator, self._theta, part, self._scale, self._task)
                 buffers[m].evaluate(part)
-                results.append(look(buffers[m], part.targets))
+                results.append(look(buffers[m], part))
         return results
 
 
@@ -132,9 +133,9 @@ class _Chunk:
         self._encode(part.targets, self._y)
         self._replay()
 
-    def cost(self) -> float:
-        """Return the sum of the costs."""
-        return float(np.sum(self.costs, dtype=np.float64))
+    def cost(self, weights: Array | None) -> float:
+        """Return the sum of the costs, or of weights (m,) times the costs."""
+        return float(np.sum(self.costs if weights is None else weights * self.costs, dtype=np.float64))
 
 
 def outputs_of(network: Network, theta: Array, x: Array) -> Array:

@@ -104,7 +104,8 @@ class _Recorded:
 
     def estimate(self, batch: Batch, sinks: list[Products], weight: Any) -> Evaluated:
         """Record the gradient, and the count of wrong predictions."""
-        found = self._plan.objective.estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch)
+        estimator = self._plan.objective.weighing(batch.weights).estimator
+        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch)
         if self._plan.count_mistakes:
             mistakes = self.recording.watch(self._state.arrays[MISTAKES])
             mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))

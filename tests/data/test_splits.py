@@ -63,6 +63,31 @@ def test_the_rows_of_a_group_stay_together_and_the_sizes_are_nearly_met():
     assert all(abs(len(part) - size) <= largest for part, size in zip(parts(split), SIZES, strict=True))
 
 
+def proportions(labels, part):
+    return np.bincount(labels[part], minlength=labels.max() + 1) / len(part)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_groups_are_stratified_as_by_stratified_group_k_fold(seed):
+    sklearn = pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 150, 1000)
+    labels = (rng.random(1000) < rng.choice([0.05, 0.9], 150, p=[0.9, 0.1])[groups]).astype(int)  # few sick patients
+    split = split_rows(ROWS, (600, 200, 200), seed, labels=labels, groups=groups)
+    theirs = sklearn.StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(ROWS, labels, groups)
+    far = max(abs(proportions(labels, test)[1] - labels.mean()) for _, test in theirs)
+    for part, size in zip(parts(split), (600, 200, 200), strict=True):
+        assert abs(proportions(labels, part)[1] - labels.mean()) <= max(far, 0.02)
+        assert abs(len(part) - size) <= 20
+    assert sum(len(set(groups[part])) for part in parts(split)) == len(set(groups))
+
+
+def test_a_split_without_rows_gets_no_group():
+    groups, labels = np.arange(1000) // 10, np.arange(1000) % 2
+    split = split_rows(ROWS, (800, 0, 200), 0, labels=labels, groups=groups)
+    assert tuple(map(len, parts(split))) == (800, 0, 200)
+
+
 def test_in_order_the_last_rows_are_for_testing_and_those_before_for_validation():
     split = split_in_order(np.arange(10), (5, 2, 3))
     assert [part.tolist() for part in parts(split)] == [[0, 1, 2, 3, 4], [5, 6], [7, 8, 9]]

@@ -12,7 +12,11 @@ from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.optimizers import Momentum
 
-COMBINATIONS = {(c.hidden, c.output, c.cost, c.extra): c.objective for c in combinations() if c.extra != "dropout"}
+COMBINATIONS = {
+    (c.hidden, c.output, c.cost, c.extra): c.objective
+    for c in combinations()
+    if c.extra not in ("dropout", "sample weights")
+}
 
 
 def objective_of(hidden="sigmoid", output="sigmoid", cost="quadratic", sizes=(2, 2, 1), penalties=()):

@@ -236,3 +236,42 @@ def test_a_table_of_no_use_is_refused(prepared, text, message):
 def test_a_date_that_is_asked_for_is_refused(prepared):
     with pytest.raises(DataError, match="column 'd' cannot be an input: dates are not inputs"):
         prepared(rows("d,y", ["2024-01-01"] * N, LABEL), only=("d",))
+
+
+WEIGHT = [0, 1, 2, 5] * (N // 4)
+WEIGHTED = rows("age,w,y", AGE, WEIGHT, LABEL)
+
+
+def test_the_column_of_weights_is_no_input_and_has_the_mean_one_over_the_training_rows(prepared):
+    table = prepared(WEIGHTED, weight="w")
+    assert table.preprocessing.inputs == ("age",)
+    train, validation, test = table.examples()
+    mean = np.mean(np.array(WEIGHT)[table.split.train])
+    assert train.weights.mean() == pytest.approx(1)
+    for part, chosen in ((train, table.split.train), (validation, table.split.validation), (test, table.split.test)):
+        np.testing.assert_allclose(part.weights, np.array(WEIGHT)[chosen] / mean)
+
+
+@pytest.mark.parametrize("word", ["-1", "", "heavy", "nan"])
+def test_a_cell_that_is_no_weight_is_an_error_with_its_line(prepared, word):
+    with pytest.raises(DataError, match=rf"csv:4: w: '{word}' is not a weight, a number from 0 on"):
+        prepared(WEIGHTED.replace(",2,", f",{word},", 1), weight="w").examples()
+
+
+def test_weights_that_are_all_0_are_refused(prepared):
+    with pytest.raises(DataError, match="the weights of all training examples are 0"):
+        prepared(rows("age,w,y", AGE, [0] * N, LABEL), weight="w").examples()
+
+
+def test_rows_in_order_are_split_by_time(prepared):
+    table = prepared(MIXED, shuffle=False)
+    assert [part.tolist() for part in (table.split.train, table.split.validation, table.split.test)] == [
+        list(range(128)),
+        list(range(128, 160)),
+        list(range(160, 200)),
+    ]
+
+
+def test_groups_need_rows_that_may_be_shuffled(prepared):
+    with pytest.raises(UsageError, match="group: has no effect with shuffle: false"):
+        prepared(MIXED, group="colour", shuffle=False)
