@@ -15,6 +15,7 @@ from backprop_cli.config.checks import problems_of
 from backprop_cli.config.data_files import KINDS_OF_DATA, dataset_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
+from backprop_cli.config.options import TAGS
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
 from backprop_cli.config.shipped import find_config
@@ -231,7 +232,9 @@ def _look_at_data(experiment: Experiment, known: DataSpec | None, place: str) ->
 
 def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[str]) -> str:
     """Return one of pydantic's errors as a located line."""
-    path: Path = finding["loc"] or ("?",)  # empty where a key is not a string
+    path: Path = tuple(part for part in finding["loc"] if part not in TAGS) or (
+        "?",
+    )  # empty where a key is not a string
     kind, value = finding["type"], document.values.get(path[0])
     in_mapping = isinstance(_value_at(document.values, path[:-1]), dict)
     if kind != "missing" and isinstance(path[-1], str) and not in_mapping:

@@ -10,13 +10,25 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+    create_model,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 JsonSchema = dict[str, Any]
+
+WORD, LIST = TAGS = ("a word", "a list")
+"""Where a value may be either, the part of an error's path that says which it was taken for."""
 
 
 class Format:
@@ -147,7 +159,7 @@ class OptionsOf(Format):
 @cache
 def options_model(kind: Any) -> type[BaseModel]:
     """Return a model of the fields of a dataclass; it reads a list where the dataclass has a tuple."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = {name: _list_or_word(hint) for name, hint in get_type_hints(kind, include_extras=True).items()}
     fields: dict[str, Any] = {}
     for f in dataclasses.fields(kind):
         hint = hints[f.name]
@@ -156,6 +168,16 @@ def options_model(kind: Any) -> type[BaseModel]:
     summary = (kind.__doc__ or "").partition("\n")[0]  # no docstrings under python -OO
     config = ConfigDict(extra="forbid", strict=True, frozen=True)
     return create_model(kind.__name__, __config__=config, __doc__=summary, **fields)
+
+
+def _list_or_word(hint: Any) -> Any:
+    """Return the hint of a list or one of some words so that an error is about the one that was meant."""
+    annotated: Any = Annotated  # of types that are known only now
+    words = [annotated[part, Tag(WORD)] for part in get_args(hint) if get_origin(part) is Literal]
+    lists = [annotated[part, Tag(LIST)] for part in get_args(hint) if _holds_a_tuple(part)]
+    if not (words and lists):
+        return hint
+    return annotated[words[0] | lists[0], Discriminator(lambda value: WORD if isinstance(value, str) else LIST)] | None
 
 
 def _as_tuple(value: Any) -> Any:

@@ -187,7 +187,7 @@ def test_full_batch_optimizers_get_all_examples(load):
             ["monitor=accuracy", "early_stopping.monitor=cost"],
             "early_stopping.monitor: cost contradicts 'monitor: accuracy'",
         ),
-        (["monitor=loss"], "monitor: unknown name 'loss'; did you mean 'cost'? (known: accuracy, cost, "),
+        (["monitor=loss"], "monitor: unknown name 'loss'; use 'cost' (known: accuracy, cost, "),
         (["evaluate_every=0"], "evaluate_every must be at least 1, not 0"),
         (["warmup=30"], "warmup: must be less than the 30 epochs of training, not 30"),
         (["schedule=cosin"], "schedule: unknown name 'cosin'; did you mean 'cosine'?"),
