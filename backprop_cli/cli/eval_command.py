@@ -25,12 +25,14 @@ def _threshold(text: str) -> float | str:
     help="Exit with code 4 if an accuracy is below X (0 to 1); with --ensemble, that of the ensemble.",
 )
 @click.option("--threshold", type=_threshold, metavar="P|best-f1", help=threshold_help)
+@click.option("--importance", is_flag=True, help="Also measure how much each column of the inputs matters.")
 @selection_options
 def command(
     runs: tuple[str, ...],
     ensemble: bool,
     min_accuracy: float | None,
     threshold: float | str | None,
+    importance: bool,
     chosen: Selection,
     console: Console,
 ) -> None:
@@ -42,11 +44,13 @@ def command(
     """
     from backprop_cli.errors import CheckFailed, UsageError
     from backprop_cli.results.evaluation import ensemble_of, evaluate_models, summary_table
+    from backprop_cli.results.importance import importance_of
     from backprop_cli.results.run import DatasetCache
     from backprop_cli.runs.model import load_model
 
     models = [load_model(text, chosen.runs_dir, chosen.checkpoint) for text in runs]
-    members = evaluate_models(models, DatasetCache(chosen.cache()).load, chosen.split, threshold)
+    datasets = DatasetCache(chosen.cache())
+    members = evaluate_models(models, datasets.load, chosen.split, threshold)
     if min_accuracy is not None and not members[0].task.classes:
         raise UsageError(f"--min-accuracy: {members[0].name} predicts values, which have no accuracy")
     whole = ensemble_of(members) if ensemble else None
@@ -58,6 +62,9 @@ def command(
     }
     if whole:
         data |= {"ensemble": whole.to_dict(), "average": whole.to_dict()}  # `average`: the name before 0.2
+    for result, model in zip(data["results"], models if importance else (), strict=False):
+        texts.append(str(found := importance_of(model, datasets.load, chosen.split)))
+        result["importance"] = found.to_dict()
     checked = [whole] if whole else members
     console.result("\n\n".join(texts), data, quiet="\n".join(f"{one.headline:.4f}" for one in checked))
     for one in checked:

@@ -51,9 +51,10 @@ def command(
 
     The kinds are: curves, the learning curves; heatmap, a metric over two config keys; parallel, a line for each
     setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
-    confusion, the confusion matrix; mistakes, the most confident misclassifications of images; weights of the first
-    layer, as images; gradients of each layer, if diagnostics were recorded; film, how the function or the weights
-    change from epoch to epoch, if checkpoints of epochs were kept with keep_epochs.
+    confusion, the confusion matrix; roc, precision-recall and calibration of the scores of classes, residuals of values
+    and importance of columns, by default for data from files only; mistakes, the most confident misclassifications of
+    images; weights of the first layer, as images; gradients of each layer, if diagnostics were recorded; film, how the
+    function or the weights change from epoch to epoch, if checkpoints of epochs were kept with keep_epochs.
     """
     from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.errors import BackpropError

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = ("curves", "heatmap", "parallel", "function", "confusion", "mistakes", "weights", "gradients")
+KINDS = (
+    *("curves", "heatmap", "parallel", "function", "confusion", "roc", "precision-recall", "calibration", "residuals"),
+    *("importance", "mistakes", "weights", "gradients"),
+)
 """Every kind of plot that is drawn by default, in this order."""
 
 ON_REQUEST = ("film",)

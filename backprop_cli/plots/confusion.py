@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -9,22 +10,29 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import FAINT, Array, in_percent, styled
+from backprop_cli.plots.style import FAINT, Array, in_percent, plain, styled
 
 MAX_CLASSES = 20
 """Counts are written into the cells for at most so many classes."""
 
+LONGEST = 24
+"""The longest name of a class; longer ones are shortened."""
+
 
 @styled
-def draw_confusion(confusion: Array) -> Figure:
+def draw_confusion(confusion: Array, names: Sequence[str] = ()) -> Figure:
     """Draw confusion[t, p], the number of examples of class t predicted as class p, coloured by their share of class t.
+
+    `names` are those of the classes, by default their numbers.
 
     Cells contain the counts; recall and precision of each class are at the end of its row and column.
     """
     k = len(confusion)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shown = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names or map(str, range(k))]
+    margin = 0.075 * max(map(len, shown))  # inches
     side = min(max(0.36 * k, 2.0), 4.4)
-    figure = Figure(figsize=(side + 1.6, side + 0.7))
+    figure = Figure(figsize=(side + 1.6 + margin, side + 0.7 + margin * (margin > 0.3)))
     axis = figure.subplots()
     # the square root makes the few mistakes of a good network visible
     image = axis.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
@@ -32,7 +40,7 @@ def draw_confusion(confusion: Array) -> Figure:
     axis.spines[:].set_visible(False)
     axis.set(xlabel="predicted class", ylabel="true class")
     if k <= MAX_CLASSES:
-        _write_counts(axis, confusion, share)
+        _write_counts(axis, confusion, share, list(map(plain, shown)))
         _write_margins(axis, confusion)
     bar = figure.colorbar(image, ax=axis, pad=0.02, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
     in_percent(bar.ax)
@@ -41,11 +49,13 @@ def draw_confusion(confusion: Array) -> Figure:
     return figure
 
 
-def _write_counts(axis: Axes, confusion: Array, share: Array) -> None:
-    k = len(confusion)
+def _write_counts(axis: Axes, confusion: Array, share: Array, names: Sequence[str]) -> None:
+    k, longest = len(confusion), max(map(len, names))
     for side in (axis.xaxis, axis.yaxis):
-        side.set_ticks(np.arange(k))
+        side.set_ticks(np.arange(k), names)
         side.set_ticks(np.arange(k + 1) - 0.5, minor=True)
+    if k * longest > 30:
+        axis.tick_params(axis="x", labelrotation=90 if k > 4 else 30)
     axis.grid(True, which="minor", color="white", linewidth=1)
     axis.tick_params(which="both", length=0)
     size = 8 if confusion.max() < 1000 else 6.5

@@ -18,9 +18,23 @@ from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
 from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
+from backprop_cli.plots.quality import (
+    class_names,
+    gives_probabilities,
+    is_own,
+    measure,
+    named,
+    no_classes,
+    no_columns,
+    no_values,
+    plot_calibration,
+    plot_importance,
+    plot_precision_recall,
+    plot_residuals,
+    plot_roc,
+)
 from backprop_cli.plots.style import title
 from backprop_cli.results.evaluation import SPLITS
-from backprop_cli.results.prediction import predict_array
 from backprop_cli.results.run import Run
 
 
@@ -36,11 +50,15 @@ class PlotJob:
 
 @dataclass(frozen=True)
 class PlotKind:
-    """A kind of plot of a single run: why a run does not have it, or None, and how it is drawn for a split."""
+    """A kind of plot of a single run: why a run does not have it, or None, and how it is drawn for a split.
+
+    `by_default` tells whether a run that has it gets it without being asked for.
+    """
 
     unavailable_because: Callable[[Run], str | None]
     draw_available: Callable[[Run, str], PlotResult]
     formats: tuple[str, ...] = FORMATS
+    by_default: Callable[[Run], bool] = lambda _: True
 
     def draw(self, run: Run, split: str) -> PlotResult:
         """Return the plot. Raises UsageError if the run does not have it, or another BackpropError."""
@@ -78,7 +96,7 @@ def plan_plots(
                 jobs.append(PlotJob(name, runs, partial(joint.draw, comparison)))
             continue
         kind = RUN_PLOTS[name]
-        wanted = [run for run in runs if kinds or kind.unavailable_because(run) is None]
+        wanted = [run for run in runs if kinds or (kind.unavailable_because(run) is None and kind.by_default(run))]
         jobs += [PlotJob(name, [run], partial(kind.draw, run, split), kind.formats) for run in wanted]
     return jobs
 
@@ -95,24 +113,10 @@ def _plot_function(run: Run, split: str) -> PlotResult:
         figure = draw_fit(train.inputs, train.targets, run.outputs)
         words = "The function computed by the network, and the training examples"
     else:
-        figure = draw_regions(train.inputs, train.targets, run.scores, _measure(run))
+        figure = draw_regions(train.inputs, train.targets, run.scores, measure(run))
         words = "The predicted class at each point of the plane, darker where it is more certain, the training examples"
         words += " and the boundary between the classes; thin lines are at 0.1, 0.3, 0.5, 0.7 and 0.9"
-    return PlotResult(title(figure, _named(run)), words + ".", f"{words}: {run.config.dataset.name}.")
-
-
-def _measure(run: Run) -> str:
-    found = predict_array(run.model, run.data.train.inputs[:1]).measure
-    return found if found == "probability" else "score"
-
-
-def _named(run: Run, words: str = "") -> str:
-    """Return the title of a plot: the run, the epoch of its network, and further words."""
-    return f"{run.name}, epoch {run.model.epoch}" + (f": {words}" if words else "")
-
-
-def _no_classes(run: Run) -> str | None:
-    return None if run.config.data.classes else "regression task: there is no confusion matrix"
+    return PlotResult(title(figure, named(run)), words + ".", f"{words}: {run.config.dataset.name}.")
 
 
 def _plot_confusion(run: Run, split: str) -> PlotResult:
@@ -120,10 +124,11 @@ def _plot_confusion(run: Run, split: str) -> PlotResult:
     confusion, n = evaluation.confusion, len(evaluation.examples)
     wrong = confusion - np.diag(np.diag(confusion))
     t, p = np.unravel_index(wrong.argmax(), wrong.shape)
-    most = f" Most often, class {t} is predicted as {p}: {wrong[t, p]} times." if wrong.any() else ""
+    names = class_names(run)
+    most = f" Most often, class {names[t]} is predicted as {names[p]}: {wrong[t, p]} times." if wrong.any() else ""
     words = f"{np.trace(confusion):,} of {n:,} examples of the {SPLITS[split]} split are predicted correctly"
     return PlotResult(
-        title(draw_confusion(confusion), _named(run, f"{SPLITS[split]} split")),
+        title(draw_confusion(confusion, run.config.data.class_names), named(run, f"{SPLITS[split]} split")),
         f"Confusion matrix of the {run.checkpoint} checkpoint: {words} ({evaluation.metrics['accuracy']:.2%}).",
         f"Confusion matrix, true classes by predicted classes: {words}.{most}",
     )
@@ -159,7 +164,7 @@ def _plot_mistakes(run: Run, split: str) -> PlotResult:
     figure = draw_mistakes(images, truth, predicted, given)
     pairs = ", ".join(f"{t} as {p}" for t, p in zip(truth, predicted, strict=True))
     return PlotResult(
-        title(figure, f"{_named(run)}: {figure.get_suptitle()}"),
+        title(figure, f"{named(run)}: {figure.get_suptitle()}"),
         f"Misclassified images of the {SPLITS[split]} split, {count}.",
         f"Misclassified images, {count}: {pairs}.",
     )
@@ -173,7 +178,7 @@ def _plot_weights(run: Run, split: str) -> PlotResult:
     count = f"all {len(W)}" if len(drawn) == len(W) else f"the first {len(drawn)} of {len(W)}"
     words = f"Weights of the first layer as images, {count} units"
     return PlotResult(
-        title(draw_weights(drawn, names), _named(run, f"weights of the first layer, {count} units")),
+        title(draw_weights(drawn, names), named(run, f"weights of the first layer, {count} units")),
         f"{words}; light pixels have positive weights, dark ones negative.",
         words + ".",
     )
@@ -219,7 +224,7 @@ def _no_film(run: Run) -> str | None:
 
 def _plot_film(run: Run, split: str) -> PlotResult:
     return (
-        film_of_function(run, _measure(run))
+        film_of_function(run, measure(run))
         if not _not_low_dimensional(run)
         else film_of_weights(run, _image_shape(run))
     )
@@ -234,8 +239,15 @@ JOINT_PLOTS: dict[str, JointPlot] = {
 
 RUN_PLOTS: dict[str, PlotKind] = {
     "function": PlotKind(_not_low_dimensional, _plot_function),
-    "confusion": PlotKind(_no_classes, _plot_confusion),
-    "mistakes": PlotKind(lambda run: _no_images(run) or _no_classes(run), _plot_mistakes),
+    "confusion": PlotKind(no_classes, _plot_confusion),
+    "roc": PlotKind(no_classes, plot_roc, by_default=is_own),
+    "precision-recall": PlotKind(no_classes, plot_precision_recall, by_default=is_own),
+    "calibration": PlotKind(
+        no_classes, plot_calibration, by_default=lambda run: is_own(run) and gives_probabilities(run)
+    ),
+    "residuals": PlotKind(no_values, plot_residuals, by_default=is_own),
+    "importance": PlotKind(no_columns, plot_importance, by_default=is_own),
+    "mistakes": PlotKind(lambda run: _no_images(run) or no_classes(run), _plot_mistakes),
     "weights": PlotKind(_no_images, _plot_weights),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),
     "film": PlotKind(_no_film, _plot_film, FILM_FORMATS),

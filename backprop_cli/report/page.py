@@ -16,11 +16,12 @@ from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
 from backprop_cli.results.details import command_text
 from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.preparation import TableSummary, summarize_table
 from backprop_cli.results.run import Run
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
-RASTER = ("mistakes", "weights")
-"""Plots of pixels, which browsers would blur in an SVG."""
+RASTER = ("mistakes", "weights", "residuals")
+"""Plots of pixels, which browsers would blur in an SVG, and of many points."""
 
 OnError = Callable[[str, BackpropError], None]
 
@@ -41,6 +42,13 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
                     on_error(job.kind, error)
         return plots
 
+    def table_of(run: Run) -> TableSummary | None:
+        try:
+            return summarize_table(run.model) if run.config.data.preprocessing else None
+        except BackpropError as error:
+            on_error("columns", error)
+            return None
+
     overview = Overview(runs, each, details) if len(runs) > 1 else None
     environment = Environment(
         loader=PackageLoader("backprop_cli", "report"),
@@ -53,7 +61,10 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
         title=f"Comparison of {len(runs)} runs" if overview else runs[0].name,
         comparison=overview.to_dict() if overview else None,
         charts=[*drawn(runs, "heatmap", "parallel"), *drawn(overview.drawn, "curves")] if overview else [],
-        runs=[_details(run, drawn([run], *KINDS)) for run in (overview.detailed if overview else runs)],
+        runs=[
+            _details(run, drawn([run], *KINDS)) | {"table": table_of(run)}
+            for run in (overview.detailed if overview else runs)
+        ],
     )
 
 
@@ -68,12 +79,12 @@ def _text(value: float | None, name: str = "") -> str:
     """Return the value of the metric `name`; None is a dash."""
     if value is None:
         return "–"
-    return format(value, ".2%" if name == "accuracy" else "," if isinstance(value, int) else ".4g")
+    return format(value, ".2%" if name.endswith("accuracy") else "," if isinstance(value, int) else ".4g")
 
 
 def _details(run: Run, plots: Sequence[dict[str, str]]) -> dict[str, Any]:
     e, record = run.config, run.record
-    names = [name for name in NAMES if f"train_{name}" in run.best or name in run.test]
+    names = [name for name in dict.fromkeys((*NAMES, *run.test)) if f"train_{name}" in run.best or name in run.test]
     scores = {
         split: [_text(run.test.get(n) if split == "test" else run.best.get(f"{split}_{n}"), n) for n in names]
         for split in SPLITS
@@ -90,7 +101,7 @@ def _details(run: Run, plots: Sequence[dict[str, str]]) -> dict[str, Any]:
             "started": str(record.get("started", "–"))[:16].replace("T", " "),
         },
         "best_epoch": run.best_epoch,
-        "metrics": [NAMES[name] for name in names],
+        "metrics": [NAMES.get(name, name.replace("_", " ")) for name in names],
         "scores": {SPLITS[split]: row for split, row in scores.items() if set(row) - {"–"}},
         "plots": plots,
         "config": yaml.safe_dump(e.to_dict(), sort_keys=False, default_flow_style=None, allow_unicode=True),

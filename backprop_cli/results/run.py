@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from backprop_cli.data.dataset import Dataset, DataSpec, Split
 from backprop_cli.errors import CheckpointError, DataError, DataWarning, RunError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, evaluate_model
+from backprop_cli.results.importance import REPEATS, Importance, importance_of
 from backprop_cli.results.prediction import predict_array
 from backprop_cli.results.settings import flatten
 from backprop_cli.runs.build import changed_files, load_data
@@ -177,6 +179,13 @@ class Run:
             self._evaluations[split, threshold] = found
         return self._evaluations[split, threshold]
 
+    def importance(self, split: str = "test", repeats: int = REPEATS, seed: int = 0) -> Importance:
+        """Return how much worse the network is on a split when the values of one column are permuted.
+
+        Raises UsageError if the inputs are images.
+        """
+        return importance_of(self.model, self._datasets.load, split, repeats, seed)
+
     def outputs(self, x: Array) -> Array:
         """Return the outputs of the network (n, n_L) for inputs x (n, n_0) in the units of the data set."""
         return self.model.outputs(x)
@@ -217,3 +226,13 @@ class Run:
         if values := self.record.get("experiment"):
             return override_experiment(values, [], str(self.folder.record), known=self._known_data(values))
         return load_experiment(self.folder.config)
+
+    def _known_data(self, values: dict[str, Any]) -> DataSpec | None:
+        """Return what a checkpoint knows about data from the user's files, which may have changed or gone since."""
+        flat = flatten(values)
+        source = DATASETS.get(str(flat.get("dataset.name", flat.get("dataset"))))
+        if source and source.origin == "files":
+            for name in ("best", "last"):
+                with suppress(CheckpointError, OSError):
+                    return read_checkpoint(self.folder.checkpoint(name)).meta.data
+        return None

@@ -52,7 +52,7 @@ FILLS: Mapping[str, Callable[[Numbers], Any]] = {"median": np.median, "mean": np
 class NumberColumn:
     """A column of numbers: x = (value - center) / scale. A missing value counts as `fill`; if that is None, it is bad.
 
-    A word is bad.
+    A word is bad. `low` and `high` are the extremes of the training values, None for runs that did not store them.
     """
 
     kind: ClassVar[str] = "number"
@@ -60,6 +60,8 @@ class NumberColumn:
     fill: float | None
     center: float
     scale: float
+    low: float | None = None
+    high: float | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -67,14 +69,25 @@ class NumberColumn:
         return (self.name,)
 
     @property
+    def values(self) -> str:
+        """The range of its training values, in words."""
+        return "" if self.low is None else f"{self.low:.6g} to {self.high:.6g}"
+
+    @property
     def filling(self) -> str:
-        """What a missing value counts as, in words."""
-        return "an error" if self.fill is None else f"as {self.fill:.6g}"
+        """What becomes of a missing value, in words."""
+        return "an error" if self.fill is None else f"filled with {self.fill:.5g}"
 
     @property
     def becomes(self) -> str:
         """How its values become inputs, in words."""
-        return f"(x - {self.center:.5g}) / {self.scale:.5g}".replace("- -", "+ ")
+        scaled = "x" if (self.center, self.scale) == (0, 1) else f"(x - {self.center:.5g}) / {self.scale:.5g}"
+        return scaled.replace("- -", "+ ")
+
+    @property
+    def raw(self) -> NumberColumn:
+        """The same column, neither filled nor scaled: a missing value is NaN."""
+        return NumberColumn(self.name, None, 0.0, 1.0)
 
     def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
         """Write the inputs of cells (m,) into x (m, 1); return which are bad, and how many words are unknown."""
@@ -100,14 +113,24 @@ class CategoryColumn:
         return tuple(f"{self.name}={word or '(missing)'}" for word in self.categories)
 
     @property
+    def values(self) -> str:
+        """Its training values, in words."""
+        return ", ".join(word for word in self.categories if word)
+
+    @property
     def filling(self) -> str:
-        """What a missing word counts as, in words."""
+        """What becomes of a missing word, in words."""
         return "a category of their own" if "" in self.categories else "none of the categories"
 
     @property
     def becomes(self) -> str:
         """How its words become inputs, in words."""
-        return "one for each word" if len(self.categories) > 1 else "constant"
+        return f"one input per category ({len(self.categories)})" if len(self.categories) > 1 else "constant"
+
+    @property
+    def raw(self) -> CategoryColumn:
+        """The same column."""
+        return self
 
     def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
         """Write the inputs of cells (m,) into x (m, categories); return that none is bad, and the unknown words."""
@@ -127,7 +150,8 @@ def fit_number(name: str, values: Numbers, fill: str, scaling: str) -> NumberCol
     filled = known if filling is None else np.where(np.isnan(values), filling, values)
     center, scale = SCALINGS[scaling](filled) if len(filled) else (0.0, 1.0)
     constant = scale <= 1e-14 * abs(center) or scale == 0  # rounding makes no two values
-    return NumberColumn(name, filling, center, 1.0 if constant else scale)
+    low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
+    return NumberColumn(name, filling, center, 1.0 if constant else scale, low, high)
 
 
 @dataclass(frozen=True)
@@ -159,6 +183,11 @@ class Preprocessing:
     def inputs(self) -> tuple[str, ...]:
         """The names of the network's inputs."""
         return tuple(name for column in self.columns for name in column.inputs)
+
+    @property
+    def raw(self) -> Preprocessing:
+        """The same columns, neither filled nor scaled: a missing number is NaN."""
+        return Preprocessing(tuple(column.raw for column in self.columns), self.missing)
 
     def encode(self, table: Columns, rows: Rows, dtype: Any) -> Encoded:
         """Return rows (m,) of a table as inputs; its columns are found by name. Raises ValueError if one is missing."""

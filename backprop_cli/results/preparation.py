@@ -1,0 +1,102 @@
+"""What was done to the columns of a table before a network was trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import Dataset, DataSpec, Inputs
+from backprop_cli.errors import DataError
+from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.runs.model import Model
+from backprop_cli.sources.table import PreparedTable, Table, prepare_table
+from backprop_cli.sources.table_report import check_table
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """A column in words: its kind, the training values, missing ones, and the inputs; or why it is not an input."""
+
+    name: str
+    kind: str
+    values: str = ""
+    missing: str = ""
+    inputs: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """A table: its columns, the rows of each split, the rows of each class in each split, and further notes."""
+
+    file: str
+    columns: tuple[ColumnSummary, ...]
+    rows: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def summarize_table(model: Model) -> TableSummary:
+    """Return what was done to the columns of the table that a network was trained on.
+
+    What a column became is that of the checkpoint. The rest is counted in the file; if it is missing or has changed
+    since, a note says so.
+    """
+    e = model.experiment
+    source, spec = cast(Table, e.dataset), e.data
+    try:
+        prepared = _prepared(e)
+        table = prepared.table
+    except DataError as error:
+        sizes = {"training": spec.train, "validation": spec.validation, "test": spec.test}
+        return TableSummary(source.file, tuple(_inputs(spec, {}).values()), sizes, notes=(str(error),))
+    report = check_table(prepared)
+    inputs = _inputs(spec, {column.name: column.missing for column in report.columns})
+    left_out = {c.name: ColumnSummary(c.name, c.kind, reason=c.reason) for c in report.columns if not c.inputs}
+    targets = {name: ColumnSummary(name, "target") for name in spec.targets}
+    known = targets | inputs | left_out
+    columns = [known.get(name) or ColumnSummary(name, "", reason="left out by the config") for name in table.names]
+    notes = [f"Column {c.name} alone tells the target." for c in report.columns if c.gives_away]
+    if report.duplicates:
+        notes.append(f"{report.duplicates:,} rows repeat an earlier one.")
+    if report.unlabelled:
+        notes.append(f"{report.unlabelled:,} rows without a target are left out.")
+    rows = {SPLITS.get(split, split): count for split, count in report.rows.items()}
+    classes = {SPLITS.get(split, split): counts for split, counts in report.classes.items()}
+    return TableSummary(source.file, tuple(columns), rows, classes, tuple(notes))
+
+
+def raw_inputs(model: Model, data: Dataset, split: str) -> Inputs:
+    """Return the inputs (n, n_0) of a split before they are filled and scaled: a missing number is NaN.
+
+    Data other than tables have no such step, and are returned as they are. Raises DataError if the file has changed.
+    """
+    preprocessing = model.experiment.data.preprocessing
+    if preprocessing is None:
+        return data.split(split).inputs
+    prepared = _prepared(model.experiment)
+    rows = {"train": prepared.split.train, "val": prepared.split.validation, "test": prepared.test_rows}[split]
+    table = prepared.test_table if split == "test" and prepared.test_table else prepared.table
+    return np.asarray(preprocessing.raw.encode(table, rows, np.float64).x)
+
+
+def _prepared(e: Experiment) -> PreparedTable:
+    """Return the table of an experiment, read again. Raises DataError if it is not the one that was trained on."""
+    prepared = prepare_table(cast(Table, e.dataset), e.validation, e.train_size)
+    if prepared.sha256 != dict(e.data.sha256):
+        raise DataError(f"{cast(Table, e.dataset).file} has changed since this network was trained")
+    return prepared
+
+
+def _inputs(spec: DataSpec, missing: Mapping[str, int]) -> dict[str, ColumnSummary]:
+    found = {}
+    for column in spec.preprocessing.columns if spec.preprocessing else ():
+        fill = column.filling
+        count = missing.get(column.name)
+        absent = f"{count:,}, {fill}" if count else fill if count is None else "none"
+        found[column.name] = ColumnSummary(column.name, column.kind, column.values, absent, column.becomes)
+    return found
