@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "terminal": {"errors", "text", "data", "training", "advice", "plots"},
     "plots": {"errors", "text", "nn", "data", "training", "runs", "results"},
     "report": {"errors", "text", "plots", "results"},
-    "exporting": {"errors", "files", "nn", "data", "runs", "results"},
+    "exporting": {"errors", "files", "nn", "tables", "data", "runs", "results"},
     "explain": {"errors", "text", "nn", "optim", "data", "sources", "config", "training", "advice", "runs"},
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
     "sklearn": {"fitting", "optim", "training"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
@@ -33,6 +34,11 @@ OPERATIONS = {
         y[j] = z;
     }
 }""",
+    "standardize": """(
+    const float *fill, const float *center, const float *scale, const float *x, float *y, int n_in, int n) {
+    (void)n_in;
+    for (int i = 0; i < n; i++) y[i] = ((isnan(x[i]) ? fill[i] : x[i]) - center[i]) / scale[i];
+}""",
     "identity": _each("z"),
     "sigmoid": _each("1.0f / (1.0f + expf(-z))"),
     "tanh": _each("tanhf(z)"),
@@ -63,11 +69,18 @@ def to_bytes(network: Description) -> bytes:
     """Return the header. Its function backprop_predict returns the class, from 0, or nothing for a regression."""
     constants: list[str] = []
     calls: list[str] = []
+    if network.standardize:
+        calls.append(_call(network.standardize, "x", "p", "input", constants))
+    else:
+        scale = _number(np.float32(network.scale))
+        calls.append(f"for (int i = 0; i < {network.inputs}; i++) p[i] = x[i] * {scale};")
     here = "p"
     for k, step in enumerate(network.steps):
-        there = "y" if k == len(network.steps) - 1 else "pq"[here == "p"]
+        there = "y" if k == len(network.steps) - 1 and not network.rescale else "pq"[here == "p"]
         calls.append(_call(step, here, there, str(k), constants))
         here = there
+    if network.rescale:
+        calls.append(_call(network.rescale, here, "y", "value", constants))
     if network.decoder:
         calls.append(_call(network.decoder, "y", "p", "code", constants))
     scores, count = ("p" if network.decoder else "y"), len(network.classes)
@@ -75,25 +88,20 @@ def to_bytes(network: Description) -> bytes:
         calls += ["int label = 0;", f"for (int i = 1; i < {count}; i++) if ({scores}[i] > {scores}[label]) label = i;"]
         calls.append("return label;")
     width = max(network.inputs, *(step.out_shape[0] for step in network.all_steps))
-    names = ", ".join(map(_string, network.classes))
     functions = [
         f"static inline void backprop_{name}{OPERATIONS[name]}"
         for name in sorted({step.operation for step in network.all_steps})
     ]
-    class_name = f"""
-/* The name of a class. */
-static inline const char *backprop_class_name(int label) {{
-    static const char *const names[{count}] = {{{names}}};
-    return names[label];
-}}
-"""
+    names = _names("class", "label", network.classes) + _names("input", "i", network.input_names)
+    names += _names("target", "k", network.targets)
     returned = "Returns the predicted class, from 0." if count else "Returns nothing."
+    about = _TABLE if network.columns else ""
     body = "\n    ".join(calls)
     text = f"""/* A trained network, {network.sizes}: exported by backprop. C99; link with -lm.
 
    backprop_predict reads x, {network.inputs} numbers in the units of the data set, and writes
    the outputs to y, {network.outputs} numbers. {returned} It allocates no
-   memory and may be called by several threads at once. */
+   memory and may be called by several threads at once.{about} */
 #ifndef BACKPROP_NETWORK_H
 #define BACKPROP_NETWORK_H
 
@@ -108,13 +116,33 @@ static inline const char *backprop_class_name(int label) {{
 
 static inline {"int" if count else "void"} backprop_predict(const float *x, float *y) {{
     float p[{width}], q[{width}];
-    for (int i = 0; i < {network.inputs}; i++) p[i] = x[i] * {_number(np.float32(network.scale))};
     {body}
 }}
-{class_name if count else ""}
+{names}
 #endif
 """
     return text.encode()
+
+
+_TABLE = """
+
+   backprop_input_name tells what each input is. An input `column` is the number in that
+   column, or NAN for no value. An input `column=word` is 1 if that is the word in the
+   column, and 0 otherwise."""
+
+
+def _names(what: str, index: str, names: Sequence[str]) -> str:
+    """Return a C function that gives the name of a class, an input or a target; nothing if they have no names."""
+    if not names:
+        return ""
+    strings = ", ".join(map(_string, names))
+    return f"""
+/* The name of {"an" if what == "input" else "a"} {what}. */
+static inline const char *backprop_{what}_name(int {index}) {{
+    static const char *const names[{len(names)}] = {{{strings}}};
+    return names[{index}];
+}}
+"""
 
 
 def _call(step: Step, x: str, y: str, suffix: str, constants: list[str]) -> str:
@@ -133,7 +161,7 @@ def _constant(name: str, array: Array) -> str:
 
 def _number(value: np.float32) -> str:
     """Return the shortest literal that reads back to the same bits."""
-    return f"{value!s}f"
+    return "NAN" if np.isnan(value) else f"{value!s}f"
 
 
 def _string(text: str) -> str:

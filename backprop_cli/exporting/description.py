@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
+from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import Classification
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.runs.model import Model
+from backprop_cli.tables.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
 class Step:
     """A layer or an activation: its operation, the shapes of its input and output for one example, and its arrays.
 
-    The arrays of `dense` are W (n_out, n_in) and b (n_out,).
+    The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of `standardize` are fill, center and scale, each
+    (n,): its output is (x - center) / scale, where a missing number, NaN, counts as fill.
     """
 
     operation: str
@@ -30,10 +34,14 @@ class Step:
 class Description:
     """What a network computes for an example x (inputs,) in the units of its data set, such as pixels of 0 to 255.
 
-    The input of the first step is x · scale, the output of the last one is the output of the network. `classes` are the
-    names of the classes, empty for a regression. The predicted class is the index of the largest score; the scores are
-    the output of `decoder`, or of the network itself if there is none. `image` is the (height, width) of the images
-    that the inputs are, if they are; `dtype` is the one that the network was trained in.
+    The input of the first step is x · scale, or the output of `standardize`; the output of the last one, or that of
+    `rescale`, in the units of the values, is the output of the network. `classes` are the names of the classes, empty
+    for a regression. The predicted class is the index of the largest score; the scores are the output of `decoder`, or
+    of the network itself if there is none. `image` is the (height, width) of the images that the inputs are, if they
+    are; `dtype` is the one that the network was trained in.
+
+    For a table, `columns` are its columns as plain data, whose inputs have the names `input_names`, and `targets` are
+    the columns to predict. A column of words has an input for each of its categories: 1 for the word of the row, and 0.
     """
 
     dataset: str
@@ -44,6 +52,11 @@ class Description:
     classes: tuple[str, ...] = ()
     decoder: Step | None = None
     image: tuple[int, int] | None = None
+    standardize: Step | None = None
+    rescale: Step | None = None
+    columns: tuple[Mapping[str, Any], ...] = ()
+    input_names: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -57,8 +70,20 @@ class Description:
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
-        """The steps, and the decoder if there is one."""
-        return (*self.steps, *([self.decoder] if self.decoder else []))
+        """The steps, and what is before and after them."""
+        return tuple(step for step in (self.standardize, *self.steps, self.rescale, self.decoder) if step)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a file says about the data, as far as there is anything to say."""
+        facts = {
+            "dataset": self.dataset,
+            "image": self.image,
+            "classes": self.classes,
+            "targets": self.targets,
+            "inputs": self.input_names,
+            "columns": self.columns,
+        }
+        return {name: fact for name, fact in facts.items() if fact}
 
 
 def describe(model: Model) -> Description:
@@ -82,7 +107,33 @@ def describe(model: Model) -> Description:
         names,
         decoder,
         data.image,
+        _standardize(data.preprocessing),
+        _rescale(data),
+        _columns(data.preprocessing),
+        data.preprocessing.inputs if data.preprocessing else (),
+        data.targets,
     )
+
+
+def _columns(preprocessing: Preprocessing | None) -> tuple[Mapping[str, Any], ...]:
+    columns = preprocessing.columns if preprocessing else ()
+    return tuple({"name": column.name, "kind": column.kind, **asdict(column)} for column in columns)
+
+
+def _standardize(preprocessing: Preprocessing | None) -> Step | None:
+    if preprocessing is None:
+        return None
+    constants = np.array([of_input for column in preprocessing.columns for of_input in column.constants]).T
+    shape = (constants.shape[1],)
+    return Step("standardize", shape, shape, dict(zip(("fill", "center", "scale"), constants, strict=True)))
+
+
+def _rescale(data: DataSpec) -> Step | None:
+    """Return value = output · scale + center as a dense layer, None if the outputs are the values."""
+    if not data.value_scale:
+        return None
+    shape = (data.values,)
+    return Step("dense", shape, shape, {"W": np.diag(data.value_scale), "b": np.array(data.value_center)})
 
 
 def _decoder(task: Classification, dtype: str) -> Step | None:
@@ -100,6 +151,6 @@ def float32(array: Array) -> Array:
     """Return an array as little-endian float32. Raises UsageError if one of its numbers is too large for that."""
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(array, "<f4")
-    if not np.isfinite(single).all():
+    if np.isinf(single).any():  # NaN stands for no value
         raise UsageError("its parameters are too large for float32, which this format has; export it as .safetensors")
     return single

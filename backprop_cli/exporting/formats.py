@@ -15,6 +15,7 @@ from backprop_cli.exporting.description import Description, describe
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation
+from backprop_cli.results.preparation import raw_inputs
 from backprop_cli.runs.model import Model
 
 FORMATS = {".onnx": "onnx", ".safetensors": "safetensors", ".html": "html", ".h": "c"}
@@ -86,7 +87,7 @@ def export_bytes(network: Description, path: Path) -> bytes:
     Raises UsageError if the format is unknown, cannot express a layer, or needs a package that is not installed.
     """
     format = format_of(path)
-    for name in (step.operation for step in network.all_steps):
+    for name in (step.operation for step in network.steps):
         if name not in format.OPERATIONS:
             others = [suffix for suffix in FORMATS if name in format_of(Path(f"net{suffix}")).OPERATIONS]
             remedy = f"; use {', '.join(others)}" if others else ""
@@ -107,7 +108,10 @@ def check_export(model: Model, path: Path, program: Evaluation) -> Check:
     Raises UsageError if what computes them is not installed.
     """
     expected, examples, task = program.outputs, program.examples, program.task
-    found = format_of(path).run(path, describe(model), np.asarray(examples.inputs, np.float32)).astype(np.float64)
+    x = raw_inputs(model, examples, program.split)
+    found = format_of(path).run(path, describe(model), np.asarray(x, np.float32)).astype(np.float64)
+    if not task.classes:  # values are compared in the units of the outputs
+        found = np.asarray(task.encode(found, np.float64), np.float64)
     differing = np.count_nonzero(task.predict(found) != program.predictions) if task.classes else 0
     limit = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     difference = np.abs(found - expected).max()

@@ -25,6 +25,8 @@ OPERATIONS = {
     for (let i = 0; i < x.length; i++) sum += W[row + i] * x[i];
     return sum;
   })""",
+    "standardize": """(x, { fill, center, scale }) =>
+    Float32Array.from(x, (v, i) => ((Number.isNaN(v) ? fill[i] : v) - center[i]) / scale[i])""",
     "identity": "x => x",
     "sigmoid": "x => x.map(z => 1 / (1 + Math.exp(-z)))",
     "tanh": "x => x.map(Math.tanh)",
@@ -49,6 +51,7 @@ def to_bytes(network: Description) -> bytes:
     """Return the page. Its content security policy allows its own scripts and nothing from elsewhere."""
     used = sorted({step.operation for step in network.all_steps})
     operations = "".join(f"  {name}: {OPERATIONS[name]},\n" for name in used)
+    around = {"standardize": network.standardize, "rescale": network.rescale, "decoder": network.decoder}
     about = {
         "dataset": network.dataset,
         "sizes": network.sizes,
@@ -56,8 +59,10 @@ def to_bytes(network: Description) -> bytes:
         "scale": network.scale,
         "image": network.image,
         "classes": network.classes,
+        "columns": network.columns,
+        "targets": network.targets,
         "steps": [_plain(step) for step in network.steps],
-        "decoder": network.decoder and _plain(network.decoder),
+        **{name: step and _plain(step) for name, step in around.items()},
     }
     style, drawing, page = (_part(name) for name in ("page.css", "drawing.js", "page.js"))
     forward = _part("forward.js").replace("/* operations */", operations)

@@ -13,6 +13,11 @@ from backprop_cli.nn.arrays import Array
 
 OPERATIONS = {
     "dense": "{y} = Gemm <transB = 1> ({x}, {W}, {b})",
+    "standardize": """
+        {y}_missing = IsNaN ({x})
+        {y}_filled = Where ({y}_missing, {fill}, {x})
+        {y}_centered = Sub ({y}_filled, {center})
+        {y} = Div ({y}_centered, {scale})""",
     "identity": "{y} = Identity ({x})",
     "sigmoid": "{y} = Sigmoid ({x})",
     "tanh": "{y} = Tanh ({x})",
@@ -62,9 +67,13 @@ def to_bytes(network: Description) -> bytes:
 
     arrays: dict[str, Array] = {}
     nodes = [f"scale = Constant <value_float = {network.scale!r}> ()", "s0 = Mul (input, scale)"]
-    signals = [*(f"s{k}" for k in range(len(network.steps))), "output"]
+    if network.standardize:
+        nodes = [_node(network.standardize, "input", "s0", "input", arrays)]
+    signals = [*(f"s{k}" for k in range(len(network.steps))), "scaled" if network.rescale else "output"]
     for k, step in enumerate(network.steps):
         nodes.append(_node(step, signals[k], signals[k + 1], str(k), arrays))
+    if network.rescale:
+        nodes.append(_node(network.rescale, "scaled", "output", "value", arrays))
     outputs = [f"float[n, {network.outputs}] output"]
     if network.classes:
         scores = "output"
@@ -78,10 +87,8 @@ def to_bytes(network: Description) -> bytes:
         network (float[n, {network.inputs}] input) => ({", ".join(outputs)}) {{ {body} }}"""
     model: Any = onnx.parser.parse_model(text)
     model.graph.initializer.extend(onnx.numpy_helper.from_array(float32(a), name) for name, a in arrays.items())
-    about = {"dataset": network.dataset, "image": network.image, "classes": network.classes}
-    for key, value in about.items():
-        if value:
-            model.metadata_props.add(key=key, value=value if key == "dataset" else json.dumps(value))
+    for key, value in network.facts().items():
+        model.metadata_props.add(key=key, value=value if key == "dataset" else json.dumps(value))
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content

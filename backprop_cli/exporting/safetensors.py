@@ -50,8 +50,8 @@ def to_bytes(network: Description) -> bytes:
         for name, array in step.arrays.items()
     }
     about = {
-        "dataset": network.dataset,
         "classes": network.classes,
+        **network.facts(),
         "scale": network.scale,
         "pytorch": pytorch_lines(network),
     }
@@ -69,14 +69,29 @@ def pytorch_lines(network: Description) -> str:
         *(f"    {_text(step)}," for step in network.steps),
         f").to(torch.{network.dtype})",
         'network.load_state_dict(load_file("net.safetensors"))',
-        f"outputs = network(x * {network.scale!r})  # x: (n, {network.inputs}), torch.{network.dtype}",
     ]
+    shape = f"# x: (n, {network.inputs}), torch.{network.dtype}"
+    if network.standardize:
+        fill, center, scale = (_tensor(array) for array in network.standardize.arrays.values())
+        lines += [f"x = torch.where(x.isnan(), {fill}, x)  {shape}", f"x = (x - {center}) / {scale}"]
+        lines.append("outputs = network(x)")
+    else:
+        lines.append(f"outputs = network(x * {network.scale!r})  {shape}")
+    if network.rescale:
+        scale, center = (_tensor(a) for a in (np.diag(network.rescale.arrays["W"]), network.rescale.arrays["b"]))
+        lines.append(f"outputs = outputs * {scale} + {center}")
     if network.decoder:
         codes = network.decoder.arrays["W"].tolist()
         lines.append(f"labels = torch.cdist(outputs, torch.tensor({codes}).to(outputs)).argmin(1)")
     elif network.classes:
         lines.append("labels = outputs.argmax(1)")
     return "\n".join(lines) + "\n"
+
+
+def _tensor(array: Array) -> str:
+    """Return numbers as a tensor of the dtype of x."""
+    numbers = ", ".join("float('nan')" if np.isnan(number) else repr(number) for number in array.tolist())
+    return f"torch.tensor([{numbers}]).to(x)"
 
 
 def _module(step: Step) -> tuple[str, tuple[int, ...], dict[str, Any]]:
@@ -100,6 +115,12 @@ def run(path: Path, network: Description, x: Array) -> Array:
     parts = [getattr(torch.nn, name)(*sizes, **options) for name, sizes, options in map(_module, network.steps)]
     sequential = torch.nn.Sequential(*parts).to(getattr(torch, network.dtype))
     sequential.load_state_dict(load_file(path))
+    inputs = torch.from_numpy(x).to(getattr(torch, network.dtype)) * network.scale
+    if network.standardize:
+        fill, center, scale = (torch.from_numpy(array).to(inputs) for array in network.standardize.arrays.values())
+        inputs = (torch.where(inputs.isnan(), fill, inputs) - center) / scale
     with torch.no_grad():
-        outputs: Array = sequential(torch.from_numpy(x).to(getattr(torch, network.dtype)) * network.scale).numpy()
+        outputs: Array = sequential(inputs).numpy()
+    if network.rescale:
+        outputs = outputs @ network.rescale.arrays["W"] + network.rescale.arrays["b"]
     return outputs

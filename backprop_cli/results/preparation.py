@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from backprop_cli.config.schema import Experiment
-from backprop_cli.data.dataset import Dataset, DataSpec, Inputs
+from backprop_cli.data.dataset import DataSpec, Inputs, Split
 from backprop_cli.errors import DataError
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.runs.model import Model
@@ -70,14 +70,14 @@ def summarize_table(model: Model) -> TableSummary:
     return TableSummary(source.file, tuple(columns), rows, classes, tuple(notes))
 
 
-def raw_inputs(model: Model, data: Dataset, split: str) -> Inputs:
-    """Return the inputs (n, n_0) of a split before they are filled and scaled: a missing number is NaN.
+def raw_inputs(model: Model, examples: Split, split: str) -> Inputs:
+    """Return the inputs (n, n_0) of the examples of a split before they are filled and scaled: a missing number is NaN.
 
     Data other than tables have no such step, and are returned as they are. Raises DataError if the file has changed.
     """
     preprocessing = model.experiment.data.preprocessing
     if preprocessing is None:
-        return data.split(split).inputs
+        return examples.inputs
     prepared = _prepared(model.experiment)
     rows = {"train": prepared.split.train, "val": prepared.split.validation, "test": prepared.test_rows}[split]
     table = prepared.test_table if split == "test" and prepared.test_table else prepared.table

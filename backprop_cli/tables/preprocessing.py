@@ -85,6 +85,11 @@ class NumberColumn:
         return scaled.replace("- -", "+ ")
 
     @property
+    def constants(self) -> tuple[tuple[float, float, float], ...]:
+        """What a missing value counts as, NaN if it is bad, the center and the scale of its input."""
+        return ((np.nan if self.fill is None else self.fill, self.center, self.scale),)
+
+    @property
     def raw(self) -> NumberColumn:
         """The same column, neither filled nor scaled: a missing value is NaN."""
         return NumberColumn(self.name, None, 0.0, 1.0)
@@ -126,6 +131,11 @@ class CategoryColumn:
     def becomes(self) -> str:
         """How its words become inputs, in words."""
         return f"one input per category ({len(self.categories)})" if len(self.categories) > 1 else "constant"
+
+    @property
+    def constants(self) -> tuple[tuple[float, float, float], ...]:
+        """The same as for numbers, for each of its inputs, which are not changed."""
+        return ((0.0, 0.0, 1.0),) * len(self.categories)
 
     @property
     def raw(self) -> CategoryColumn:

@@ -2,32 +2,34 @@
 
 const byId = id => document.getElementById(id);
 const network = load(JSON.parse(byId("network").textContent));
-const { classes, image, sizes } = network;
+const { classes, columns, image, sizes, targets } = network;
 
 function element(parent, tag, properties = {}) {
   return parent.appendChild(Object.assign(document.createElement(tag), properties));
 }
 
 const short = v => (Math.abs(v) < 1e4 ? v.toFixed(3) : v.toExponential(2));
+const compact = v => String(Number(v.toPrecision(5)));
 
 /* Outputs: a row for each, with a bar where there are classes. */
 const perClass = classes.length && !network.decoder;
+const outputName = k => (classes.length ? null : targets[k]) ?? `output ${k + 1}`;
 const rows = Array.from({ length: network.steps.at(-1).size }, (_, k) => {
   const row = element(byId("outputs"), "tr");
-  element(row, "th", { scope: "row", textContent: perClass ? classes[k] : `output ${k + 1}` });
+  element(row, "th", { scope: "row", textContent: perClass ? classes[k] : outputName(k) });
   return { row, bar: element(element(row, "td"), "div", { className: "bar" }), value: element(row, "td") };
 });
 
 function showOutputs(output) {
   const most = Math.max(1, ...(output ?? []).map(Math.abs));
   const label = output && classes.length ? predict(network, output) : -1;
-  const values = () => Array.from(output, v => String(Number(v.toPrecision(5)))).join(", ");
+  const values = () => Array.from(output, compact).join(", ");
   const text = !output ? "–" : classes.length ? classes[label] : values();
   if (byId("answer").textContent !== text) byId("answer").textContent = text; // screen readers announce a change
   rows.forEach(({ row, bar, value }, k) => {
     row.className = perClass && k === label ? "best" : "";
     bar.style.width = output ? `${(100 * Math.max(0, output[k])) / most}%` : "0";
-    value.textContent = output ? short(output[k]) : "";
+    value.textContent = output ? (network.rescale ? compact : short)(output[k]) : "";
   });
 }
 
@@ -61,7 +63,7 @@ const grid = n => {
   const width = n <= 40 ? n : Math.min(80, Math.ceil(Math.sqrt(4 * n)));
   return [n, width, Math.max(4, Math.min(22, Math.floor(880 / width)))];
 };
-const scaled = network.scale === 1 ? "" : ", scaled";
+const scaled = network.scale === 1 && !network.standardize ? "" : ", scaled";
 const pictures = [
   image
     ? [0, picture(`input: ${image[0]} x ${image[1]} pixels${scaled}`, network.inputs, image[1], 112 / image[1])]
@@ -166,8 +168,74 @@ function setUpFields() {
   update(x);
 }
 
+/* A nice number that is at most v: 1, 2 or 5 times a power of ten. */
+function nice(v) {
+  const power = 10 ** Math.floor(Math.log10(v));
+  return power * [5, 2, 1].find(digit => digit * power <= v * (1 + 1e-9));
+}
+
+/* A slider, a field and "no value" for a column of numbers; set(value) is called with a number, or null. */
+function numberField(parent, { name, fill, center, scale, low, high }, set) {
+  [low, high] = [low ?? center - 3 * scale, high ?? center + 3 * scale];
+  const step = high > low ? nice((high - low) / 200) : 1;
+  const start = Number((Math.round((fill ?? center) / step) * step).toPrecision(12));
+  const slider = element(parent, "input", { type: "range", min: Math.min(low, start), max: Math.max(high, start), step: "any" });
+  const number = element(parent, "input", { type: "number", step: "any" });
+  const missing = fill === null ? null : element(element(parent, "label", { className: "missing" }), "input", { type: "checkbox" });
+  missing?.after("no value");
+  for (const input of [slider, number]) input.setAttribute("aria-label", name);
+  missing?.setAttribute("aria-label", `${name}: no value`);
+  const refresh = () => {
+    slider.disabled = number.disabled = Boolean(missing?.checked);
+    set(missing?.checked ? null : Number(number.value));
+  };
+  slider.addEventListener("input", () => {
+    number.value = Number((Math.round(slider.value / step) * step).toPrecision(12));
+    refresh();
+  });
+  number.addEventListener("input", () => {
+    if (number.value === "") return;
+    [slider.min, slider.max] = [Math.min(slider.min, number.value), Math.max(slider.max, number.value)];
+    slider.value = number.value;
+    refresh();
+  });
+  missing?.addEventListener("input", refresh);
+  slider.value = number.value = start;
+  refresh();
+}
+
+/* A list of the words of a column; any other word, or no value, is null. */
+function wordField(parent, { name, categories }, set) {
+  const select = element(parent, "select");
+  select.setAttribute("aria-label", name);
+  const known = categories.filter(word => word !== "");
+  known.forEach(word => element(select, "option", { textContent: word }));
+  element(select, "option", { textContent: known.length < categories.length ? "(no value)" : "(none of these)" });
+  const refresh = () => set(known[select.selectedIndex] ?? null);
+  select.addEventListener("input", refresh);
+  refresh();
+}
+
+/* The columns of a table, each with what sets its value. */
+function setUpColumns() {
+  const row = columns.map(() => null);
+  let ready = false;
+  const show = () => { if (ready) update(encode(network, row)); };
+  columns.forEach((column, k) => {
+    const field = element(byId("fields"), "div", { className: "field column" });
+    element(field, "span", { textContent: column.name });
+    (column.categories ? wordField : numberField)(field, column, value => { row[k] = value; show(); });
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => update());
+  document.body.classList.add("table");
+  byId("fields").hidden = false;
+  ready = true;
+  show();
+}
+
 const task = !image ? "Set the inputs" : PREPARE[network.dataset] ? "Draw a digit" : "Draw an image";
 byId("title").textContent = task;
-byId("about").textContent = `A ${sizes} network, trained on ${network.dataset}. It runs in this page; nothing is sent anywhere.`;
-document.title = `${network.dataset} ${sizes}`;
-(image ? setUpDrawing : setUpFields)();
+const predicts = columns.length ? ` that predicts ${targets.join(", ")} from ${columns.length} columns of a table` : `, trained on ${network.dataset}`;
+byId("about").textContent = `A ${sizes} network${predicts}. It runs in this page; nothing is sent anywhere.`;
+document.title = `${columns.length ? targets.join(", ") : network.dataset} ${sizes}`;
+(image ? setUpDrawing : columns.length ? setUpColumns : setUpFields)();
