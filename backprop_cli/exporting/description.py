@@ -123,7 +123,9 @@ def _columns(preprocessing: Preprocessing | None) -> tuple[Mapping[str, Any], ..
 def _standardize(preprocessing: Preprocessing | None) -> Step | None:
     if preprocessing is None:
         return None
-    constants = np.array([of_input for column in preprocessing.columns for of_input in column.constants]).reshape(-1, 3).T
+    constants = (
+        np.array([of_input for column in preprocessing.columns for of_input in column.constants]).reshape(-1, 3).T
+    )
     shape = (constants.shape[1],)
     return Step("standardize", shape, shape, dict(zip(("fill", "center", "scale"), constants, strict=True)))
 
