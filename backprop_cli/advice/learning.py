@@ -80,8 +80,9 @@ class LearningWatch:
     def _chance(self) -> tuple[float, float]:
         """The accuracy and the cost of the best constant outputs on the training split."""
         data = self.plan.data
-        accuracy = float(np.bincount(data.train.targets).max()) / len(data.train)
-        return accuracy, lowest_constant_cost(self.plan, data.task.encode(data.train.targets, "float64"))
+        labels, counts = np.unique(data.train.targets, return_counts=True)
+        share = counts / len(data.train)
+        return float(share.max()), lowest_constant_cost(self.plan, data.task.encode(labels, "float64"), share)
 
     def _warning(self, epoch: int, score: Score, causes: list[str]) -> Notice:
         self.warned = True
@@ -99,15 +100,13 @@ class LearningWatch:
             yield f"Try eta={eta:g}, found by a learning-rate range test; eta is {self.plan.eta:g}"
 
 
-def lowest_constant_cost(plan: Plan, y: Array) -> float:
-    """Return the lowest mean cost of outputs that are the same for all targets y (n, n_L)."""
+def lowest_constant_cost(plan: Plan, codes: Array, share: Array) -> float:
+    """Return the lowest mean cost of outputs that are the same for all targets: a share (k,) has each code (k, n_L)."""
     from scipy.optimize import minimize
 
     estimator = plan.objective.estimator
     assert isinstance(estimator, Backpropagation)
     cost, output = estimator.cost, estimator.network.output
-    codes, counts = np.unique(y, axis=0, return_counts=True)
-    share = counts / len(y)
 
     def value_and_gradient(z: Array) -> tuple[float, Array]:
         rows = np.broadcast_to(z, codes.shape)

@@ -209,7 +209,7 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
     batch = min(e.batch_size, e.data.pool) if isinstance(e.batch_size, int) else 2000
     network = np.dtype(e.dtype).itemsize * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
-    needed = network + 8 * e.data.inputs * (e.data.pool + e.data.test)
+    needed = network + (0 if e.data.mapped else 8 * e.data.inputs * (e.data.pool + e.data.test))
     has = f"but this machine has {available / 2**30:,.1f}"
     if network > available:
         widest = max(range(1, len(e.sizes)), key=lambda i: e.sizes[i])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +39,48 @@ Inputs = npt.NDArray[Any]
 """The inputs of n examples (n, n_0): uint8 pixels, or floating."""
 
 
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Rows (m,) of an array (n, ...), which are copied only where they are used.
+
+    It stands for `array[rows].astype(dtype)`; a slice of it is a selection again. The array may be a mapped file that
+    is larger than memory.
+    """
+
+    array: npt.NDArray[Any]
+    rows: npt.NDArray[np.intp]
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array that it stands for."""
+        return (len(self.rows), *self.array.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        rows = self.rows[key]
+        return replace(self, rows=rows) if isinstance(key, slice) else self.array[rows].astype(self.dtype, copy=False)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return self.array[self.rows].astype(dtype or self.dtype, copy=False)
+
+    def __mul__(self, factor: Any) -> Any:
+        return np.asarray(self) * factor
+
+    def astype(self, dtype: Any, copy: bool = False) -> Selection:
+        """Return the same rows, of another dtype where they are used."""
+        return replace(self, dtype=np.dtype(dtype))
+
+    def take(self, rows: npt.NDArray[np.intp], axis: int, out: npt.NDArray[Any], mode: Literal["clip"]) -> None:
+        """Copy rows (k,) of these rows into `out` (k, ...)."""
+        out[...] = self.array.take(self.rows[rows], axis, mode=mode)
+
+
 @dataclass(frozen=True)
 class Split:
-    """Examples: `inputs` (n, n_0) and `targets`, labels (n,) or values (n, k).
+    """Examples: `inputs` (n, n_0), an array or a Selection, and `targets`, labels (n,) or values (n, k).
 
     Their costs count `weights` (n,) times, once each without any. The weights of training examples have the mean 1.
     """
@@ -117,7 +156,7 @@ class DataSpec:
     images that the inputs are, if they are. A network is fed inputs · scale, and outputs
     (value - value_center) / value_scale for the values. `preprocessing` turns the rows of a table into inputs.
     `sha256` are the digests of the files by name, which loading verifies. `fractions` says that all values are between
-    0 and 1.
+    0 and 1; `mapped`, that the inputs stay in their file, so that they take no memory.
     """
 
     inputs: int
@@ -136,6 +175,7 @@ class DataSpec:
     value_scale: tuple[float, ...] = ()
     preprocessing: Preprocessing | None = None
     train: int = 0
+    mapped: bool = False
 
     def with_sizes(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
         """Return the same with these sizes of the splits; a share of training examples is of those that remain."""

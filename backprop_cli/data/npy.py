@@ -6,6 +6,7 @@ NumPy evaluates a header as Python, and a dtype of no size ends the process.
 from __future__ import annotations
 
 import math
+import os
 import re
 import zipfile
 import zlib
@@ -32,6 +33,8 @@ _HEADER = re.compile(  # with the keys in the order that the specification recom
     re.ASCII,
 )
 _REMEDY = "save a numeric array with np.save"
+_SPLIT = "split it into several files"
+_MAPPING = "a file that stays on disk must have uint8 or float32 in C order: np.ascontiguousarray(x, np.float32)"
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,27 @@ class _Header:
     def size(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def can_be_mapped(self) -> bool:
+        """Whether rows of the file can be used as they are."""
+        return self.order == "C" and self.dtype in (np.uint8, np.float32) and self.size > 0
+
 
 def read_npy(path: Path, mapped: bool = False) -> npt.NDArray[Any]:
-    """Return the array in a .npy file, or a read-only view of the file if it is to be mapped into memory.
+    """Return the array in a .npy file.
+
+    With `mapped`, an array of uint8 or float32 in C order is a read-only view of the file, of whatever size.
 
     Raises UnreadableError if it is not an array of numbers, OSError if it cannot be read.
     """
     with open_regular_file(path) as file:
         header = _read_header(file)
-        rest = path.stat().st_size - file.tell()
+        rest = os.fstat(file.fileno()).st_size - file.tell()
         if header.size != rest:
             raise UnreadableError(f"its header announces {header.size:,} bytes, but {rest:,} follow; {_REMEDY}")
-        if mapped and header.size:
-            return np.memmap(path, header.dtype, "r", file.tell(), header.shape, "F" if header.order == "F" else "C")
-        check_size(header.size)
+        if mapped and header.can_be_mapped:
+            return np.memmap(file, header.dtype, "r", file.tell(), header.shape)
+        check_size(header.size, _MAPPING if mapped else _SPLIT)
         return _array(header, file.read(header.size))
 
 
@@ -84,10 +94,10 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def check_size(size: int) -> None:
+def check_size(size: int, remedy: str = _SPLIT) -> None:
     """Raise UnreadableError if so many bytes are too many."""
     if size > MAX_BYTES:
-        raise UnreadableError(f"more than {MAX_BYTES >> 30} GB of numbers; split it into several files")
+        raise UnreadableError(f"more than {MAX_BYTES >> 30} GB of numbers; {remedy}")
 
 
 def _read_header(file: IO[bytes]) -> _Header:

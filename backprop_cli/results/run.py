@@ -212,27 +212,16 @@ class Run:
         return {name: value for name, value in (self.record.get(key) or {}).items() if value is not None}
 
     def _known_data(self, values: Mapping[str, Any]) -> DataSpec | None:
-        """Return what a checkpoint knows about data from a user's files, which may have changed since."""
+        """Return what a checkpoint knows about data from the user's files, which may have changed or gone since."""
         dataset = values.get("dataset")
         source = DATASETS.get(str(dataset.get("name"))) if isinstance(dataset, dict) else None
-        if source is None or source.origin != "files":
-            return None
-        try:
-            return read_checkpoint(self.folder.checkpoint("last")).meta.data
-        except (CheckpointError, OSError):
-            return None
-
-    def _read_config(self) -> Experiment:
-        if values := self.record.get("experiment"):
-            return override_experiment(values, [], str(self.folder.record), known=self._known_data(values))
-        return load_experiment(self.folder.config)
-
-    def _known_data(self, values: dict[str, Any]) -> DataSpec | None:
-        """Return what a checkpoint knows about data from the user's files, which may have changed or gone since."""
-        flat = flatten(values)
-        source = DATASETS.get(str(flat.get("dataset.name", flat.get("dataset"))))
         if source and source.origin == "files":
             for name in ("best", "last"):
                 with suppress(CheckpointError, OSError):
                     return read_checkpoint(self.folder.checkpoint(name)).meta.data
         return None
+
+    def _read_config(self) -> Experiment:
+        if values := self.record.get("experiment"):
+            return override_experiment(values, [], str(self.folder.record), known=self._known_data(values))
+        return load_experiment(self.folder.config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import numpy.typing as npt
 from backprop_cli.data.idx import parse_idx
 from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.errors import DataError, UnreadableError, UsageError
-from backprop_cli.sources.own import TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
+from backprop_cli.files import open_regular_file
+from backprop_cli.sources.own import LARGE, TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
+
+BLOCK = 1 << 22
+"""Numbers that are checked at a time."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Arrays(OwnSource):
     """NumPy arrays: an .npz file with x and y (and x_test, y_test), or an .npy file for each.
 
     x (n, ...) are bytes, which are divided by 255, or numbers; y are labels 0, 1, … (n,) or floating values (n,) or
-    (n, k). An .npy file stays on disk with `shuffle: false`; its examples must then be in random order.
+    (n, k). A large .npy file of uint8 or float32 stays on disk, and may be larger than memory.
     """
 
     name = "arrays"
@@ -52,7 +57,8 @@ class Arrays(OwnSource):
         else:
             for name in ("x", "y", "x_test", "y_test"):
                 if file := getattr(self, name):
-                    found[name] = reading(Path(file), lambda path: read_npy(path, mapped=not self.shuffle))
+                    mapped = name.startswith("x") and (not self.shuffle or Path(file).stat().st_size > LARGE)
+                    found[name] = reading(Path(file), partial(read_npy, mapped=mapped))
         x, y = _checked(found["x"], found["y"], str(self.file or self.x))
         x_test = y_test = None
         if "x_test" in found and "y_test" in found:
@@ -96,8 +102,8 @@ class Idx(OwnSource):
 
 def _read_idx(path: Path) -> npt.NDArray[Any]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        with open_regular_file(path) as packed:
+            data = (gzip.GzipFile(fileobj=packed) if path.suffix == ".gz" else packed).read(MAX_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableError("not a complete gzip file") from error
     if len(data) > MAX_BYTES:
@@ -109,20 +115,23 @@ def _checked(x: npt.NDArray[Any], y: npt.NDArray[Any], name: str) -> tuple[npt.N
     """Return inputs and targets as they are used. Raises DataError for others."""
     if x.ndim < 2 or len(x) != len(y) or not len(x):
         raise DataError(f"{name}: x {x.shape} and y {y.shape}; expected x (n, ...) and y (n,) or (n, k)")
-    if x.dtype != np.uint8 and not isinstance(x, np.memmap):
-        x = x.astype(np.float32)
     if x.dtype not in (np.uint8, np.float32):
-        raise DataError(f"{name}: x has the type {x.dtype}; a file that stays on disk must have uint8 or float32")
-    if x.dtype == np.float32 and not isinstance(x, np.memmap) and not np.isfinite(x).all():
-        raise DataError(f"{name}: x has values that are not finite, first in row {_first_bad(x)}")
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float32)
+    _check_finite(x, f"{name}: x")
     if y.dtype.kind == "f":
-        if not np.isfinite(y).all():
-            raise DataError(f"{name}: y has values that are not finite, first in row {_first_bad(y)}")
+        _check_finite(y, f"{name}: y")
         return x, y.reshape(len(y), -1).astype(np.float64)
     if y.ndim != 1 or y.min() < 0:
         raise DataError(f"{name}: y {y.dtype} {y.shape}: labels must be 0, 1, … (n,)")
     return x, y.astype(np.uint8 if y.max() < 256 else np.intp)
 
 
-def _first_bad(values: npt.NDArray[Any]) -> int:
-    return int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0])
+def _check_finite(values: npt.NDArray[Any], name: str) -> None:
+    """Raise DataError, with the row, if not all values (n, ...) are finite; a block of rows at a time."""
+    rows = max(1, BLOCK // max(1, values[:1].size))
+    for start in range(0, len(values) if values.dtype.kind == "f" else 0, rows):
+        block = values[start : start + rows]
+        if not np.isfinite(block).all():
+            row = start + int(np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))[0])
+            raise DataError(f"{name} has values that are not finite, first in row {row}")

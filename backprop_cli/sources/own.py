@@ -14,12 +14,17 @@ import numpy.typing as npt
 from annotated_types import Ge
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split, count
-from backprop_cli.data.splits import split_in_order, split_rows
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Selection, Source, Split, count
+from backprop_cli.data.splits import Rows, split_in_order, split_rows
+from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
+from backprop_cli.files import open_regular_file
 
 TEST, VALIDATION = 0.2, 0.15
 """The default share of the examples that is for testing, and of the others that is for validation."""
+
+LARGE = 1 << 26
+"""Inputs of more bytes than this are not copied when they are split: batches are gathered from the whole array."""
 
 File = Annotated[str, InputPath()]
 MaybeFile = Annotated[str | None, InputPath()]
@@ -75,30 +80,37 @@ class OwnSource(Source):
             image=found.image,
             scale=1 / 255 if found.x.dtype == np.uint8 else 1.0,
             sha256=found.sha256,
+            mapped=isinstance(found.x, np.memmap),
         ).with_sizes(validation, train_size)
 
     def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
-        """Return the training, validation and test examples; without `shuffle` they are views of the files."""
+        """Return the training, validation and test examples; large arrays are not copied."""
         found = _examples(self)
-        x, y = found.x.reshape(len(found.x), -1), found.y
-        rows, n_test = np.arange(len(x)), self._tested(found)
-        sizes = (min(train_size, len(x) - n_test - validation), validation, n_test)
+        rows, n_test = np.arange(len(found.x)), self._tested(found)
+        sizes = (min(train_size, len(rows) - n_test - validation), validation, n_test)
         if self.shuffle:
-            labels = y if y.dtype.kind in "iu" else None
+            labels = found.y if found.y.dtype.kind in "iu" else None
             parts = split_rows(rows, sizes, self.split_seed, labels)
-            train, held_out, test = (Split(x[part], y[part]) for part in (parts.train, parts.validation, parts.test))
         else:
-            whole, ordered = Split(x, y), split_in_order(rows, sizes)
-            train, held_out, test = (
-                whole[int(part[0]) if len(part) else 0 : int(part[-1]) + 1 if len(part) else 0]
-                for part in (ordered.train, ordered.validation, ordered.test)
-            )
+            parts = split_in_order(rows, sizes)
+        train, held_out, test = (
+            _rows_of(found.x, found.y, part, self.shuffle) for part in (parts.train, parts.validation, parts.test)
+        )
         if found.x_test is not None and found.y_test is not None:
-            test = Split(found.x_test.reshape(len(found.x_test), -1), found.y_test)
+            test = _rows_of(found.x_test, found.y_test, np.arange(len(found.x_test)), shuffled=False)
         return train, held_out, test
 
     def _tested(self, found: Examples) -> int:
         return 0 if found.x_test is not None else count(self.test, len(found.x))
+
+
+def _rows_of(x: npt.NDArray[Any], y: Targets, rows: Rows, shuffled: bool) -> Split:
+    """Return the examples in rows (m,), one after the other unless they are shuffled, without a copy of large ones."""
+    flat: Any = x.reshape(len(x), -1)
+    if x.nbytes > LARGE:
+        return Split(Selection(flat, rows, x.dtype), y[rows])  # type: ignore[arg-type] # stands for an array
+    chosen = rows if shuffled else slice(rows[0], rows[-1] + 1) if len(rows) else slice(0)
+    return Split(flat[chosen], y[chosen])
 
 
 @lru_cache(maxsize=2)
@@ -130,5 +142,5 @@ def reading(path: Path, read: Callable[[Path], Any]) -> Any:
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -200,8 +200,8 @@ def choose_inputs(table: Columns, train: Rows, options: InputOptions) -> tuple[l
         if index in options.ignore or (options.only and index not in options.only):
             continue
         cells = cells_of(table, index, train, options.missing)
-        values = cells.values()
         kind = "category" if index in options.categories else cells.kind()
+        values = () if kind == "number" else cells.values()  # of numbers there may be as many as rows
         missing = int(cells.missing.sum())
         fill = _of(options.fill, name, "auto")
         reason = {

@@ -87,5 +87,5 @@ def test_training_that_is_too_short_says_so_in_the_record():
     ],
 )
 def test_the_lowest_constant_cost_is_that_of_the_class_frequencies(cost, output, expected):
-    y = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], float)
-    assert lowest_constant_cost(plan(output=output, cost=cost), y) == pytest.approx(expected, rel=1e-4)
+    codes, share = np.eye(2), np.array([0.75, 0.25])
+    assert lowest_constant_cost(plan(output=output, cost=cost), codes, share) == pytest.approx(expected, rel=1e-4)

@@ -8,8 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from backprop_cli.sources import inputs
 from backprop_cli.errors import UnreadableError
+from backprop_cli.sources import inputs
 from backprop_cli.sources.digits import Digits
 from backprop_cli.sources.inputs import read_inputs
 from backprop_cli.sources.synthetic import Sine, Xor
