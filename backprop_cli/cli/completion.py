@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from backprop_cli.config.data_files import columns_for_keys
 from backprop_cli.config.shipped import config_names, keys_and_words, keys_and_words_after
 
 Items = list[CompletionItem]
@@ -38,8 +39,10 @@ def complete_config(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def complete_override(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Return the keys of a config, each with `=`; after the `=`, the words that the key may hold."""
-    return _key_and_value(keys_and_words_after(ctx.params.get("overrides") or ()), incomplete)
+    """Return the keys of a config, each with `=`; after the `=`, the words that the key may hold, such as columns."""
+    config = ctx.params.get("config") or ctx.params.get("data")
+    columns = columns_for_keys(Path(config)) if config else {}
+    return _key_and_value(columns | keys_and_words_after(ctx.params.get("overrides") or ()) | columns, incomplete)
 
 
 def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

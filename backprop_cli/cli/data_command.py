@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backprop_cli.cli.completion import complete_words
+from backprop_cli.cli.completion import complete_override, complete_words
 from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import (
     ConfigFile,
@@ -90,6 +90,7 @@ def check(config: ConfigFile, console: Console, cache: GetCache) -> None:
 
 @command.command("show", cls=Command)
 @name_argument
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
 @split_option("train")
 @click.option("--count", type=click.IntRange(min=1), help="Number of examples.  [default: 20; 1000 for a scatter plot]")
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="First example, from 0.")
@@ -104,6 +105,7 @@ def check(config: ConfigFile, console: Console, cache: GetCache) -> None:
 @data_options
 def show(
     name: str,
+    overrides: tuple[str, ...],
     split: str,
     count: int | None,
     start: int,
@@ -112,7 +114,7 @@ def show(
     console: Console,
     cache: GetCache,
 ) -> None:
-    """Show examples of NAME.
+    """Show examples of NAME, or of a config or a file or folder with data.
 
     Each has its number in the split and its label or value. Images are drawn as a PNG or in the terminal, in shades of
     grey if the terminal has them and NO_COLOR is not set. Other examples are shown as a table; in a PNG, points of the
@@ -122,12 +124,12 @@ def show(
     import sys
 
     from backprop_cli.cli.plotting import check_suffix, require_extra
+    from backprop_cli.config.load import load_source
     from backprop_cli.errors import UsageError
     from backprop_cli.files import atomic_write
-    from backprop_cli.sources.registry import get_dataset
     from backprop_cli.terminal.examples import SCATTERED, SHOWN, choose_examples, shows_shades
 
-    source = get_dataset(name)
+    source = load_source(name, overrides)
     suffix = output.suffix.lower() if output else ""
     if output:
         check_suffix(output, ".png", ".csv")

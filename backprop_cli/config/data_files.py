@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from backprop_cli.errors import DataError
+
 Options = dict[str, str]
 """A data set as a config has it: its name and its options."""
 
@@ -34,6 +36,16 @@ def column_names(path: Path) -> tuple[str, ...]:
 
     with Delimited(path) as file:
         return file.names
+
+
+def columns_for_keys(path: Path) -> dict[str, list[str]]:
+    """Return the columns of a table for the keys that name one; nothing if the file is no table."""
+    try:
+        names = list(column_names(path)) if "file" in (dataset_of(path) or {}) else []
+    except DataError:
+        names = []
+    keys = ("target", "dataset.target", "dataset.group", "dataset.split")
+    return dict.fromkeys(keys, names) if names else {}
 
 
 def _table(path: Path) -> Options:

@@ -20,9 +20,9 @@ from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
-from backprop_cli.data.dataset import DataSpec, input_paths
+from backprop_cli.data.dataset import DataSpec, Source, input_paths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
-from backprop_cli.sources.registry import DATASETS
+from backprop_cli.sources.registry import DATASETS, get_dataset
 
 MAX_EXTENDS = 10
 
@@ -59,6 +59,16 @@ def load_short(
     document.value_places[("dataset",)] = str(path)
     _apply(document, overrides, source)
     return document.values, _validate(document, home=str(path))
+
+
+def load_source(name: str, overrides: Sequence[str] = ()) -> Source:
+    """Return a data set by its name, or that of a config or of a file or folder with data. Raises UsageError."""
+    path = find_config(FilePath(name))
+    if name not in DATASETS and (dataset_of(path) or path.suffix in (".yaml", ".yml")):
+        return load_experiment(path, overrides).dataset
+    if overrides:
+        raise UsageError(f"{overrides[0]}: KEY=VALUE goes with a config or with data of your own, not with '{name}'")
+    return get_dataset(name)
 
 
 def override_experiment(

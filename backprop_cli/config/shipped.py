@@ -12,7 +12,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from backprop_cli.config.data_files import dataset_of
+from backprop_cli.config.data_files import FORMATS, dataset_of
 
 SCHEMA = "backprop.schema.json"
 """The schema that the first line of a config refers to, in the folder of the config."""
@@ -57,7 +57,7 @@ def hint_for_missing(path: Path) -> str:
     """Return what to write in place of a path that is not a config, as the end of a message."""
     if path.is_dir():
         config = path / "config.yaml"  # of a run
-        return f"; did you mean {config}?" if config.is_file() else ""
+        return f"; did you mean {config}?" if config.is_file() else "; it has no folders of images, one for each class"
     if "=" in path.name:
         return "; name a config before KEY=VALUE, as in: digits eta=0.5"
     shipped = shipped_configs()
@@ -89,11 +89,13 @@ def template(config: Path) -> bytes:
 def config_names(start: str) -> list[str]:
     """Return what a config may be called that begins so; nothing if there are files with such a name.
 
-    Without a beginning these are the configs in this folder, and the shipped ones that are not in subfolders.
+    Without a beginning these are the configs and the data in this folder, and the shipped configs that are not in
+    subfolders.
     """
     if start:
         return [] if any(Path().glob(f"{escape(start)}*")) else [n for n in shipped_configs() if n.startswith(start)]
-    return [*sorted(map(str, Path().glob("*.yaml"))), *(name for name in shipped_configs() if "/" not in name)]
+    own = sorted(str(path) for path in Path().iterdir() if path.name.lower().endswith((".yaml", *FORMATS)))
+    return [*own, *(name for name in shipped_configs() if "/" not in name)]
 
 
 def keys_and_words_after(overrides: Iterable[str]) -> dict[str, list[str]]:

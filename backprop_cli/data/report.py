@@ -75,7 +75,7 @@ class ExamplesReport:
     def to_text(self) -> str:
         """Return the report as lines and tables."""
         notes = [*self.notes, ("inputs", f"{self.inputs:,}, from {self.low:g} to {self.high:g}")]
-        notes += [("warning", f"{self.duplicates:,} examples repeat an earlier one")] if self.duplicates else []
+        notes += [("warning", f"examples that repeat an earlier one: {self.duplicates:,}")] if self.duplicates else []
         return "\n\n".join(["\n".join(lines(notes)), *([class_table(self.classes)] if self.classes else [])])
 
     def to_dict(self) -> dict[str, Any]:

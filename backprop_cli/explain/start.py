@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic_core import PydanticCustomError
 
+from backprop_cli.config.data_files import dataset_of
 from backprop_cli.config.load import override_experiment
 from backprop_cli.config.reader import read_text
 from backprop_cli.config.schema import Experiment
@@ -150,7 +152,16 @@ def names_run(text: str, runs: Path) -> bool:
     """Whether text names a run or a checkpoint, and not a config."""
     path = Path(text)
     if path.is_file():
-        return path.suffix == ".npz"
+        return path.suffix == ".npz" and not _holds_examples(path)
     is_run = any(RunFolder(folder).is_run() for folder in (path, runs / text))
-    is_config = path.suffix in (".yaml", ".yml") or find_config(path).is_file()
+    is_config = path.suffix in (".yaml", ".yml") or find_config(path).is_file() or dataset_of(path)
     return is_run or not is_config  # the rest is the beginning of a name, @last, or an error
+
+
+def _holds_examples(path: Path) -> bool:
+    """Whether an archive has the arrays x and y of a data set, which a checkpoint has not."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return {"x.npy", "y.npy"} <= set(file.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False

@@ -130,4 +130,5 @@ def _notes(table: Columns, spec: DataSpec, unknown: Any) -> Iterator[str]:
         shown = ", ".join(extra[:SHOWN]) + (", …" if len(extra) > SHOWN else "")
         yield f"columns that are not used: {shown}"
     for name, number in unknown.items():
-        yield f"column {name}: {number:,} cells with words that training did not have; they count as no category"
+        cells = f"{number:,} cell{'s' * (number != 1)} with words that training did not have"
+        yield f"column {name}: {cells}, counted as no category"

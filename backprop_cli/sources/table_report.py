@@ -80,7 +80,7 @@ class TableReport:
             if number < RARE:
                 yield "warning", f"class {name} has {number} training row{'s' * (number != 1)}"
         if self.duplicates:
-            yield "warning", f"{self.duplicates:,} rows repeat an earlier one"
+            yield "warning", f"rows that repeat an earlier one: {self.duplicates:,}"
 
     def to_text(self) -> str:
         """Return the report as lines and tables."""

@@ -41,20 +41,28 @@ class Examples:
     @property
     def header(self) -> list[str]:
         """The columns of the table without the first: x1, x2, … and label, or y1, y2, …."""
-        targets = ["label"] if self.source.spec.classes else _names("y", self.split.targets)
-        return [*_names("x", self.split.inputs), *targets]
+        spec = self.source.spec
+        targets = spec.targets or (["label"] if spec.classes else _names("y", self.split.targets))
+        inputs = spec.preprocessing.inputs if spec.preprocessing else _names("x", self.split.inputs)
+        return [*inputs, *targets]
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the examples as plain data: their number in the split, inputs, and label or values."""
         name = "label" if self.source.spec.classes else "values"
-        inputs, targets = (part[self.rows].tolist() for part in (self.split.inputs, self.split.targets))
+        inputs, targets = self.split.inputs[self.rows].tolist(), self._labels()
         return [
             {"example": int(row), "inputs": x, name: y} for row, x, y in zip(self.rows, inputs, targets, strict=True)
         ]
 
-    def table(self) -> list[list[float]]:
+    def table(self) -> list[list[Any]]:
         """Return the inputs, as the data set has them, and the targets of each example."""
         return [[*x["inputs"], *([x["label"]] if self.source.spec.classes else x["values"])] for x in self.to_list()]
+
+    def _labels(self) -> list[Any]:
+        """Return the names of the classes of the examples, or their numbers; or the values."""
+        names = self.source.spec.class_names
+        targets = self.split.targets[self.rows].tolist()
+        return [names[label] for label in targets] if names else targets
 
     def to_csv(self) -> str:
         """Return the header and the table as CSV."""
@@ -71,13 +79,13 @@ class Examples:
 
         draw = draw_points if self.source.spec.classes else draw_values
         figure = draw(self.split.inputs[self.rows], self.split.targets[self.rows])
-        return to_bytes(title(figure, f"{self.source.name}, {len(self.rows):,} examples"), "png")
+        return to_bytes(title(figure, f"{self.source.title}, {len(self.rows):,} examples"), "png")
 
     def to_text(self, width: int, shades: bool) -> str:
         """Return the images as text of at most `width` columns, with or without shades of grey; others as a table."""
         if self.source.spec.image:
             return as_text(self._images(), self._captions(), width, shades)
-        rows = [(k, *(f"{number:.4g}" for number in row)) for k, row in zip(self.rows, self.table(), strict=True)]
+        rows = [(k, *map(_short, row)) for k, row in zip(self.rows, self.table(), strict=True)]
         return table(("example", *self.header), rows, left=0)
 
     def _images(self) -> Images:
@@ -85,7 +93,7 @@ class Examples:
         return np.multiply(self.split.inputs[self.rows].reshape(-1, *self.source.spec.image), self.source.spec.scale)
 
     def _captions(self) -> list[str]:
-        return [f"{row}: {label}" for row, label in zip(self.rows, self.split.targets[self.rows], strict=True)]
+        return [f"{row}: {label}" for row, label in zip(self.rows, self._labels(), strict=True)]
 
 
 def choose_examples(source: Source, split: str, cache: Cache, label: int | None, start: int, count: int) -> Examples:
@@ -93,19 +101,22 @@ def choose_examples(source: Source, split: str, cache: Cache, label: int | None,
 
     With `label`, only examples of that class. Raises UsageError if there are none.
     """
-    spec = source.spec
+    spec = source.describe(None, None)
     if label is not None and label >= spec.classes:
         classes = f"has classes 0 to {spec.classes - 1}" if spec.classes else "is a regression data set"
         raise UsageError(f"--class {label}: {source.name} {classes}")
-    pool, test = source.load(cache)
-    n_train = len(pool) - spec.validation
-    examples = {"train": pool[:n_train], "val": pool[n_train:], "test": test}[split]
+    splits = source.splits(cache, spec.validation, spec.train)
+    examples = dict(zip(("train", "val", "test"), splits, strict=True))[split]
     rows = np.arange(len(examples)) if label is None else np.flatnonzero(examples.targets == label)
     rows = rows[rows >= start][:count]
     if not len(rows):
         what = "examples" if label is None else f"examples of class {label}"
         raise UsageError(f"the {split} split of {source.name} has no {what} from {start} on ({len(examples):,} in all)")
     return Examples(source, examples, rows)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
 
 
 def _names(letter: str, array: npt.NDArray[Any]) -> list[str]:
