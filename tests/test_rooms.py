@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "exporting": {"errors", "files", "nn", "tables", "data", "runs", "results"},
     "explain": {"errors", "text", "nn", "optim", "data", "sources", "config", "training", "advice", "runs"},
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
-    "sklearn": {"fitting", "optim", "training"},
+    "sklearn": {"fitting", "nn", "optim", "training"},
     "api": {"errors", "nn", "data", "config", "training", "advice", "runs", "results", "exporting"},
     "tracing": {"api", "config", "explain", "runs", "results"},
     "cli": {

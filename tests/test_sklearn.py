@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("sklearn", reason="needs the extra 'sklearn'")
 
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
+from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,8 +30,9 @@ CHECKS = [
 
 def test_all_of_scikit_learns_checks_are_run():
     names = [param.values[0].__class__ for param in CHECKS]
-    assert names.count(BackpropClassifier) >= 50  # 55 in scikit-learn 1.9.1
-    assert names.count(BackpropRegressor) >= 50  # 53
+    assert names.count(BackpropClassifier) >= 55  # 62 in scikit-learn 1.9.1
+    assert names.count(BackpropRegressor) >= 53  # 60
+    assert sum("sample_weight" in str(param.id) for param in CHECKS) >= 12
 
 
 @pytest.mark.filterwarnings("ignore")  # what scikit-learn's checks warn about on purpose
@@ -101,6 +103,36 @@ def test_several_values_are_predicted_in_their_own_units():
     found = BackpropRegressor(random_state=0).fit(x, both).predict(x)
     assert found.shape == both.shape
     np.testing.assert_allclose(found[:, 1] - 1000, 5 * found[:, 0], rtol=0.2)
+
+
+def test_weights_move_the_decision_and_reach_a_step_of_a_pipeline():
+    x, y = load_breast_cancer(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), BackpropClassifier(random_state=0, epochs=10))
+    shares = []
+    for factor in (1e-3, 1, 1e3):
+        weights = np.where(y == 1, factor, 1.0)
+        shares.append(pipeline.fit(x, y, backpropclassifier__sample_weight=weights).predict(x).mean())
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_a_regressor_weighs_its_targets_standardization_too():
+    x, y = np.zeros((40, 1)), np.r_[np.zeros(20), np.ones(20)]  # only the mean can be learned
+    found = BackpropRegressor(random_state=0).fit(x, y, sample_weight=np.r_[np.ones(20), np.full(20, 3.0)])
+    assert found.predict(x[:1])[0] == pytest.approx(0.75, abs=0.01)
+
+
+def test_balanced_classes_are_predicted_more_evenly():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    y = (x.sum(axis=1) + rng.normal(size=400) > 2.2).astype(int)
+    balanced = {"name": "cross_entropy", "class_weights": "balanced"}
+    plain, even = (BackpropClassifier(random_state=0, cost=cost).fit(x, y).predict(x) for cost in (None, balanced))
+    assert recall_score(y, even) > recall_score(y, plain)
+
+
+def test_weights_that_are_all_0_are_refused():
+    with pytest.raises(ValueError, match="0 for all examples|at least one non-zero"):
+        BackpropClassifier().fit(*IRIS, sample_weight=np.zeros(150))
 
 
 @pytest.mark.parametrize(
