@@ -130,6 +130,8 @@ def _rates(e: Experiment) -> Iterator[Problem]:
 def _split_sizes(e: Experiment) -> Iterator[Problem]:
     name, pool = e.dataset.name, e.data.pool
     n_validation, n_train = e.data.validation, e.data.train
+    if e.fold and not e.data.test:
+        yield ("fold", "k"), f"fold.k: {e.fold.k} folds are more than the examples of {name}"
     if n_validation >= pool:
         has = f"{name} has {pool:,} in all"
         yield ("validation",), f"validation: {n_validation:,} examples leave none for training; {has}"

@@ -17,9 +17,10 @@ from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.options import TAGS
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
-from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, expand_lambda, has_options, options_of
+from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, has_options, options_of
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
+from backprop_cli.config.types import expand_lambda
 from backprop_cli.data.dataset import DataSpec, Source, input_paths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
 from backprop_cli.sources.registry import DATASETS, get_dataset

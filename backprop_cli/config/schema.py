@@ -23,10 +23,12 @@ from backprop_cli.config.types import (
     Probability,
     Strengths,
     Threads,
+    expand_lambda,
 )
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
-from backprop_cli.data.tasks import ENCODINGS, Classification, Regression, Task
+from backprop_cli.data.splits import Fold
+from backprop_cli.data.tasks import ENCODINGS, MONITORS, Classification, Task
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
@@ -41,10 +43,6 @@ from backprop_cli.sources.registry import DATASETS
 
 DEPENDS: Any = None
 """The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""
-
-
-MONITORS = ("accuracy", "cost", *Classification.further, *Regression.metric_names, *Regression.further)
-"""The metrics of classifications and regressions that the best epoch can be chosen by."""
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -152,6 +150,11 @@ class Experiment(BaseModel):
     train_size: Amount | None = Field(
         None, description="Size of the training split: a number of examples or a fraction. Default: all of the rest."
     )
+    fold: Annotated[Fold | None, OptionsOf(Fold)] = Field(
+        None,
+        description="Fold i of k of a cross-validation, `{k: 5, i: 2}`, which takes the place of the test split: its "
+        "examples are tested on, the others are trained on, and the test split is not used. See `train --folds`.",
+    )
     diagnostics: bool = Field(
         False,
         description="Add diagnostics of each layer to metrics.csv: norms of gradients, weights and updates, saturated "
@@ -187,7 +190,7 @@ class Experiment(BaseModel):
     @property
     def data(self) -> DataSpec:
         """What is known about the data set before it is loaded."""
-        return self._known or self.dataset.describe(self.validation, self.train_size)
+        return self._known or self.dataset.describe(self.validation, self.train_size, self.fold)
 
     def knowing(self, data: DataSpec | None) -> Experiment:
         """Return the experiment with what is known about its data, which then need not be looked at."""
@@ -247,12 +250,6 @@ class Experiment(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """Return the experiment as the mapping of a config, in the order of the keys."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def expand_lambda(value: Any, penalty: Any) -> Any:
-    """Return `{penalty: value}` for a number under `lambda`, and anything else as it is."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value
 
 
 def choices_of(key: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 
 from backprop_cli.config.options import CountOr, Examples, OneOf, OptionsOf
 from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.penalties import PENALTIES
 
 MAX_LAYERS = 99
 
@@ -58,6 +59,12 @@ class KeepEpochs:
 
     def __contains__(self, epoch: int) -> bool:
         return epoch in self.at or bool(self.every and epoch % self.every == 0)
+
+
+def expand_lambda(value: Any, penalty: Any) -> Any:
+    """Return `{penalty: value}` for a number under `lambda`, and anything else as it is."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value
 
 
 def _read_layers(value: Any) -> Any:

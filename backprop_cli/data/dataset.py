@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.report import Note, check_examples, notes_of
+from backprop_cli.data.splits import Fold, Rows
 from backprop_cli.data.tasks import Regression, Targets, Task
 from backprop_cli.errors import DataError
 from backprop_cli.tables.preprocessing import Preprocessing
@@ -98,8 +99,8 @@ class Split:
         inputs = self.inputs.astype(dtype, copy=False) if self.inputs.dtype.kind == "f" else self.inputs
         return Split(inputs, self.targets, None if self.weights is None else self.weights.astype(dtype))
 
-    def __getitem__(self, rows: slice) -> Split:
-        """Return the examples in a slice; nothing is copied."""
+    def __getitem__(self, rows: slice | Rows) -> Split:
+        """Return the examples in a slice, of which nothing is copied, or in these rows."""
         return Split(self.inputs[rows], self.targets[rows], None if self.weights is None else self.weights[rows])
 
     def relative_to(self, other: Split) -> Split:
@@ -112,6 +113,11 @@ class Split:
         if not np.any(other.weights):
             raise DataError("the weights of all training examples are 0")
         return replace(self, weights=self.weights / (other.total / len(other)))
+
+    @property
+    def labels(self) -> Rows | None:
+        """The targets, if they are labels."""
+        return self.targets if self.targets.dtype.kind in "iu" else None
 
     @property
     def total(self) -> float:
@@ -224,13 +230,24 @@ class Source:
         """Return the pool and the test split. Raises DataError if they are not available."""
         raise NotImplementedError
 
-    def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
-        """Return what is known, given the sizes of the splits: numbers of examples, shares of the pool, or None."""
-        return self.spec.with_sizes(validation, train_size)
+    def describe(self, validation: Amount | None, train_size: Amount | None, fold: Fold | None = None) -> DataSpec:
+        """Return what is known, given the sizes of the splits: numbers of examples, shares of the pool, or None.
 
-    def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
+        In a cross-validation the examples of a fold of the pool take the place of the test examples.
+        """
+        spec = self.spec
+        if fold:
+            spec = replace(spec, pool=spec.pool - fold.size(spec.pool), test=fold.size(spec.pool))
+        return spec.with_sizes(validation, train_size)
+
+    def splits(
+        self, cache: Cache, validation: int, train_size: int, fold: Fold | None = None
+    ) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples: the pool's first, and its last. Raises DataError."""
         pool, test = self.load(cache)
+        if fold:
+            train, held_out = fold.split(np.arange(len(pool)), pool.labels)
+            pool, test = pool[train], pool[held_out]
         rest = len(pool) - validation
         return pool[: min(train_size, rest)], pool[rest:], test
 
@@ -239,9 +256,9 @@ class Source:
         """The name of the data for a user: that of the first file, if they are the user's."""
         return next((Path(path).name for name in input_paths(type(self)) if (path := getattr(self, name))), self.name)
 
-    def notes(self, validation: int, train_size: int) -> Iterable[Note]:
+    def notes(self, validation: int, train_size: int, fold: Fold | None = None) -> Iterable[Note]:
         """Yield what was decided about the data, for a user who has not seen it."""
-        return notes_of(self.describe(validation, train_size))
+        return notes_of(self.describe(validation, train_size, fold))
 
     def check(self, cache: Cache, validation: int, train_size: int) -> Report:
         """Return what is worth knowing about the data before they are trained on. Raises DataError."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge
 
 Rows = npt.NDArray[np.intp]
 
@@ -53,13 +55,58 @@ def split_in_order(rows: Rows, sizes: tuple[int, int, int]) -> RowSplit:
     return RowSplit(rows[: min(train, last - validation)], rows[last - validation : last], rows[last:])
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Fold i of k: its examples are tested on, and the others are trained on. `seed` decides about the folds."""
+
+    k: Annotated[int, Ge(2)]
+    i: Annotated[int, Ge(1)]
+    seed: Annotated[int, Ge(0)] = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if there is no such fold."""
+        if self.i > self.k:
+            raise ValueError(f"i must be from 1 to k, which is {self.k}, not {self.i}")
+
+    def size(self, n: int) -> int:
+        """Return how many of n examples without groups are in the fold."""
+        return n // self.k + (self.i <= n % self.k)
+
+    def split(self, rows: Rows, labels: Rows | None = None, groups: Rows | None = None) -> tuple[Rows, Rows]:
+        """Return the rows (n,) to train on and those of the fold, ascending.
+
+        With `labels` (n,), each fold has the classes in the proportions of the whole, to within one example. With
+        `groups` (n,), the rows of a group are in one fold.
+        """
+        rng = np.random.default_rng(self.seed)
+        if groups is not None:
+            labels = np.zeros(len(rows), np.intp) if labels is None else labels
+            mine = deal_groups(groups, labels, np.full(self.k, 1 / self.k), rng) == self.i - 1
+        else:
+            order = rng.permutation(len(rows))
+            if labels is not None:
+                order = order[np.argsort(labels[order], kind="stable")]
+            mine = np.zeros(len(rows), bool)
+            mine[order[self.i - 1 :: self.k]] = True
+        return rows[~mine], rows[mine]
+
+    def split_in_order(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Return the rows before the fold, and those of the fold: the ith of k blocks at the end, all of one size.
+
+        As `sklearn.model_selection.TimeSeriesSplit`: no row is predicted from later ones.
+        """
+        size = len(rows) // (self.k + 1)
+        start = len(rows) - (self.k - self.i + 1) * size
+        return rows[:start], rows[start : start + size]
+
+
 def deal_groups(
     groups: Rows, labels: Rows, shares: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.intp]:
     """Return the part (n,) of each row, so that each part has about its share of every class, and no group is divided.
 
-    Groups are dealt one after the other, those with the most uneven classes first, to the part that lacks most of
-    their classes, as `sklearn.model_selection.StratifiedGroupKFold` does.
+    Groups are dealt one after the other, those with the most uneven classes and the largest first, to the part that
+    lacks most of their classes: nearly what `sklearn.model_selection.StratifiedGroupKFold` does.
     """
     _, number = np.unique(groups, return_inverse=True)
     classes, label = np.unique(labels, return_inverse=True)
@@ -67,12 +114,13 @@ def deal_groups(
     np.add.at(counts, (number, label), 1)
     totals = counts.sum(axis=0)
     parts = np.flatnonzero(shares > 0)
-    lacking = shares[parts, None] * totals / totals**2  # of each class, as a share of the class, over its size
+    lacking = np.ones((len(parts), len(classes)))  # of each class in a part, as a share of what it is to have
     order = rng.permutation(len(counts))
+    order = order[np.lexsort((-counts[order].sum(axis=1), -counts[order].std(axis=1)))]
     chosen = np.empty(len(counts), np.intp)
-    for group in order[np.argsort(-counts[order].std(axis=1), kind="stable")]:
-        best = np.argmax(lacking @ counts[group])
-        lacking[best] -= counts[group] / totals**2
+    for group in order:
+        best = np.argmax(lacking @ (counts[group] / totals))
+        lacking[best] -= counts[group] / (shares[parts[best]] * totals)
         chosen[group] = parts[best]
     return chosen[number]
 

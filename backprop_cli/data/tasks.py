@@ -245,3 +245,6 @@ def _defined(metrics: dict[str, float | None]) -> dict[str, float]:
 
 Task = Classification | Regression
 """How targets become desired outputs, and how outputs are evaluated."""
+
+MONITORS = ("accuracy", "cost", *Classification.further, *Regression.metric_names, *Regression.further)
+"""The metrics of classifications and regressions that the best epoch can be chosen by."""

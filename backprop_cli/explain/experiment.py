@@ -39,7 +39,7 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
 
 def announcement(e: Experiment, chosen: bool) -> list[str]:
     """Return lines about the data of a user, and about a network and training that were `chosen` by the program."""
-    notes = list(e.dataset.notes(e.data.validation, e.data.train)) if e.dataset.origin == "files" else []
+    notes = list(e.dataset.notes(e.data.validation, e.data.train, e.fold)) if e.dataset.origin == "files" else []
     if chosen:
         functions = " and ".join(dict.fromkeys(e.activations))
         notes.append(("network", f"{'-'.join(map(str, e.sizes))}, {functions}; {e.cost.name}, lambda {e.lmbda.l2:g}"))

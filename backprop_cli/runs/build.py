@@ -94,7 +94,7 @@ def batch_size(e: Experiment) -> int:
 def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
-    data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache)
+    data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache, e.fold)
     train, validation, test = (split.in_precision(e.dtype) for split in (data.train, data.validation, data.test))
     return replace(data, train=train, validation=validation, test=test)
 

@@ -15,7 +15,7 @@ from annotated_types import Ge
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Selection, Source, Split, count
-from backprop_cli.data.splits import Rows, split_in_order, split_rows
+from backprop_cli.data.splits import Fold, Rows, RowSplit, split_in_order, split_rows
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
 from backprop_cli.files import open_regular_file
@@ -64,16 +64,20 @@ class OwnSource(Source):
         """Return the examples. Raises DataError, with the file, if they cannot be read."""
         raise NotImplementedError
 
-    def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
+    def describe(self, validation: Amount | None, train_size: Amount | None, fold: Fold | None = None) -> DataSpec:
         """Return what is known about the examples."""
         found = _examples(self)
         pool = len(found.x) - self._tested(found)
+        n_test = self._tested(found) if found.x_test is None else len(found.x_test)
+        if fold:
+            rest, held_out = self._fold(np.arange(pool), None, fold)
+            pool, n_test = len(rest), len(held_out)
         classes = len(found.class_names) or (int(found.y.max()) + 1 if found.y.dtype.kind in "iu" else 0)
         return DataSpec(
             inputs=int(np.prod(found.x.shape[1:])),
             pool=pool,
             validation=count(VALIDATION, pool),
-            test=self._tested(found) if found.x_test is None else len(found.x_test),
+            test=n_test,
             classes=classes,
             values=0 if classes else found.y.shape[1],
             class_names=found.class_names,
@@ -83,22 +87,37 @@ class OwnSource(Source):
             mapped=isinstance(found.x, np.memmap),
         ).with_sizes(validation, train_size)
 
-    def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
+    def splits(
+        self, cache: Cache, validation: int, train_size: int, fold: Fold | None = None
+    ) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples; large arrays are not copied."""
         found = _examples(self)
-        rows, n_test = np.arange(len(found.x)), self._tested(found)
-        sizes = (min(train_size, len(rows) - n_test - validation), validation, n_test)
-        if self.shuffle:
-            labels = found.y if found.y.dtype.kind in "iu" else None
-            parts = split_rows(rows, sizes, self.split_seed, labels)
+        n, n_test = len(found.x), self._tested(found)
+        labels = found.y if found.y.dtype.kind in "iu" else None
+        if fold:
+            pool = self._split(np.arange(n), (n - n_test, 0, n_test), labels).train
+            rest, mine = self._fold(pool, labels, fold)
+            parts = self._split(rest, (min(train_size, len(rest) - validation), validation, 0), labels)
+            parts = RowSplit(parts.train, parts.validation, mine)
         else:
-            parts = split_in_order(rows, sizes)
+            sizes = (min(train_size, n - n_test - validation), validation, n_test)
+            parts = self._split(np.arange(n), sizes, labels)
         train, held_out, test = (
             _rows_of(found.x, found.y, part, self.shuffle) for part in (parts.train, parts.validation, parts.test)
         )
-        if found.x_test is not None and found.y_test is not None:
+        if found.x_test is not None and found.y_test is not None and not fold:
             test = _rows_of(found.x_test, found.y_test, np.arange(len(found.x_test)), shuffled=False)
         return train, held_out, test
+
+    def _split(self, rows: Rows, sizes: tuple[int, int, int], labels: Rows | None) -> RowSplit:
+        if not self.shuffle:
+            return split_in_order(rows, sizes)
+        return split_rows(rows, sizes, self.split_seed, None if labels is None else labels[rows])
+
+    def _fold(self, rows: Rows, labels: Rows | None, fold: Fold) -> tuple[Rows, Rows]:
+        if not self.shuffle:
+            return fold.split_in_order(rows)
+        return fold.split(rows, None if labels is None else labels[rows])
 
     def _tested(self, found: Examples) -> int:
         return 0 if found.x_test is not None else count(self.test, len(found.x))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.splits import RowSplit, split_in_order, split_rows
+from backprop_cli.data.splits import Fold, RowSplit, split_in_order, split_rows
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UsageError
 from backprop_cli.tables.columns import Columns
@@ -162,19 +162,41 @@ class SplitOptions:
     in_order: bool = False
 
 
-def make_split(
-    table: Columns, rows: Rows, sizes: tuple[int, int, int], labels: Rows | None, options: SplitOptions
-) -> RowSplit:
-    """Return the rows of each split, given the sizes of train, validation and test."""
-    if options.in_order:
-        if options.group is not None:
+@dataclass(frozen=True)
+class Splitter:
+    """Splits some of the `rows` (n,) of a table, which are ascending and have `labels` (n,) if they have classes."""
+
+    table: Columns
+    rows: Rows
+    labels: Rows | None
+    options: SplitOptions
+
+    def __post_init__(self) -> None:
+        if self.options.in_order and self.options.group is not None:
             raise UsageError("group: has no effect with shuffle: false, which splits rows in their order; remove one")
-        return split_in_order(rows, sizes)
-    groups = None
-    if options.group is not None:
-        cells = cells_of(table, options.group, rows)
-        groups = cells.indices(("", *cells.values()))
-    return split_rows(rows, sizes, options.seed, labels if options.stratify else None, groups)
+
+    def split(self, rows: Rows, sizes: tuple[int, int, int]) -> RowSplit:
+        """Return the rows of each split, given the sizes of train, validation and test."""
+        if self.options.in_order:
+            return split_in_order(rows, sizes)
+        return split_rows(rows, sizes, self.options.seed, self._labels(rows), self._groups(rows))
+
+    def fold(self, rows: Rows, fold: Fold) -> tuple[Rows, Rows]:
+        """Return the rows to train on, and those of a fold."""
+        if self.options.in_order:
+            return fold.split_in_order(rows)
+        return fold.split(rows, self._labels(rows), self._groups(rows))
+
+    def _labels(self, rows: Rows) -> Rows | None:
+        if self.labels is None or not self.options.stratify:
+            return None
+        return self.labels[np.searchsorted(self.rows, rows)]
+
+    def _groups(self, rows: Rows) -> Rows | None:
+        if self.options.group is None:
+            return None
+        cells = cells_of(self.table, self.options.group, rows)
+        return cells.indices(("", *cells.values()))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, Source
+from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import Task
 from backprop_cli.errors import UsageError
 from backprop_cli.sources.arrays import Arrays, Idx
@@ -43,8 +44,10 @@ def data_folder(source: Source, cache: Cache) -> Path | None:
     return Path(__file__).parent if source.origin == "embedded" else None
 
 
-def load_dataset(source: Source, task: Task, validation: int, train_size: int, cache: Cache) -> Dataset:
+def load_dataset(
+    source: Source, task: Task, validation: int, train_size: int, cache: Cache, fold: Fold | None = None
+) -> Dataset:
     """Return a data set with splits of these sizes. Raises DataError if it is not available."""
-    spec = source.describe(validation, train_size)
-    train, held_out, test = source.splits(cache, validation, train_size)
+    spec = source.describe(validation, train_size, fold)
+    train, held_out, test = source.splits(cache, validation, train_size, fold)
     return Dataset(source.name, task, spec.scale, train, held_out, test, spec.sha256, spec.image)

@@ -14,20 +14,20 @@ from annotated_types import Ge
 from backprop_cli.data.cache import Cache, tables_folder
 from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Report, Source, Split, count
 from backprop_cli.data.report import Note
-from backprop_cli.data.splits import RowSplit
-from backprop_cli.errors import DataError
+from backprop_cli.data.splits import Fold, RowSplit
+from backprop_cli.errors import DataError, UsageError
 from backprop_cli.sources.prepare import (
     ClassTarget,
     ColumnDecision,
     InputOptions,
     SplitOptions,
+    Splitter,
     Target,
     check_encoded,
     choose_inputs,
     choose_task,
     column_index,
     fit_values,
-    make_split,
     read_weights,
     split_by_column,
 )
@@ -67,19 +67,21 @@ class Table(Source):
     scale: Literal["standard", "minmax", "robust", "none"] = "standard"
     target_scale: Literal["standard", "minmax", "robust", "none"] = "standard"
 
-    def describe(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
+    def describe(self, validation: Amount | None, train_size: Amount | None, fold: Fold | None = None) -> DataSpec:
         """Return what is known about the table, judged by the training rows."""
-        return prepare_table(self, validation, train_size).spec
+        return prepare_table(self, validation, train_size, fold).spec
 
-    def splits(self, cache: Cache, validation: int, train_size: int) -> tuple[Split, Split, Split]:
+    def splits(
+        self, cache: Cache, validation: int, train_size: int, fold: Fold | None = None
+    ) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples. Raises DataError for cells that cannot be read."""
-        return prepare_table(self, validation, train_size).examples()
+        return prepare_table(self, validation, train_size, fold).examples()
 
-    def notes(self, validation: int, train_size: int) -> Iterable[Note]:
+    def notes(self, validation: int, train_size: int, fold: Fold | None = None) -> Iterable[Note]:
         """Yield what was decided about the rows, the target and the columns."""
         from backprop_cli.sources.table_report import table_notes
 
-        return table_notes(prepare_table(self, validation, train_size))
+        return table_notes(prepare_table(self, validation, train_size, fold))
 
     def check(self, cache: Cache, validation: int, train_size: int) -> Report:
         """Return what is worth knowing about the table."""
@@ -148,19 +150,28 @@ class PreparedTable:
         return Split(encoded.x, self.target.read(path, table, rows, self.preprocessing.missing), weights)
 
 
-def prepare_table(source: Table, validation: Amount | None, train_size: Amount | None) -> PreparedTable:
+def prepare_table(
+    source: Table, validation: Amount | None, train_size: Amount | None, fold: Fold | None = None
+) -> PreparedTable:
     """Return a table, read and decided about, given the sizes of the splits: numbers of rows, shares, or None.
+
+    The rows of a fold of a cross-validation take the place of the test rows.
 
     Raises DataError if the file cannot be read or is of no use, and UsageError for a column that is not there.
     """
     table = read_columns(Path(source.file), tables_folder())
-    test = read_columns(Path(source.test_file), tables_folder()) if source.test_file else None
-    return _prepare(source, validation, train_size, table, test)
+    test = read_columns(Path(source.test_file), tables_folder()) if source.test_file and not fold else None
+    return _prepare(source, validation, train_size, fold, table, test)
 
 
 @lru_cache(maxsize=4)
 def _prepare(
-    source: Table, validation: Amount | None, train_size: Amount | None, table: Columns, test: Columns | None
+    source: Table,
+    validation: Amount | None,
+    train_size: Amount | None,
+    fold: Fold | None,
+    table: Columns,
+    test: Columns | None,
 ) -> PreparedTable:
     given = source.target if isinstance(source.target, tuple) else (source.target,)
     targets = [column_index(table, name, "target") for name in given]
@@ -182,7 +193,7 @@ def _prepare(
         labels = cells.indices(classes)
         if len(classes) < 2:
             raise DataError(f"{source.file}: column '{given[0]}' has only one class, '{classes[0]}'; nothing to learn")
-    split = _split(source, table, rows, labels, validation, train_size, test is not None)
+    split, pool = _split(source, table, rows, labels, validation, train_size, fold)
     named = tuple(c for c in (source.split, source.group, source.weight) if c is not None)
     used = [*targets, *indices(named, "split, group, weight")]
     inputs, decisions = choose_inputs(
@@ -204,7 +215,6 @@ def _prepare(
         if labels is not None
         else fit_values(table, targets, split.train, source.target_scale)
     )
-    pool = len(rows) - (0 if test else len(split.test))
     unlabelled_rows = int(unlabelled.sum())
     return PreparedTable(
         source,
@@ -226,20 +236,34 @@ def _split(
     labels: Rows | None,
     validation: Amount | None,
     train_size: Amount | None,
-    has_test_file: bool,
-) -> RowSplit:
+    fold: Fold | None,
+) -> tuple[RowSplit, int]:
+    """Return the rows of each split, and how many are for training and validation."""
     if source.split is not None:
-        return split_by_column(table, column_index(table, source.split, "split"), rows, source.missing)
-    n_test = 0 if has_test_file else count(source.test, len(rows))
-    pool = len(rows) - n_test
-    n_validation = count(VALIDATION if validation is None else validation, pool)
-    rest = pool - n_validation
+        if fold:
+            raise UsageError("split: a column that names the splits cannot be combined with folds; remove it")
+        found = split_by_column(table, column_index(table, source.split, "split"), rows, source.missing)
+        return found, len(rows) - (0 if source.test_file else len(found.test))
+    group = None if source.group is None else column_index(table, source.group, "group")
+    splitter = Splitter(
+        table, rows, labels, SplitOptions(source.split_seed, source.stratify, group, not source.shuffle)
+    )
+    n_test = 0 if source.test_file else count(source.test, len(rows))
+    held_out = None
+    if fold:
+        pool = splitter.split(rows, (len(rows) - n_test, 0, n_test)).train
+        rows, held_out = splitter.fold(pool, fold)
+        n_test = 0
+    pool_size = len(rows) - n_test
+    n_validation = count(VALIDATION if validation is None else validation, pool_size)
+    rest = pool_size - n_validation
     n_train = rest if train_size is None else min(rest, count(train_size, rest))
     if n_train < 1:
         raise DataError(
             f"{source.file}: {len(rows)} rows: with {n_validation} for validation and {n_test} for testing, none is "
             "left for training"
         )
-    group = None if source.group is None else column_index(table, source.group, "group")
-    how = SplitOptions(source.split_seed, source.stratify, group, not source.shuffle)
-    return make_split(table, rows, (n_train, n_validation, n_test), labels, how)
+    found = splitter.split(rows, (n_train, n_validation, n_test))
+    if held_out is not None:
+        return RowSplit(found.train, found.validation, held_out), len(rows)
+    return found, len(rows) - len(found.test)

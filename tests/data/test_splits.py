@@ -82,6 +82,15 @@ def test_groups_are_stratified_as_by_stratified_group_k_fold(seed):
     assert sum(len(set(groups[part])) for part in parts(split)) == len(set(groups))
 
 
+def test_rare_cases_among_many_healthy_groups_are_in_every_split():
+    rng = np.random.default_rng(0)
+    groups, labels = np.arange(600) // 6, (rng.random(600) < 0.14).astype(int)
+    split = split_rows(np.arange(600), (408, 72, 120), 0, labels=labels, groups=groups)
+    for part, size in zip(parts(split), (408, 72, 120), strict=True):
+        assert abs(len(part) - size) <= 12  # two groups
+        assert abs(labels[part].sum() - labels.sum() * size / 600) <= 3
+
+
 def test_a_split_without_rows_gets_no_group():
     groups, labels = np.arange(1000) // 10, np.arange(1000) % 2
     split = split_rows(ROWS, (800, 0, 200), 0, labels=labels, groups=groups)
