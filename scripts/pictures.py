@@ -14,9 +14,9 @@ MAX_BYTES = 100_000
 
 def collect(folder: Path) -> None:
     """Replace each picture of docs/images that exists in a folder."""
-    if (page := folder / "report.html").exists():
-        _screenshot(page, folder / "report.png")
     for target in sorted(IMAGES.glob("*.png")):
+        if (page := folder / f"{target.stem}.html").exists():
+            _screenshot(page, folder / target.name)
         if (source := folder / target.name).exists():
             _shrink(source, target)
     for target in sorted(IMAGES.glob("*.gif")):
@@ -40,9 +40,20 @@ def _shrink(source: Path, target: Path) -> None:
 def _screenshot(page: Path, target: Path) -> None:
     """Photograph the top of an HTML page with Chromium ($CHROMIUM, or `chromium`), where it is installed."""
     if not (chromium := shutil.which(os.environ.get("CHROMIUM", "chromium"))):
-        print("docs/images/report.png is left as it is: Chromium is not installed")
+        print(f"docs/images/{target.name} is left as it is: Chromium is not installed")
         return
     options = "--headless --no-sandbox --disable-gpu --no-first-run --hide-scrollbars --window-size=1100,1250"
     profile = f"--user-data-dir={page.parent / '.chromium'}"
     words = [chromium, *options.split(), profile, f"--screenshot={target}", page.as_uri()]
     subprocess.run(words, check=True, capture_output=True)
+    _cut_empty_rows(target)
+
+
+def _cut_empty_rows(target: Path) -> None:
+    """Remove the rows of one colour below the content of a picture, but for a margin."""
+    from PIL import Image, ImageChops
+
+    image = Image.open(target).convert("RGB")
+    corner = image.getpixel((0, image.height - 1))
+    if box := ImageChops.difference(image, Image.new("RGB", image.size, corner)).getbbox():
+        image.crop((0, 0, image.width, min(image.height, box[3] + 30))).save(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -31,7 +32,7 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """A table: its columns, the rows of each split, the rows of each class in each split, and further notes."""
+    """A table: the name of its file, its columns, the rows of each split, the rows of each class in each split, and further notes."""
 
     file: str
     columns: tuple[ColumnSummary, ...]
@@ -53,7 +54,7 @@ def summarize_table(model: Model) -> TableSummary:
         table = prepared.table
     except DataError as error:
         sizes = {"training": spec.train, "validation": spec.validation, "test": spec.test}
-        return TableSummary(source.file, tuple(_inputs(spec, {}).values()), sizes, notes=(str(error),))
+        return TableSummary(Path(source.file).name, tuple(_inputs(spec, {}).values()), sizes, notes=(str(error),))
     report = check_table(prepared)
     inputs = _inputs(spec, {column.name: column.missing for column in report.columns})
     left_out = {c.name: ColumnSummary(c.name, c.kind, reason=c.reason) for c in report.columns if not c.inputs}
@@ -67,7 +68,7 @@ def summarize_table(model: Model) -> TableSummary:
         notes.append(f"{report.unlabelled:,} rows without a target are left out.")
     rows = {SPLITS.get(split, split): count for split, count in report.rows.items()}
     classes = {SPLITS.get(split, split): counts for split, counts in report.classes.items()}
-    return TableSummary(source.file, tuple(columns), rows, classes, tuple(notes))
+    return TableSummary(Path(source.file).name, tuple(columns), rows, classes, tuple(notes))
 
 
 def raw_inputs(model: Model, examples: Split, split: str) -> Inputs:
