@@ -8,12 +8,17 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from backprop_cli.errors import DataError
 from backprop_cli.files import open_regular_file
@@ -30,6 +35,21 @@ MAX_COLUMNS = 100_000
 
 MAX_RATIO, FREE_BYTES = 1000, 1 << 28
 """A gzipped file may not grow to more than so many times its size, once it has grown to so many bytes."""
+
+Parsed = tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]
+Chunk = tuple[npt.NDArray[np.int64], list[Parsed]]
+"""The numbers of rows, or of their lines (m,), and the numbers (m,) and codes (m,) of each column."""
+
+
+class Parser(Protocol):
+    """Turns the cells of a column into numbers and codes of words."""
+
+    def parse(self, cells: Sequence[str]) -> Parsed:
+        """Return those of cells of text (m,)."""
+
+    def numbers(self, values: npt.NDArray[np.float64]) -> Parsed:
+        """Return those of cells that are numbers (m,), or NaN for no value."""
+
 
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
 """A number as a cell contains it; `inf` and `nan` are words."""
@@ -52,21 +72,23 @@ class Delimited:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Delimited:
-        try:
-            file = self._stack.enter_context(open_regular_file(self.path))
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error.strerror}") from error
-        self._bytes = _Hashed(file)
-        self._text = _Lines(self.path, self._bytes, gzipped=self.path.suffix.lower() == ".gz")
-        first = self._text.peek()
-        self.delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
-        self._reader = csv.reader(self._text, delimiter=self.delimiter, strict=True)
-        self._first = self._next_row()
-        if self._first is None:
-            raise DataError(f"{self.path}: the file is empty")
-        line, cells = self._first
-        self.has_header = not any(NUMBER.fullmatch(cell.strip()) for cell in cells)
-        self.names = self._read_names(line, cells)
+        with ExitStack() as stack:  # closes the file if it is no table
+            try:
+                file = stack.enter_context(open_regular_file(self.path))
+            except OSError as error:
+                raise DataError(f"{self.path}: cannot be read: {error.strerror}") from error
+            self._bytes = _Hashed(file)
+            self._text = _Lines(self.path, self._bytes, gzipped=self.path.suffix.lower() == ".gz")
+            first = self._text.peek()
+            self.delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+            self._reader = csv.reader(self._text, delimiter=self.delimiter, strict=True)
+            self._first = self._next_row()
+            if self._first is None:
+                raise DataError(f"{self.path}: the file is empty")
+            line, cells = self._first
+            self.has_header = not any(NUMBER.fullmatch(cell.strip()) for cell in cells)
+            self.names = self._read_names(line, cells)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -88,6 +110,14 @@ class Delimited:
             yield line, cells
         self.sha256 = self._bytes.digest.hexdigest()
 
+    def chunks(self, rows: int, parsers: Sequence[Parser]) -> Iterator[Chunk]:
+        """Yield the cells of up to so many rows, as the parsers of the columns make them."""
+        found = iter(self)
+        while chunk := list(islice(found, rows)):
+            columns = zip(*(cells for _, cells in chunk), strict=True)
+            parsed = [parser.parse(cells) for parser, cells in zip(parsers, columns, strict=True)]
+            yield np.array([line for line, _ in chunk], np.int64), parsed
+
     def _next_row(self) -> tuple[int, list[str]] | None:
         """Return the next row that is not empty, and the number of its first line."""
         while True:
@@ -102,14 +132,19 @@ class Delimited:
                 return line, cells
 
     def _read_names(self, line: int, cells: list[str]) -> tuple[str, ...]:
-        if len(cells) > MAX_COLUMNS:
-            raise DataError(f"{self.path}:{line}: {len(cells):,} columns; there may be {MAX_COLUMNS:,}")
-        if not self.has_header:
-            return tuple(str(number) for number in range(1, len(cells) + 1))
-        names = [cell.strip() or f"column {number}" for number, cell in enumerate(cells, start=1)]
-        if twice := sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []:
-            raise DataError(f"{self.path}:{line}: duplicate column name{'s' * (len(twice) > 1)} {', '.join(twice)}")
-        return tuple(names)
+        names = cells if self.has_header else [str(number) for number in range(1, len(cells) + 1)]
+        return check_names(names, f"{self.path}:{line}")
+
+
+def check_names(names: Sequence[str], place: str) -> tuple[str, ...]:
+    """Return the names of columns; those without get one. Raises DataError if one occurs twice."""
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{place}: {len(names):,} columns; there may be {MAX_COLUMNS:,}")
+    found = tuple(name.strip() or f"column {number}" for number, name in enumerate(names, start=1))
+    if twice := sorted(name for name, number in Counter(found).items() if number > 1):
+        shown = ", ".join(name[:40] for name in twice[:5]) + (", …" if len(twice) > 5 else "")
+        raise DataError(f"{place}: duplicate column name{'s' * (len(twice) > 1)} {shown}")
+    return found
 
 
 class _Hashed(io.RawIOBase):
@@ -159,6 +194,8 @@ class _Lines:
             data = self._file.readline(MAX_LINE)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"{self._path}: not a complete gzip file") from error
+        except OSError as error:
+            raise DataError(f"{self._path}: cannot be read: {error.strerror}") from error
         if not data:
             self.at_end = True
             raise StopIteration

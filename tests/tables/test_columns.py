@@ -1,7 +1,10 @@
 """Tables in memory and in the cache."""
 
 import os
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from backprop_cli.errors import DataError
 from backprop_cli.tables import columns
 from backprop_cli.tables.columns import EMPTY, IS_NUMBER, OTHER, read_columns
+from backprop_cli.tables.store import Entry
 
 
 @pytest.fixture
@@ -88,14 +92,102 @@ def test_a_file_that_was_written_just_now_is_not_stored(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("damage", ["table.json", "numbers", "codes"])
-def test_a_damaged_copy_is_read_again_from_the_file(table, tmp_path, damage):
+@pytest.mark.parametrize("damage", ["table.json", "numbers", "codes", "lines"])
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:7], lambda data: b"", lambda data: data + b"\0" * 8], ids=range(3)
+)
+def test_a_damaged_copy_is_made_again_from_the_file(table, tmp_path, damage, change):
     path, cache = table("a,b\n1,x\n2,y\n"), tmp_path / "cache"
     read_columns(path, cache)
     (stored,) = cache.iterdir()
-    (stored / damage).write_bytes((stored / damage).read_bytes()[:7])
+    whole = (stored / damage).read_bytes()
+    (stored / damage).write_bytes(change(whole))
     columns._read.cache_clear()
     assert read_columns(path, cache).numbers[:, 0].tolist() == [1, 2]
+    assert (stored / damage).read_bytes() == whole
+
+
+def test_every_flipped_bit_of_a_copy_is_noticed(table, tmp_path):
+    path, cache = table("a,b\n1,x\n2,y\n"), tmp_path / "cache"
+    read_columns(path, cache)
+    (stored,) = cache.iterdir()
+    entry = Entry(cache, *stored.name.split("-"))
+    assert entry.load() is not None
+    for part in stored.iterdir():
+        whole = part.read_bytes()
+        for bit in range(8 * len(whole)):
+            data = bytearray(whole)
+            data[bit // 8] ^= 1 << bit % 8
+            part.write_bytes(data)
+            assert entry.load() is None
+        part.write_bytes(whole)
+    assert entry.load() is not None
+
+
+def test_what_a_killed_process_left_and_what_nobody_uses_is_removed(table, tmp_path):
+    first, cache = table("a,b\n1,x\n", "first.csv"), tmp_path / "cache"
+    read_columns(first, cache)
+    (old,) = cache.iterdir()
+    second = table("a,b\n2,x\n", "second.csv")
+    read_columns(second, cache)
+    (used,) = set(cache.iterdir()) - {old}
+    (cache / f".{used.name.partition('-')[0]}.0badcafe.tmp").mkdir()
+    os.utime(old, (0, 0))
+    then = second.stat().st_mtime - 5
+    os.utime(second, (then, then))
+    read_columns(second, cache)
+    (left,) = cache.iterdir()
+    assert left.name.partition("-")[0] == used.name.partition("-")[0]
+
+
+def test_two_processes_at_once_get_the_same_table_and_leave_one_copy(table, tmp_path):
+    path, cache = table("a,b\n" + "".join(f"{k},{k % 3}x\n" for k in range(30_000))), tmp_path / "cache"
+    code = "import sys; from pathlib import Path; from backprop_cli.tables.columns import read_columns\n"
+    code += "t = read_columns(*map(Path, sys.argv[1:])); print(t.sha256, t.numbers[:, 0].sum())"
+    command = [sys.executable, "-c", code, path, cache]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = {process.communicate()[0] for process in started}
+    assert [process.returncode for process in started] == [0] * 4
+    assert len(said) == 1
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_full_disk_is_no_error(table, tmp_path, monkeypatch):
+    def full(self, part):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("backprop_cli.tables.store.InFile.append", full)
+    assert read_columns(table("a,b\n1,x\n"), tmp_path / "cache").numbers[0, 0] == 1
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_complete_cache_may_be_read_only(table, tmp_path, monkeypatch):
+    path, cache = table("a,b\n1,x\n"), tmp_path / "cache"
+    read_columns(path, cache)
+    columns._read.cache_clear()
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(columns, "Delimited", None)
+    assert read_columns(path, cache).numbers[0, 0] == 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(table, tmp_path, monkeypatch):
+    path = table("a,b\n" + "1,x\n" * 50)
+    parse = columns.ColumnParser.parse
+
+    def changing(self, cells):
+        with path.open("a") as file:
+            file.write("2,y\n")
+        return parse(self, cells)
+
+    monkeypatch.setattr(columns.ColumnParser, "parse", changing)
+    for cache in (None, tmp_path / "cache"):
+        with pytest.raises(DataError, match="the file changed while it was read; try again"):
+            read_columns(path, cache)
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(table, tmp_path):
