@@ -7,7 +7,8 @@
 # The runs are in sweeps/CONFIG-CHECKSUM, or in RUNS_DIR. Run the same command again to continue an interrupted sweep.
 set -euo pipefail
 
-config=${1:?usage: scripts/sweep.sh CONFIG [KEY=VALUE...]}; shift
+case ${1:-} in "" | -*) echo "usage: scripts/sweep.sh CONFIG [KEY=VALUE...]" >&2; exit 2 ;; esac
+config=$1; shift
 experiment=$(backprop check "$config" "$@")  # reports problems once; another experiment has another checksum
 export config runs=${RUNS_DIR:-sweeps/$(basename "$config" .yaml)-$(cksum <<<"$experiment" | cut -d' ' -f1)}
 

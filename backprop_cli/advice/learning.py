@@ -11,7 +11,7 @@ import numpy as np
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation
 from backprop_cli.text import metric
-from backprop_cli.training.diagnostics import EXAMPLES
+from backprop_cli.training.diagnostics import EXAMPLES, delta_norms
 from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult
 from backprop_cli.training.plan import Plan
@@ -21,6 +21,9 @@ MARGIN = 0.01
 
 FLAT, ALL = 1e-3, 0.99
 """A layer passes no gradient if the slope of ALL its activations is less than FLAT times the largest possible."""
+
+VANISHED = 0.01
+"""The gradient has vanished in a layer whose ‖δ‖ is less than this share of the largest."""
 
 CHANCE = ("accuracy", "r2")
 """The metrics of which constant outputs have a known value."""
@@ -66,7 +69,9 @@ class LearningWatch:
         """Return a warning after the last epoch, unless there has been one."""
         if self.warned or not (event.train and self.is_constant(event.train)):
             return None
-        return self._warning(event.epoch, event.train, list(blocked_layers(self.plan, theta)))
+        causes = list(blocked_layers(self.plan, theta))
+        vanished = [] if causes else list(vanished_gradients(self.plan, theta))
+        return self._warning(event.epoch, event.train, causes + vanished, bool(vanished))
 
     def is_constant(self, score: Score) -> bool:
         """Whether a score on the training split is no better than that of the best constant outputs."""
@@ -84,14 +89,15 @@ class LearningWatch:
         share = counts / len(data.train)
         return float(share.max()), lowest_constant_cost(self.plan, data.task.encode(labels, "float64"), share)
 
-    def _warning(self, epoch: int, score: Score, causes: list[str]) -> Notice:
+    def _warning(self, epoch: int, score: Score, causes: list[str], at_any_eta: bool = False) -> Notice:
         self.warned = True
         value = " ".join(f"{name} {metric(name, value)}" for name, value in score.metrics().items() if name in CHANCE)
         found = f"after epoch {epoch} the training {value} is no better than constant outputs"
         steps = epoch * -(-len(self.plan.data.train) // self.plan.batch_size)
         too_short = steps < FEW_STEPS and not causes
         short = [f"Training had only {steps:,} step{'s' * (steps != 1)}: try more epochs"] * too_short
-        text = ". ".join([f"the network has learned nothing: {found}", *causes, *self._better_eta(), *short])
+        remedies = () if at_any_eta else self._better_eta()
+        text = ". ".join([f"the network has learned nothing: {found}", *causes, *remedies, *short])
         return Notice(text, too_short)
 
     def _better_eta(self) -> Iterator[str]:
@@ -128,9 +134,22 @@ def blocked_layers(plan: Plan, theta: Array) -> Iterator[str]:
         for number, unit in enumerate(network.units, start=1):
             z, f = signals[unit.index + 1], unit.activation
             slope = f.slope(z, f.value(z))
+            if not np.any(z):
+                yield f"The weights of layer {number} are 0: choose another initializer"
+                continue
             if slope is None or (unit is network.units[-1] and estimator.cost.slope_cancels):
                 continue
             if f.can_die and not np.any(slope):
                 yield f"All units of layer {number} are dead (0 for every example)"
             elif f.largest_slope and (saturated := np.mean(slope < FLAT * f.largest_slope)) > ALL:
                 yield f"{saturated:.0%} of the activations of layer {number} are saturated (their slope is almost 0)"
+
+
+def vanished_gradients(plan: Plan, theta: Array) -> Iterator[str]:
+    """Yield a sentence if the first layer learns next to nothing beside the others."""
+    first, *others = delta_norms(plan, theta)
+    if first < VANISHED * max(others, default=0.0):
+        network = plan.objective.estimator.network  # type: ignore[attr-defined]
+        relu = "activation=relu, or " * (not network.units[0].activation.can_die)
+        times = f"{max(others) / first:,.0f} times smaller than" if first else "0, unlike"
+        yield f"The gradient of layer 1 is {times} the largest of a layer: it vanishes. Try {relu}fewer layers"

@@ -51,7 +51,7 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
             lines.append(f"test        {more}")
     if status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {record.get('reason')}")
-    lines += [f"warning     {text}" for text in record.get("warnings") or ()]
+    lines += [f"warning     {text.partition('. ')[0]}" for text in record.get("warnings") or ()]
     lines.append(f"run         {path}  ({status}, {duration(record.get('seconds') or 0)})")
     if status in COMPLETE:
         lines.append(f"next        backprop eval {path}")

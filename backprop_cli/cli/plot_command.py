@@ -49,6 +49,8 @@ def command(
 ) -> None:
     """Plot runs, or all runs in a folder. The first three kinds are one chart for all runs, the others one for each.
 
+    For more than three runs, the default are the charts for all runs.
+
     The kinds are: curves, the learning curves; heatmap, a metric over two config keys; parallel, a line for each
     setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
     confusion, the confusion matrix; roc, precision-recall and calibration of the scores of classes, residuals of values

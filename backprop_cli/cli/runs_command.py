@@ -29,6 +29,7 @@ def command() -> None:
 
 
 @command.command("list", cls=Command)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
 @click.option(
     "--sort",
     metavar="COLUMN",
@@ -53,6 +54,7 @@ def command() -> None:
 @common_options
 @csv_option
 def list_(
+    folder: Path | None,
     sort: str,
     reverse: bool,
     top: int | None,
@@ -63,7 +65,7 @@ def list_(
     runs_dir: Path,
     console: Console,
 ) -> None:
-    """List the runs: status, metrics of the best epoch, and the config keys that differ.
+    """List the runs in FOLDER, or --runs-dir: status, metrics of the best epoch, and the config keys that differ.
 
     Example: backprop runs list --group-by-seed --sort -val_accuracy --top 10 --where status=finished
 
@@ -78,6 +80,7 @@ def list_(
     from backprop_cli.results.table import RunTable
     from backprop_cli.text import some_of
 
+    runs_dir = folder or runs_dir
     found, problems = read_summaries(runs_dir)
     _warn_of_problems(problems, console)
     runs = where(found, conditions)

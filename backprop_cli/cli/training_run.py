@@ -16,7 +16,7 @@ from backprop_cli.errors import BackpropError, DivergedError, Exit
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.session import Session
 from backprop_cli.terminal.live import LiveChart
-from backprop_cli.terminal.progress import show
+from backprop_cli.terminal.progress import naming, show
 
 
 def run_training(
@@ -34,7 +34,8 @@ def run_training(
         if live:
             chart = LiveChart(e.epochs, e.task.classes, read_rows(session.folder.metrics, done))
         try:
-            show(session.run(signals.requested), console, e.epochs, done, chart)
+            events = session.run(signals.requested)
+            show(naming(events, session.folder.path) if console.quiet else events, console, e.epochs, done, chart)
         except DivergedError as error:
             best = session.folder.checkpoint("best") if session.best else None
             message = BackpropError(divergence_advice(error, e, session.suggest_eta(), best))

@@ -113,6 +113,8 @@ def message(path: Path, error: Any, known_keys: Sequence[str], owners: Sequence[
     if kind in ("unknown_name", "literal_error"):
         known = context["known"] if "known" in context else re.findall(r"'(\w+)'", context["expected"])
         name = context.get("name", value)
+        if isinstance(name, list | dict):
+            return f"{key} must be one name, not {show(name)} (known: {', '.join(known)})"
         elsewhere = {ours: theirs for ours, theirs in _NAMES_ELSEWHERE.items() if ours in known}
         guess = _guess(str(name), known, elsewhere)
         other = f"; {_OTHER_NAMES[key]}" if key in _OTHER_NAMES and not guess else ""

@@ -60,6 +60,8 @@ def hint_for_missing(path: Path) -> str:
         return f"; did you mean {config}?" if config.is_file() else "; it has no folders of images, one for each class"
     if "=" in path.name:
         return "; name a config before KEY=VALUE, as in: digits eta=0.5"
+    if path.name in keys_and_words().get("dataset", ()):
+        return f"; {path.name} is a data set: name a config for it, or add dataset={path.name} to another one"
     shipped = shipped_configs()
     files = [str(file) for file in path.parent.glob("*.yaml")]
     close = get_close_matches(str(path), files, n=1, cutoff=0.8) or get_close_matches(path.stem, shipped, n=1)

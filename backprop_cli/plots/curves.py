@@ -166,9 +166,9 @@ def _draw(axis: Axes, curves: Curves, column: str, style: dict[str, Any]) -> Non
     axis.plot(epochs, mean, **{"markevery": max(1, len(epochs) // 8), "gid": column, **style})
     if len(values) > 1:
         spread = values.std(axis=0, ddof=1)
-        axis.fill_between(
-            epochs, mean - spread, mean + spread, color=style["color"], alpha=0.18, linewidth=0, gid=column
-        )
+        least, most = 0.0 if values.min() >= 0 else -np.inf, 1.0 if column.endswith(("_accuracy", "_r2")) else np.inf
+        low, high = np.clip((mean - spread, mean + spread), least, most)  # to values that can be
+        axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0, gid=column)
 
 
 def _mark_best(axis: Axes, curves: Curves, name: str) -> None:

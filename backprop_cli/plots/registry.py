@@ -37,6 +37,9 @@ from backprop_cli.plots.style import title
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 
+FEW = 3
+"""Up to so many runs, each has plots of its own by default."""
+
 
 @dataclass(frozen=True)
 class PlotJob:
@@ -85,6 +88,8 @@ def plan_plots(
 ) -> list[PlotJob]:
     """Return the plots of these kinds, by default of all that apply: first those of all runs, then those of each run.
 
+    Of more than FEW runs, the default are only the plots of all runs.
+
     Runs that differ only by seed become their mean, unless `each`; they are compared by these keys and this metric, see
     `Comparison`. Drawing raises BackpropError if it fails.
     """
@@ -96,6 +101,8 @@ def plan_plots(
                 jobs.append(PlotJob(name, runs, partial(joint.draw, comparison)))
             continue
         kind = RUN_PLOTS[name]
+        if not kinds and len(runs) > FEW:
+            continue
         wanted = [run for run in runs if kinds or (kind.unavailable_because(run) is None and kind.by_default(run))]
         jobs += [PlotJob(name, [run], partial(kind.draw, run, split), kind.formats) for run in wanted]
     return jobs
@@ -218,7 +225,7 @@ def _plot_gradients(run: Run, split: str) -> PlotResult:
 def _no_film(run: Run) -> str | None:
     if _not_low_dimensional(run) and _no_images(run):
         return f"{run.config.dataset.name} has neither two inputs and classes, nor one input and a value, nor images"
-    remedy = f"train with keep_epochs={{every: {max(1, run.config.epochs // 30)}}}"
+    remedy = f"train with keep_epochs.every={max(1, run.config.epochs // 30)}"
     return None if len(run.folder.kept_epochs()) > 1 else f"fewer than two epochs were kept; {remedy}"
 
 

@@ -100,6 +100,7 @@ def _details(run: Run, plots: Sequence[dict[str, str]]) -> dict[str, Any]:
             "seconds": _text(record.get("seconds")),
             "started": str(record.get("started", "–"))[:16].replace("T", " "),
         },
+        "warnings": run.warnings,
         "best_epoch": run.best_epoch,
         "metrics": [NAMES.get(name, name.replace("_", " ")) for name in names],
         "scores": {SPLITS[split]: row for split, row in scores.items() if set(row) - {"–"}},

@@ -19,7 +19,7 @@ METRICS = (
 )
 """Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, cost for both, and FURTHER."""
 
-FIXED = ("run", "status", "started", *METRICS, "best_epoch", "epochs", "seconds")
+FIXED = ("run", "status", "warnings", "started", *METRICS, "best_epoch", "epochs", "seconds")
 """Every column that does not depend on the configs."""
 
 ALIASES = {"name": "run", "time": "seconds"}

@@ -31,6 +31,7 @@ def details(run: RunSummary) -> str:
         "resumed": record.get("resumed"),
         "ended": record.get("ended"),
         "epochs": f"{done} of {run.config.get('epochs')}" + (f": {record['reason']}" if record.get("reason") else ""),
+        "warning": "; ".join(run.warnings),
         "diverged": _pairs(record.get("diverged")),
         "parameters": f"{record['parameters']:,}" if record.get("parameters") is not None else None,
         "test": ", ".join(f"{name.removeprefix('test_')} {metric_text(name, v)}" for name, v in tested.items()),

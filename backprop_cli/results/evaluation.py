@@ -201,8 +201,10 @@ def evaluate_models(
 def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
     """Return the evaluation of the mean of the outputs of its members, which are those of `evaluate_models`.
 
-    Raises UsageError if the members have different thresholds.
+    Raises UsageError for fewer than two members, and if they have different thresholds.
     """
+    if len(members) < 2:
+        raise UsageError("an ensemble needs at least two networks")
     first = members[0]
     if any(member.task != first.task for member in members):
         raise UsageError("the networks have different thresholds; give one number for the ensemble")

@@ -48,11 +48,18 @@ class RunSummary:
     def value(self, column: str) -> Any:
         """Return the value of a column, a metric or a config key; None if there is none."""
         own = {"run": self.name, "status": self.status, "started": self.record.get("started")}
+        own["warnings"] = len(self.warnings)
         return own[column] if column in own else self.metrics.get(column, setting(self.config, column))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What training warned of."""
+        return list(self.record.get("warnings") or ())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain data."""
         about = {"run": str(self.path), "status": self.status, "started": self.record.get("started")}
+        about["warnings"] = self.warnings
         return {**about, **self.metrics, "experiment": self.experiment}
 
 

@@ -66,6 +66,8 @@ class RunGroup:
             return group_name([run.name for run in self.runs])
         if column == "n":
             return len(self.replicates)
+        if column == "warnings":
+            return sum(len(run.warnings) for run in self.runs)
         if column == "status":
             counts = Counter(run.status for run in self.runs)
             return ", ".join(f"{n} {status}" for status, n in counts.items()) if len(counts) > 1 else first.status
@@ -84,6 +86,8 @@ class RunGroup:
         if column == "epochs" and value is not None:
             wanted = self.runs[0].config.get("epochs")
             return f"{value:g}" if value == wanted else f"{value:g}/{wanted}"
+        if column == "status" and self.value("warnings"):
+            return f"{value} (warning)"
         return metric_text(column, value, self.deviation(column))
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,15 +180,17 @@ class RunTable:
         return sum(1 for _ in takewhile(("run", "status").__contains__, self.columns))
 
     def with_columns(self, names: Sequence[str]) -> RunTable:
-        """Return the table with these columns; `all` stands for every metric and every config key that differs.
+        """Return the table with the names of the runs and these columns.
+
+        `all` stands for every metric and every config key that differs.
 
         Raises UsageError if no run has a column.
         """
-        chosen: list[str] = []
+        chosen = ["run"]
         for name in (ALIASES.get(name, name) for name in names):
             if name == ALL:
                 differing = differing_keys([group.runs[0].config for group in self.groups])
-                chosen += ["run", "status", *self._count, "started", *self.metrics, "best_epoch", "epochs", "seconds"]
+                chosen += ["status", *self._count, "started", *self.metrics, "best_epoch", "epochs", "seconds"]
                 chosen += [key for key in differing if key not in self._hidden]
             else:
                 self._require_column(name)

@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -100,9 +101,18 @@ def _read_npy(path: Path, spec: DataSpec) -> Inputs:
 
 
 def _read_csv(file: TextIO, name: str, spec: DataSpec) -> InputBatch:
-    """Return the rows of CSV, each named by its line; a first row without any number is a header."""
+    """Return the rows of CSV, each named by its line; a first row without any number is a header.
+
+    Semicolons, tabs or spaces between the numbers of the first row are between those of the others too.
+    """
     values, names, problems = array("d"), [], []
-    reader = csv.reader(_lines(file))
+    lines, head = _lines(file), []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    delimiter = next((mark for mark in ";\t, " if head and mark in head[-1].strip()), ",")
+    reader = csv.reader(chain(head, lines), delimiter=delimiter, skipinitialspace=True)
     rows = (cells for cells in reader if any(cell.strip() for cell in cells))
     try:
         for k, cells in enumerate(rows):

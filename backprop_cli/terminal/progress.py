@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from backprop_cli.advice.learning import Notice
@@ -61,6 +63,12 @@ def describe(event: EpochResult, epochs: int) -> str:
 def in_words(score: Score) -> str:
     """Return a score as `cost 0.1234 accuracy 95.20%`, or with rmse and r2 for regression."""
     return " ".join(f"{name} {metric(name, value)}" for name, value in score.metrics().items())
+
+
+def naming(events: Iterable[Event | Notice], run: Path) -> Iterator[Event | Notice]:
+    """Yield the events, warnings with the path of the run: where nothing else is printed, that says whose they are."""
+    for event in events:
+        yield replace(event, text=f"{run}: {event.text}") if isinstance(event, Notice) else event
 
 
 def _warn(event: Event | Notice, output: Output) -> None:

@@ -79,7 +79,7 @@ def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float |
                 ratios += [
                     _norm(d) / (_norm(W) or 1) / len(chosen) for d, W in zip(changes, arrays("W", theta), strict=True)
                 ]
-        deltas = arrays("b", gradient(slice(EXAMPLES)))
+        deltas = delta_norms(plan, theta)
         signals, _ = network.forward(theta, inputs(slice(EXAMPLES)))
         weights = arrays("W", theta)
         for unit, g_norm, ratio, W, delta in zip(network.units, gradients, ratios, weights, deltas, strict=True):
@@ -93,8 +93,19 @@ def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float |
                 None if eta is None else float(ratio),
                 None if saturated is None else float(np.mean(saturated)),
                 float(np.mean(~np.any(a > 0, axis=0))) if f.can_die else None,
-                _norm(delta),
+                delta,
             )
+
+
+def delta_norms(plan: Plan, theta: Array) -> list[float]:
+    """Return ‖δ‖ of each layer, with δ = dC/db of the mean cost of the first EXAMPLES training examples."""
+    data, layout, estimator = plan.data, plan.objective.layout, plan.objective.estimator
+    assert isinstance(estimator, Backpropagation), "diagnostics are about the layers of a network"
+    objective = plan.objective.weighing(None if data.train.weights is None else data.train.weights[:EXAMPLES])
+    y = data.task.encode(data.train.targets[:EXAMPLES], theta.dtype)
+    with np.errstate(all="ignore"):
+        params = layout.split(objective.gradient(theta, data.x(data.train.inputs[:EXAMPLES], theta.dtype), y))
+        return [_norm(params[unit.index].b) for unit in estimator.network.units]
 
 
 def _update(plan: Plan, state: TrainingState, g: Array, eta: float) -> Array:

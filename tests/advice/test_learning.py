@@ -70,7 +70,7 @@ def test_the_command_warns_while_it_runs_at_the_end_and_in_the_record(backprop, 
     assert len(record["warnings"]) == 1
     done = backprop("train", ROOT / "configs/digits.yaml", *words[:-1], "again", "--json", "-q")
     assert json.loads(done.out)["warnings"] == record["warnings"]
-    assert "warning: the network has learned nothing" in done.err
+    assert "warning: runs/again: the network has learned nothing" in done.err
 
 
 def test_training_that_is_too_short_says_so_in_the_record():
@@ -89,3 +89,19 @@ def test_training_that_is_too_short_says_so_in_the_record():
 def test_the_lowest_constant_cost_is_that_of_the_class_frequencies(cost, output, expected):
     codes, share = np.eye(2), np.array([0.75, 0.25])
     assert lowest_constant_cost(plan(output=output, cost=cost), codes, share) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_deep_sigmoid_network_is_told_that_its_gradient_vanishes(backprop, tmp_path):
+    done = backprop("train", ROOT / "configs/course/vanishing.yaml", "--name", "deep")
+    assert "The gradient of layer 1 is" in done.err
+    assert "it vanishes. Try activation=relu" in done.err
+    assert "Try eta=" not in done.err
+    assert "finished (warning)" in backprop("runs", "list").out
+    assert backprop("runs", "list", "--where", "warnings=0").out.strip() == ""
+    assert "it vanishes" in backprop("runs", "show", "deep").out
+
+
+def test_weights_that_are_all_zero_are_named(backprop, tmp_path):
+    done = backprop("train", ROOT / "configs/digits.yaml", "initializer=zeros", "epochs=2", "eta=1e-9", "-q")
+    assert "The weights of layer 1 are 0: choose another initializer" in done.err
+    assert "dead" not in done.err

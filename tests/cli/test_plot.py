@@ -65,6 +65,15 @@ def test_several_runs_share_one_chart_of_learning_curves(backprop, run, tiny, tm
 
 
 @pytest.mark.usefixtures("unrendered")
+def test_many_runs_have_only_the_charts_for_all_of_them_by_default(backprop, run, unrendered):
+    for number in range(3):
+        shutil.copytree(run, f"runs/run-{number}")
+    assert kinds(backprop("plot", "runs", "--json")) == ["curves"]
+    assert kinds(backprop("plot", "runs", "--json", "--kind", "confusion")) == ["confusion"] * 4
+    shutil.rmtree("runs/run-0")
+    assert kinds(backprop("plot", "runs", "--json")) == ["curves"] + [k for k in IMAGES[1:] for _ in range(3)]
+
+
 def test_runs_that_differ_by_seed_become_their_mean_unless_each(backprop, run, tiny, monkeypatch):
     for seed in (1, 2):
         assert backprop("train", tiny, f"seed={seed}", "--name", f"seed{seed}").code == 0
@@ -302,7 +311,7 @@ def test_errors_about_films_say_what_to_do(backprop, run, tmp_path):
     (tmp_path / "c.yaml").write_text("dataset: parity\nlayers: [4, 2, 1]\nepochs: 1\n")
     assert backprop("train", "c.yaml", "--name", "table").code == 0
     for words, message in (
-        (("run",), "fewer than two epochs were kept; train with keep_epochs={every: 1}"),
+        (("run",), "fewer than two epochs were kept; train with keep_epochs.every=1"),
         (("table",), "parity has neither two inputs and classes, nor one input and a value, nor images"),
         (("run", "-o", "film.png"), "film.png: unknown format .png; use .gif"),
     ):

@@ -253,3 +253,11 @@ def test_redrawn_digits_are_recognised_as_well_as_the_originals(backprop, mnist_
     plain = np.array([answer["label"] for answer in predictions(backprop("predict", run, "originals.npy", "--json"))])
     assert np.mean(plain == test.targets) > 0.9
     assert np.mean(labels == test.targets) >= np.mean(plain == test.targets) - 0.03
+
+
+@pytest.mark.parametrize("rows", ["0,1\n1,1\n", "0;1\n1;1\n", "0\t1\n1\t1\n", "0 1\n1  1\n", "\n\na b\n0 1\n1 1\n"])
+def test_numbers_may_be_separated_by_other_marks_than_commas(backprop, tmp_path, monkeypatch, rows):
+    assert backprop("train", ROOT / "configs/xor.yaml", "--name", "xor", "-q").code == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO(rows))
+    done = backprop("predict", "xor", "-", "-q")
+    assert (done.code, done.out.split()) == (0, ["1", "0"]), done.err

@@ -130,7 +130,7 @@ def test_shipped_configs_load(path):
             "c.yaml:9:8: dtype: unknown name 'float16'; did you mean 'float64'? (known: float32, float64)",
         ),
         ("initializer: hee", "c.yaml:9:14: initializer: unknown name 'hee'; did you mean 'he'?"),
-        ("penalty: [l1]", "c.yaml:9:10: penalty: unknown name a list"),
+        ("penalty: [l1]", "c.yaml:9:10: penalty must be one name, not a list"),
         (
             "validation: -3",
             "c.yaml:9:13: validation must be a number of examples, or a fraction between 0 and 1, not -3",
@@ -147,7 +147,7 @@ def test_shipped_configs_load(path):
         ("optimizer: momentun", "c.yaml:9:12: optimizer: unknown name 'momentun'; did you mean 'momentum'?"),
         ("optimizer: {name: adam2}", "c.yaml:9:19: optimizer: unknown name 'adam2'"),
         ("optimizer: {mu: 0.5}", "c.yaml:9:12: optimizer: 'name' is missing"),
-        ("output: {a: 1}", "c.yaml:9:9: output: unknown name a mapping"),
+        ("output: {a: 1}", "c.yaml:9:9: output must be one name, not a mapping"),
         ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping such as {name: …}, not 3"),
         ("optimizer: {name: momentum, mu: 1}", "c.yaml:9:33: optimizer.mu must be less than 1, not 1"),
         ("optimizer: {name: momentum, nu: 1}", "c.yaml:9:29: unknown key 'nu'; known here: name, mu"),

@@ -296,3 +296,13 @@ def test_epochs_that_were_not_evaluated_are_left_out_of_the_line():
     figure = draw_curves([Curves("run", np.arange(1, 5), {"train_cost": cost}, None)])
     (line,) = [line for line in figure.axes[0].lines if line.get_gid() == "train_cost"]
     np.testing.assert_array_equal(line.get_xydata(), [[2, 0.5], [4, 0.25]])
+
+
+def test_a_band_has_only_values_that_can_be():
+    values = np.array([[0.2, 0.99], [1.0, 0.99]])
+    figure = draw_curves([Curves("two", np.array([1.0, 2]), {"val_accuracy": values, "val_cost": values})])
+    for axis, most in zip(figure.axes, (1 + 0.6, 1.0), strict=True):
+        (band,) = axis.collections
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert heights.min() >= 0
+        assert heights.max() <= most
