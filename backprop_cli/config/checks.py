@@ -147,6 +147,9 @@ def _split_sizes(e: Experiment) -> Iterator[Problem]:
 
 def _validation(e: Experiment) -> Iterator[Problem]:
     n_validation = e.data.validation
+    if e.validation and not n_validation:
+        share = f"{e.validation:g} of {e.data.pool:,} examples is less than one"
+        yield ("validation",), f"validation: {share}; write a number of examples, or 0 for none"
     uses = {"early_stopping": e.early_stopping is not None, "schedule": e.schedule.needs_validation}
     for key, used in uses.items():
         if used and not n_validation:

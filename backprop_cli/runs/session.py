@@ -272,5 +272,8 @@ def environment() -> dict[str, Any]:
 
 
 def now() -> str:
-    """Return the time as a record contains it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Return the time as a record contains it; a clock that is past the year 9999 stands at its end."""
+    try:
+        return datetime.now(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        return datetime.max.replace(tzinfo=UTC).isoformat(timespec="seconds")

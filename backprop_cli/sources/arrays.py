@@ -18,6 +18,8 @@ from backprop_cli.errors import DataError, UnreadableError, UsageError
 from backprop_cli.files import open_regular_file
 from backprop_cli.sources.own import LARGE, TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
 
+MAX_CLASSES = 100_000
+
 BLOCK = 1 << 22
 """Numbers that are checked at a time."""
 
@@ -59,10 +61,11 @@ class Arrays(OwnSource):
                 if file := getattr(self, name):
                     mapped = name.startswith("x") and (not self.shuffle or Path(file).stat().st_size > LARGE)
                     found[name] = reading(Path(file), partial(read_npy, mapped=mapped))
-        x, y = _checked(found["x"], found["y"], str(self.file or self.x))
+        x, y = _checked(found["x"], found["y"], str(self.file or self.x), str(self.file or self.y))
         x_test = y_test = None
         if "x_test" in found and "y_test" in found:
-            x_test, y_test = _checked(found["x_test"], found["y_test"], str(self.file or self.x_test))
+            files = str(self.file or self.x_test), str(self.file or self.y_test)
+            x_test, y_test = _checked(found["x_test"], found["y_test"], *files)
             if x_test.shape[1:] != x.shape[1:] or y_test.shape[1:] != y.shape[1:]:
                 raise DataError(f"x_test {x_test.shape} and y_test {y_test.shape} do not fit x {x.shape}, y {y.shape}")
         image = (x.shape[1], x.shape[2]) if x.ndim == 3 else None
@@ -111,19 +114,24 @@ def _read_idx(path: Path) -> npt.NDArray[Any]:
     return parse_idx(data, str(path))
 
 
-def _checked(x: npt.NDArray[Any], y: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return inputs and targets as they are used. Raises DataError for others."""
+def _checked(
+    x: npt.NDArray[Any], y: npt.NDArray[Any], x_name: str, y_name: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return inputs and targets as they are used. Raises DataError, with the name of the file, for others."""
     if x.ndim < 2 or len(x) != len(y) or not len(x):
-        raise DataError(f"{name}: x {x.shape} and y {y.shape}; expected x (n, ...) and y (n,) or (n, k)")
+        raise DataError(f"{x_name}: x {x.shape} and y {y.shape}; expected x (n, ...) and y (n,) or (n, k)")
     if x.dtype not in (np.uint8, np.float32):
         with np.errstate(over="ignore"):
             x = x.astype(np.float32)
-    _check_finite(x, f"{name}: x")
+    _check_finite(x, f"{x_name}: x")
     if y.dtype.kind == "f":
-        _check_finite(y, f"{name}: y")
+        _check_finite(y, f"{y_name}: y")
         return x, y.reshape(len(y), -1).astype(np.float64)
     if y.ndim != 1 or y.min() < 0:
-        raise DataError(f"{name}: y {y.dtype} {y.shape}: labels must be 0, 1, … (n,)")
+        raise DataError(f"{y_name}: y {y.dtype} {y.shape}: labels must be 0, 1, … (n,)")
+    if y.max() >= MAX_CLASSES:
+        k = int(np.argmax(y))
+        raise DataError(f"{y_name}: y has the label {y[k]} in row {k}; labels must be 0, 1, … below {MAX_CLASSES:,}")
     return x, y.astype(np.uint8 if y.max() < 256 else np.intp)
 
 
