@@ -58,7 +58,8 @@ def refuse_links(paths: Iterable[Path]) -> None:
 def check_suffix(path: Path, *allowed: str) -> None:
     """Raise UsageError if the name of an output, or of the file it links to, has a suffix of another kind of file.
 
-    So a mistyped name does not replace a config, a checkpoint or the metrics of a run. A pipe, a device or stdout may have any name.
+    So a mistyped name does not replace a config, a checkpoint or the metrics of a run. A pipe, a device or stdout may
+    have any name.
     """
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     if target.suffix.lower() not in allowed and not is_stream(path):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from backprop_cli.errors import DataError
 from backprop_cli.tables.columns import Columns
 from backprop_cli.tables.kinds import Cells, cells_of
 
@@ -52,7 +53,8 @@ FILLS: Mapping[str, Callable[[Numbers], Any]] = {"median": np.median, "mean": np
 class NumberColumn:
     """A column of numbers: x = (value - center) / scale. A missing value counts as `fill`; if that is None, it is bad.
 
-    A word is bad. `low` and `high` are the extremes of the training values, None for runs that did not store them.
+    A word is bad, and so is a number too large for x. `low` and `high` are the extremes of the training values, None for
+    runs that did not store them.
     """
 
     kind: ClassVar[str] = "number"
@@ -97,8 +99,9 @@ class NumberColumn:
     def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
         """Write the inputs of cells (m,) into x (m, 1); return which are bad, and how many words are unknown."""
         values = np.where(cells.missing, np.nan if self.fill is None else self.fill, cells.numbers)
-        x[:, 0] = (values - self.center) / self.scale
-        return np.isnan(values), 0
+        with np.errstate(over="ignore"):
+            x[:, 0] = (values - self.center) / self.scale
+        return ~np.isfinite(x[:, 0]), 0
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,17 @@ InputColumn = NumberColumn | CategoryColumn
 
 
 def fit_number(name: str, values: Numbers, fill: str, scaling: str) -> NumberColumn:
-    """Return the column whose training values are these (m,), NaN where missing; `fill` is in FILLS, or `error`."""
+    """Return the column whose training values are these (m,), NaN where missing; `fill` is in FILLS, or `error`.
+
+    Raises DataError if they are too large to be scaled.
+    """
     known = values[~np.isnan(values)]
-    filling = None if fill == "error" else float(FILLS[fill](known)) if len(known) else 0.0
-    filled = known if filling is None else np.where(np.isnan(values), filling, values)
-    center, scale = SCALINGS[scaling](filled) if len(filled) else (0.0, 1.0)
+    with np.errstate(all="ignore"):
+        filling = None if fill == "error" else float(FILLS[fill](known)) if len(known) else 0.0
+        filled = known if filling is None else np.where(np.isnan(values), filling, values)
+        center, scale = SCALINGS[scaling](filled) if len(filled) else (0.0, 1.0)
+    if not np.isfinite([center, scale]).all():
+        raise DataError(f"column '{name}': its numbers, up to {np.abs(known).max():.0e}, are too large; ignore it")
     constant = scale <= 1e-14 * abs(center) or scale == 0  # rounding makes no two values
     low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
     return NumberColumn(name, filling, center, 1.0 if constant else scale, low, high)

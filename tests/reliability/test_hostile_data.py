@@ -137,7 +137,7 @@ def check_mutants(backprop, write, count, seed):
     rng, limits = random.Random(f"{write.__name__} {seed}"), Limits()
     dataset, names = write(Path())
     Path("some.yaml").write_text(f"dataset: {dataset}\n{NETWORK}")
-    places = ["some.yaml", *(name.split("/")[0] for name in names)]
+    places = ["some.yaml", "column ", *(name.split("/")[0] for name in names)]
     originals = {name: Path(name).read_bytes() for name in names}
     limits.run(backprop, "train", "some.yaml", "--name", "run", "-q", codes=(0,))
     for number in range(count):

@@ -11,7 +11,7 @@ import pytest
 from backprop_cli.runs.checkpoint import read_checkpoint
 from tests.cli.helpers import numbers, same_bits
 from tests.reliability.conftest import fault
-from tests.reliability.experiments import EXPERIMENTS
+from tests.reliability.experiments import EXPERIMENTS, FILES
 
 TRAIN = ("train", "some.yaml", "--name", "run")
 SAVING = "open write fsync rename"
@@ -26,6 +26,9 @@ def undisturbed(forks, tmp_path_factory):
 def run_undisturbed(forks, place, config):
     """A folder with a config and, below `good`, its run; the seconds that takes, and its calls that save something."""
     (place / "some.yaml").write_text(config)
+    for name, write in FILES.items():
+        if name in config:
+            write(place)
     done = forks(*TRAIN, "--runs-dir", "good", cwd=place)
     assert done.code == 0
     calls = forks(*TRAIN, "--runs-dir", "runs", cwd=place, fault=fault(0, calls=SAVING)).seen

@@ -31,11 +31,17 @@ EXPERIMENTS = {
     "adam, average": POINTS + "optimizer: adam\naverage: ema\nschedule: {name: plateau, patience: 1}\n"
     "early_stopping: {patience: 9}\n",
     "momentum, values": "dataset: {name: sine, n: 60}\nlayers: 1-5-1\nepochs: 3\nvalidation: 10\noptimizer: momentum\n",
+    "table": "dataset: {name: table, file: ../t.csv, target: y}\nlayers: auto-4-auto\noutput: softmax\n"
+    "cost: cross_entropy\nepochs: 3\nbatch_size: 7\n",
+    "table, values": "dataset: {name: table, file: ../t.csv, target: size, ignore: [y]}\nlayers: auto-4-auto\n"
+    "output: identity\nepochs: 3\nbatch_size: 7\n",
 }
+TABLE = "size,colour,y\n" + "".join(f"{k % 9}.{k},{('red', 'green', '')[k % 3]},{'ny'[k % 2]}\n" for k in range(60))
 COMMANDS = [
     ("resume", "run", "--epochs", 5),
     ("eval", "run", "--checkpoint", "last"),
     ("predict", "run", "x.csv", "--checkpoint", "last"),
+    ("export", "run", "-o", "net.h"),
     ("plot", "run", "--checkpoint", "last"),
 ]
 
@@ -119,6 +125,7 @@ def change_arrays(arrays, rng):
 def folders(backprop, tmp_path):
     """Finished runs, and the meta and arrays of the last checkpoint of each; some are of format 1."""
     Path("x.csv").write_text("0.5,0.5\n")
+    Path("t.csv").write_text(TABLE)
     found = []
     for name, text in EXPERIMENTS.items():
         found.append(trained(backprop, tmp_path / name, text))
