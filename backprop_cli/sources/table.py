@@ -36,6 +36,9 @@ from backprop_cli.tables.kinds import cells_of
 from backprop_cli.tables.preprocessing import Preprocessing, Rows
 
 Column = str | int
+Several = Column | tuple[Column, ...]
+"""One column, or several."""
+
 Share = Annotated[Amount, Ge(0)]
 
 TEST, VALIDATION = 0.2, 0.15
@@ -49,7 +52,7 @@ class Table(Source):
     name = "table"
     origin = "files"
     file: Annotated[str, InputPath()]
-    target: Column | tuple[Column, ...]
+    target: Several
     task: Literal["auto", "classes", "values"] = "auto"
     test: Share = TEST
     test_file: Annotated[str | None, InputPath()] = None
@@ -59,10 +62,10 @@ class Table(Source):
     weight: Column | None = None
     shuffle: bool = True
     split_seed: Annotated[int, Ge(0)] = 0
-    only: tuple[Column, ...] = ()
-    ignore: tuple[Column, ...] = ()
-    categories: tuple[Column, ...] = ()
-    missing: tuple[str, ...] = ("",)
+    only: Several = ()
+    ignore: Several = ()
+    categories: Several = ()
+    missing: str | tuple[str, ...] = ("",)
     fill: Literal["auto", "median", "mean", "error"] = "auto"
     scale: Literal["standard", "minmax", "robust", "none"] = "standard"
     target_scale: Literal["standard", "minmax", "robust", "none"] = "standard"
@@ -173,12 +176,12 @@ def _prepare(
     table: Columns,
     test: Columns | None,
 ) -> PreparedTable:
-    given = source.target if isinstance(source.target, tuple) else (source.target,)
+    given = _listed(source.target)
     targets = [column_index(table, name, "target") for name in given]
-    missing = source.missing
+    missing = _listed(source.missing)
 
-    def indices(names: tuple[Column, ...], what: str) -> tuple[int, ...]:
-        return tuple(column_index(table, name, what) for name in names)
+    def indices(names: Several, what: str) -> tuple[int, ...]:
+        return tuple(column_index(table, name, what) for name in _listed(names))
 
     everything = np.arange(len(table))
     unlabelled = np.any([cells_of(table, t, everything, missing).missing for t in targets], axis=0)
@@ -229,6 +232,10 @@ def _prepare(
     )
 
 
+def _listed(one_or_several: Any) -> tuple[Any, ...]:
+    return one_or_several if isinstance(one_or_several, tuple) else (one_or_several,)
+
+
 def _split(
     source: Table,
     table: Columns,
@@ -242,7 +249,8 @@ def _split(
     if source.split is not None:
         if fold:
             raise UsageError("split: a column that names the splits cannot be combined with folds; remove it")
-        found = split_by_column(table, column_index(table, source.split, "split"), rows, source.missing)
+        index = column_index(table, source.split, "split")
+        found = split_by_column(table, index, rows, _listed(source.missing))
         return found, len(rows) - (0 if source.test_file else len(found.test))
     group = None if source.group is None else column_index(table, source.group, "group")
     splitter = Splitter(
