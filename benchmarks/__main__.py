@@ -136,6 +136,23 @@ def growth(chart: Path) -> None:
     draw_growth(points, chart)
 
 
+@cli.command()
+@click.option("--table", "names", multiple=True, help="Only these.")
+@click.option("--splits", default=10, show_default=True)
+def tables(names: tuple[str, ...], splits: int) -> None:
+    """Train on ten tables with `backprop train FILE target=target` and with scikit-learn, on the same splits."""
+    from benchmarks.tables import compare_tables
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = compare_tables(Path(folder), names, splits)
+    click.echo("| table | metric | ours | scikit-learn | difference | ours, s | scikit-learn, s |")
+    click.echo("|---|---|---|---|---|---|---|")
+    for name, compared in found.items():
+        click.echo(compared.row(name))
+    mean = sum(float((c.ours - c.theirs).mean()) for c in found.values()) / len(found)
+    click.echo(f"\nMean difference: {mean:+.4f}")
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
     import scipy.linalg.blas  # noqa: F401  (so that its BLAS is listed)

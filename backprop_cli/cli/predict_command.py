@@ -74,7 +74,7 @@ def command(
         error_line(message)
     for note in found.notes:
         console.warn(note)
-    if output:
+    if output := output if len(found) else None:
         atomic_write(output, found.to_csv().encode(errors="surrogateescape"))
     if as_csv:
         if lines := found.lines(top, form=".6g"):

@@ -27,7 +27,7 @@ COMMON: dict[str, Any] = {
     "schedule": "cosine",
     "batch_size": 32,
     "epochs": 60,
-    "early_stopping": {"patience": 15},
+    "early_stopping": {"patience": 10},
     "monitor": "cost",
     "lambda": 1.0,
 }

@@ -5,6 +5,9 @@ Everything but the split itself is judged by the training rows alone.
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -273,7 +276,13 @@ def describe_bad(path: Path, table: Columns, bad: BadCells) -> str:
     if bad.missing:
         return f"{place}: no value{several}; use fill: median, or leave the column out with ignore"
     word = table.text(int(bad.rows[0]), column)
-    return f"{place}: {word[:40]!r} is not a number{several}; to treat it as no value: dataset.missing={word[:40]}"
+    return f"{place}: {word[:40]!r} is not a number{several}; to treat it as no value: {_option(word[:40])}"
+
+
+def _option(word: str) -> str:
+    """Return what makes a word stand for no value, to be typed in a shell."""
+    plain = re.fullmatch(r"[A-Za-z][\w/.-]*", word, re.ASCII) and word.lower() not in ("null", "true", "false")
+    return f"dataset.missing={word}" if plain else shlex.quote(f"dataset.missing={json.dumps(word)}")
 
 
 def _of(option: Mapping[str, str] | str, name: str, default: str) -> str:

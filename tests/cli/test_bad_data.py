@@ -2,10 +2,13 @@
 
 import gzip
 import re
+import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from backprop_cli.tables import delimited
 
 ROWS = "".join(f"{k % 7},{'red' if k % 2 else 'blue'},{'yes' if k % 3 else 'no'}\n" for k in range(60))
 GOOD = "size,colour,bought\n" + ROWS
@@ -47,8 +50,8 @@ CASES = {
     "latin-1": (GOOD.replace("red", "grün").encode("latin-1"), 5, r"t\.csv:3: not UTF-8 text, at byte \d; save it"),
     "UTF-16": (GOOD.encode("utf-16"), 5, r"t\.csv:1: not UTF-8 text"),
     "an open quote": ((GOOD + '3,"red,yes\n').encode(), 5, r"t\.csv:62: a double quote opens here and is never closed"),
-    "a word among numbers": (with_cells(0, "n/a").encode(), 5, r"t\.csv:10: size: 'n/a' is not a number; .*missing=n/a"),
-    "words among numbers": (with_cells(0, "?", "?").encode(), 5, r"t\.csv:10: size: '\?' .*\(2 such cells: lines 10, 11\)"),
+    "a word among numbers": (with_cells(0, "n/a").encode(), 5, r"t\.csv:10: size: 'n/a' is not .*missing=n/a"),
+    "words among numbers": (with_cells(0, *"??").encode(), 5, r"size: '\?' .*no value: 'dataset.missing=\"\?\"'"),
 }  # fmt: skip
 
 
@@ -61,10 +64,12 @@ def test_a_bad_table_is_refused_with_its_place(backprop, tmp_path, case):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_remedy_that_is_printed_works(backprop, tmp_path):
-    (tmp_path / "t.csv").write_text(with_cells(0, "n/a"))
-    assert backprop("train", "t.csv", "target=bought", "dataset.missing=n/a").code == 2
-    assert backprop("train", "t.csv", "target=bought", "dataset.missing=[n/a]").code == 0
+@pytest.mark.parametrize("word", ["n/a", "?", "-", "null", "NA", "1,2", "#REF!", "it's"])
+def test_the_remedy_for_a_word_among_numbers_works_in_a_shell(backprop, tmp_path, word):
+    (tmp_path / "t.csv").write_text(with_cells(0, f'"{word}"' if "," in word else word))
+    remedy = re.search(r"no value: (.*)", backprop("train", "t.csv", "target=bought").err)
+    assert remedy
+    assert backprop("train", "t.csv", "target=bought", "epochs=1", *shlex.split(remedy[1])).code == 0
 
 
 def test_a_cell_of_a_hundred_megabytes_is_refused(backprop, tmp_path):
@@ -74,14 +79,11 @@ def test_a_cell_of_a_hundred_megabytes_is_refused(backprop, tmp_path):
     refused(backprop("train", "t.csv", "target=bought"), 5, r"t\.csv:62: ")
 
 
-def test_a_gzip_bomb_is_refused(backprop, tmp_path):
-    with gzip.open(tmp_path / "t.csv.gz", "wb", 9) as file:
-        file.write(GOOD.encode())
-        for _ in range(300):
-            file.write(b"1,red,yes\n" * 100_000)
-    refused(
-        backprop("train", "t.csv.gz", "target=bought"), 5, r"t\.csv\.gz:\d+: the file grows to more than 1000 times"
-    )
+def test_a_gzip_bomb_is_refused(backprop, tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "FREE_BYTES", 1 << 16)
+    monkeypatch.setattr(delimited, "MAX_RATIO", 100)  # rows, unlike zeros, are packed to a 500th at best
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(GOOD.encode() + b"1,red,yes\n" * 300_000))
+    refused(backprop("train", "t.csv.gz", "target=bought"), 5, r"t\.csv\.gz:\d+: the file grows to more than 100 times")
 
 
 @pytest.mark.parametrize("data", [b"not gzip", gzip.compress(GOOD.encode())[:-9], b"\x1f\x8b\x08"])

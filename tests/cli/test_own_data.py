@@ -55,7 +55,7 @@ def test_what_was_chosen_is_printed_once(backprop, churn):
         "inputs      3 from 2 columns: tenure, contract",
         next(line for line in lines if line.startswith("missing     tenure ")),
         "network     3-64-2, relu and softmax; cross_entropy, lambda 1",
-        "training    adam, eta 0.01, batches of 32, 60 epochs or 15 without a better validation cost",
+        "training    adam, eta 0.01, batches of 32, 60 epochs or 10 without a better validation cost",
     ]
     assert lines[6] == "training 3-64-2 on churn.csv, in runs/churn-001"
 
