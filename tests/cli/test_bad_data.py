@@ -14,6 +14,11 @@ ROWS = "".join(f"{k % 7},{'red' if k % 2 else 'blue'},{'yes' if k % 3 else 'no'}
 GOOD = "size,colour,bought\n" + ROWS
 
 
+@pytest.fixture(autouse=True)
+def cache(backprop, tmp_path, monkeypatch):
+    monkeypatch.setenv("BACKPROP_DATA_DIR", str(tmp_path / "cache"))
+
+
 def refused(done, code, *parts):
     """Whether a command ended with a code and one message of a few lines that contains these parts."""
     assert done.code == code, done.err

@@ -222,3 +222,18 @@ def test_fish_completes_the_same_words(shell_folder, line):
 def test_bash_completes_an_option_with_an_equals_sign(shell_folder):
     line = "backprop runs list --where=status=fin"
     assert arguments_after_tab("bash", shell_folder, line) == ["runs", "list", "--where=status=finished", "X"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("key", ["target", "dataset.target", "dataset.group"])
+def test_columns_of_a_table_are_completed(tmp_path, shell, key):
+    (tmp_path / "churn.csv").write_text("tenure,type,churned\n1,a,yes\n")
+    assert completions(shell, f"backprop train churn.csv {key}=t", tmp_path) == [f"{key}=tenure", f"{key}=type"]
+    (tmp_path / "bad.csv").write_bytes(b"\0")
+    assert completions(shell, f"backprop train bad.csv {key}=t", tmp_path) == []
+
+
+def test_data_in_this_folder_are_completed_as_configs(tmp_path):
+    for name in ("mine.yaml", "churn.csv", "x.npy", "notes.txt"):
+        (tmp_path / name).touch()
+    assert completions("bash", "backprop train ", tmp_path)[:3] == ["churn.csv", "mine.yaml", "x.npy"]

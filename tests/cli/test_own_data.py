@@ -21,16 +21,19 @@ def write(path, header, *columns):
     return path
 
 
-@pytest.fixture
-def churn(tmp_path, backprop, monkeypatch):
+@pytest.fixture(autouse=True)
+def cache(backprop, tmp_path, monkeypatch):
     monkeypatch.setenv("BACKPROP_DATA_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def churn(tmp_path, backprop):
     tenure = ["" if k % 20 == 0 else value for k, value in enumerate(TENURE)]
     return write(tmp_path / "churn.csv", ["tenure", "contract", "churned"], tenure, CONTRACT, CHURNED)
 
 
 @pytest.fixture
-def prices(tmp_path, backprop, monkeypatch):
-    monkeypatch.setenv("BACKPROP_DATA_DIR", str(tmp_path / "cache"))
+def prices(tmp_path, backprop):
     area = RNG.gamma(6, 20, N).round(1)
     return write(tmp_path / "prices.csv", ["area", "price"], area, (3 * area + RNG.normal(0, 9, N)).round(1))
 
