@@ -145,8 +145,8 @@ def tables(names: tuple[str, ...], splits: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         found = compare_tables(Path(folder), names, splits)
-    click.echo("| table | metric | ours | scikit-learn | difference | ours, s | scikit-learn, s |")
-    click.echo("|---|---|---|---|---|---|---|")
+    click.echo("| table | metric | ours | scikit-learn | difference | time |")
+    click.echo("|---|---|---|---|---|---|")
     for name, compared in found.items():
         click.echo(compared.row(name))
     mean = sum(float((c.ours - c.theirs).mean()) for c in found.values()) / len(found)

@@ -46,9 +46,9 @@ class Compared:
         """Return a line of the table in docs/results.md."""
         difference = self.ours - self.theirs
         error = difference.std(ddof=1) / len(difference) ** 0.5
-        seconds = f"{self.our_seconds.mean():.3f} | {self.their_seconds.mean():.3f}"
+        time = f"{self.our_seconds.sum() / self.their_seconds.sum():.2f} ×"
         scores = f"{self.ours.mean():.4f} | {self.theirs.mean():.4f} | {difference.mean():+.4f} ± {error:.4f}"
-        return f"| {name} | {self.metric} | {scores} | {seconds} |"
+        return f"| {name} | {self.metric} | {scores} | {time} |"
 
 
 def compare_tables(folder: Path, names: Sequence[str] = (), splits: int = SPLITS, **keys: Any) -> dict[str, Compared]:
