@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
         ).rstrip()
         for line in lines
     )
+
+
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # C0, C1, bidi, surrogates
+)
+"""Characters that could control a terminal, or change the order of what it shows."""
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters replaced by escapes such as \x1b. Newlines and tabs are kept."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:

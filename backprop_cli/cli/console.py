@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -18,19 +17,10 @@ import click
 
 from backprop_cli.errors import BackpropError, DataWarning, Exit
 from backprop_cli.files import to_json
-from backprop_cli.text import one_line
+from backprop_cli.text import CONTROL, one_line, printable
 
 DEBUG = "backprop_cli.debug"
 """The key of the context's `meta` that says whether --debug was given."""
-
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # C0, C1, bidi, surrogates
-)
-
-
-def printable(text: str) -> str:
-    r"""Return text with control characters replaced by escapes such as \x1b. Newlines and tabs are kept."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,7 @@ class Console:
         A `styled` text has escape sequences of its own and is not escaped, nor is `quiet` unless on a terminal.
         """
         if self.json:  # JSON allows DEL, C1 and bidi characters unescaped
-            self._write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", to_json(data)))
+            self._write(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", to_json(data)))
         elif self.quiet:
             self._write(quiet if styled else _for_scripts(quiet))
         else:
