@@ -69,7 +69,7 @@ def commands(text):
 
 @DOCUMENTS
 def test_commands_in_the_documents_exist_with_their_options_and_keys(path):
-    keys = {field.alias or name for name, field in Experiment.model_fields.items()}
+    keys = {field.alias or name for name, field in Experiment.model_fields.items()} | {"target"}  # of the data set
     in_tables = re.findall(r"^\|.*\| `(backprop .*?)` \|", path.read_text(encoding="utf-8"), re.MULTILINE)
     found = [*commands(path.read_text(encoding="utf-8")), *(shlex.split(row)[1:] for row in in_tables)]
     for words in found:
