@@ -53,6 +53,8 @@ def keys_for(dataset: Mapping[str, Any], data: DataSpec | None, changed: Sequenc
     chosen = {"dataset": dataset, **COMMON, **(VALUES if values else CLASSES)}
     if data is not None and data.train < COMMON["batch_size"]:
         chosen["batch_size"] = "full"
+    if data is not None and not data.validation:
+        del chosen["early_stopping"]
     for key in set(FITTED_TO) & set(changed):
         for other in FITTED_TO[key]:
             chosen.pop(other)

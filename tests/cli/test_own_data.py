@@ -72,6 +72,7 @@ def test_a_guess_can_be_set_otherwise_and_every_key_overridden(backprop, tmp_pat
     write(tmp_path / "grades.csv", ["x", "grade"], RNG.normal(size=N), RNG.integers(1, 6, N))
     assert "; for values: dataset.task=values" in backprop("train", "grades.csv", "target=grade", "epochs=1").err
     assert yaml.safe_load(backprop("check", "grades.csv", "target=grade").out)["cost"]["name"] == "cross_entropy"
+    assert backprop("check", "grades.csv", "target=grade", "validation=0").code == 0
     as_values = backprop("check", "grades.csv", "target=grade", "dataset.task=values")
     assert yaml.safe_load(as_values.out)["cost"] == "quadratic"
 
