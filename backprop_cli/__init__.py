@@ -1,7 +1,7 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `trace`, `fit`. It is
-imported when it is first used.
+The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `cross_validate`,
+`trace`, `fit`. It is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backprop_cli.api import evaluate, export, find_eta, load_run, predict, resume, train
+    from backprop_cli.cross_validation import cross_validate
     from backprop_cli.explain.step import Explanation
     from backprop_cli.fitting import Fitted, fit
     from backprop_cli.results.evaluation import Evaluation
+    from backprop_cli.results.folds import CrossValidation
     from backprop_cli.results.prediction import Predictions
     from backprop_cli.results.run import Run
     from backprop_cli.tracing import trace
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
 __version__ = "0.3.0"
 
 __all__ = [
+    "CrossValidation",
     "Evaluation",
     "Explanation",
     "Fitted",
     "Predictions",
     "Run",
+    "cross_validate",
     "evaluate",
     "export",
     "find_eta",
@@ -38,7 +42,11 @@ __all__ = [
 ]
 
 
-_ELSEWHERE = {"Explanation": "tracing", "Fitted": "fitting", "fit": "fitting", "trace": "tracing"}
+_ELSEWHERE = {
+    **dict.fromkeys(("CrossValidation", "cross_validate"), "cross_validation"),
+    **dict.fromkeys(("Explanation", "trace"), "tracing"),
+    **dict.fromkeys(("Fitted", "fit"), "fitting"),
+}
 """The modules of the names that are not in `api`."""
 
 

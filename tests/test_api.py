@@ -26,7 +26,9 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["train", "resume", "evaluate", "predict", "export", "load_run", "find_eta", "trace"])
+@pytest.mark.parametrize(
+    "name", ["train", "resume", "evaluate", "predict", "export", "load_run", "find_eta", "cross_validate", "trace"]
+)
 def test_the_example_of_each_function_runs(name):
     examples = doctest.DocTestFinder(recurse=False).find(getattr(backprop_cli, name), name, globs={})
     results = [doctest.DocTestRunner().run(example) for example in examples]

@@ -30,13 +30,14 @@ MAY_IMPORT = {
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
     "sklearn": {"fitting", "nn", "optim", "training"},
     "api": {"errors", "nn", "data", "config", "training", "advice", "runs", "results", "exporting"},
+    "cross_validation": {"api", "config", "results"},
     "tracing": {"api", "config", "explain", "runs", "results"},
     "cli": {
         *("errors", "files", "text", "nn", "optim", "engine", "data", "config", "training", "runs", "results"),
         *("sources", "terminal", "plots", "report", "advice", "exporting", "explain", "api"),
     },
     "__main__": {"cli"},
-    "__init__": {"api", "explain", "fitting", "results", "tracing"},
+    "__init__": {"api", "cross_validation", "explain", "fitting", "results", "tracing"},
 }
 PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}

@@ -30,6 +30,7 @@ class Console:
     quiet: bool = False
     verbose: bool = False
     json: bool = False
+    results: bool = True
 
     def result(self, text: str, data: Any, quiet: str = "", styled: bool = False) -> None:
         """Print the result: `data` with --json, `quiet` with --quiet, else `text`.
@@ -76,7 +77,7 @@ class Console:
         return code
 
     def _write(self, text: str) -> None:
-        if not text:
+        if not text or not self.results:
             return
         if sys.stdout is None:
             raise BackpropError("cannot write to stdout: it is closed")

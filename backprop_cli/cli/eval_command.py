@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console
-from backprop_cli.cli.options import Selection, fraction, selection_options, threshold_help
-
-
-def _threshold(text: str) -> float | str:
-    return text if text == "best-f1" else fraction(text)
+from backprop_cli.cli.options import Selection, fraction, selection_options, threshold_option
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")
@@ -24,26 +18,26 @@ def _threshold(text: str) -> float | str:
     metavar="X",
     help="Exit with code 4 if an accuracy is below X (0 to 1); with --ensemble, that of the ensemble.",
 )
-@click.option("--threshold", type=_threshold, metavar="P|best-f1", help=threshold_help)
 @click.option("--importance", is_flag=True, help="Also measure how much each column of the inputs matters.")
+@threshold_option
 @selection_options
 def command(
     runs: tuple[str, ...],
     ensemble: bool,
     min_accuracy: float | None,
-    threshold: float | str | None,
     importance: bool,
+    threshold: str | None,
     chosen: Selection,
     console: Console,
 ) -> None:
     """Evaluate networks: accuracy, cost, precision and recall of each class, and the confusion matrix.
 
     A network is given by a checkpoint file or by a run: its folder, its name, a unique prefix of its name, or @last.
-    Several networks are summarized in a table first. The threshold best-f1 is the one with the highest F1 on the
-    validation split.
+    Several networks are summarized in a table first. The threshold best-f1 has the highest F1 on the validation
+    split.
     """
     from backprop_cli.errors import CheckFailed, UsageError
-    from backprop_cli.results.evaluation import ensemble_of, evaluate_models, summary_table
+    from backprop_cli.results.evaluation import ensemble_of, evaluate_models, report
     from backprop_cli.results.importance import importance_of
     from backprop_cli.results.run import DatasetCache
     from backprop_cli.runs.model import load_model
@@ -54,19 +48,12 @@ def command(
     if min_accuracy is not None and not members[0].task.classes:
         raise UsageError(f"--min-accuracy: {members[0].name} predicts values, which have no accuracy")
     whole = ensemble_of(members) if ensemble else None
-    shown = [*members, *([whole] if whole else [])]
-    texts = [*([summary_table(shown)] if len(shown) > 1 else []), *(one.to_text() for one in shown)]
-    data: dict[str, Any] = {
-        "split": chosen.split,
-        "results": [{"checkpoint": m.name, "epoch": m.epoch, "cost": m.cost, **m.to_dict()} for m in members],
-    }
-    if whole:
-        data |= {"ensemble": whole.to_dict(), "average": whole.to_dict()}  # `average`: the name before 0.2
+    text, data = report(members, whole)
     for result, model in zip(data["results"], models if importance else (), strict=False):
-        texts.append(str(found := importance_of(model, datasets.load, chosen.split)))
+        text += f"\n\n{(found := importance_of(model, datasets.load, chosen.split))}"
         result["importance"] = found.to_dict()
     checked = [whole] if whole else members
-    console.result("\n\n".join(texts), data, quiet="\n".join(f"{one.headline:.4f}" for one in checked))
+    console.result(text, data, quiet="\n".join(f"{one.headline:.4f}" for one in checked))
     for one in checked:
         if min_accuracy is not None and not one.headline >= min_accuracy:  # also if it is NaN
             raise CheckFailed(f"{one.name}: the accuracy {one.headline:.4f} is below {min_accuracy:g}")

@@ -169,9 +169,6 @@ def fraction(text: str) -> float:
     raise click.BadParameter(f"'{text}' is not a number from 0 to 1, such as 0.97")
 
 
-threshold_help = "Of two classes, predict the second from this probability on.  [default: the more likely class]"
-
-
 class _SplitName(click.Choice[str]):
     """train, val or test; `validation`, the key of a config, means val."""
 
@@ -191,6 +188,10 @@ runs_option = click.option(
     default=Path("runs"),
     show_default=True,
     help="Folder of the runs.",
+)
+
+threshold_option = click.option(
+    "--threshold", metavar="P", help="Of two classes, predict the second from this probability on."
 )
 
 live_option = click.option("--live", is_flag=True, help="Draw learning curves in the terminal during training.")

@@ -8,14 +8,7 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.console import Command, Console, error_line
-from backprop_cli.cli.options import (
-    checkpoint_option,
-    common_options,
-    csv_option,
-    fraction,
-    runs_option,
-    threshold_help,
-)
+from backprop_cli.cli.options import checkpoint_option, common_options, csv_option, runs_option, threshold_option
 
 
 @click.command("predict", cls=Command, short_help="Predict the labels or values of examples.")
@@ -30,7 +23,7 @@ from backprop_cli.cli.options import (
     help="Write all columns of the input, the prediction, and the probability of each class.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the K most likely classes.")
-@click.option("--threshold", type=fraction, metavar="P", help=threshold_help)
+@threshold_option
 @runs_option
 @common_options
 @csv_option
@@ -40,7 +33,7 @@ def command(
     checkpoint: str,
     output: Path | None,
     top: int,
-    threshold: float | None,
+    threshold: str | None,
     as_csv: bool,
     runs_dir: Path,
     console: Console,

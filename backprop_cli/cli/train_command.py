@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,20 +36,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="If this experiment was started before, resume its run, or print the result of a finished one.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    metavar="K",
+    help="Cross-validate: K runs, each tested on another Kth of the training examples. Continues if repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Load the data and print the experiment, but do not train.")
 @live_option
 @common_options
 @data_options
 def command(
-    config: ConfigFile,
-    name: str | None,
-    runs_dir: Path,
-    overwrite: bool,
-    continued: bool,
-    dry_run: bool,
-    live: bool,
-    console: Console,
-    cache: GetCache,
+    config: ConfigFile, folds: int | None, name: str | None, runs_dir: Path, console: Console, **how: Any
 ) -> None:
     """Train the network described by CONFIG; the results are saved in a new folder, the run.
 
@@ -57,9 +56,26 @@ def command(
 
     KEY=VALUE overrides a key of the config: eta=0.5 layers=784-100-10 optimizer.mu=0.95
     """
-    if overwrite and (continued or name is None):
+    if how["overwrite"] and (how["continued"] or name is None):
         raise click.UsageError("--overwrite needs the --name of a run, and cannot be combined with --continue")
+    if folds is None:
+        _train(config, name, runs_dir, console, **how)
+        return
+    if how["dry_run"]:
+        raise click.UsageError("--dry-run cannot be combined with --folds; add fold.k=5 fold.i=1 for a dry run of one")
+    from backprop_cli.config.data_files import stem_of
+    from backprop_cli.results.folds import CrossValidation, fold_runs
 
+    how["continued"] = not how["overwrite"]
+    runs = fold_runs(folds, name or stem_of(config.path))
+    for one, words in runs.items():
+        fold = replace(config, overrides=(*config.overrides, *words))
+        _train(fold, one, runs_dir, replace(console, results=False), **how)
+    found = CrossValidation.read(runs_dir, runs, how["cache"]())
+    console.result(found.to_text(), found.to_dict(), quiet=f"{found.headline:.4f}")
+
+
+def _train(config: ConfigFile, name: str | None, runs_dir: Path, console: Console, cache: GetCache, **how: Any) -> None:
     from backprop_cli.cli.continuing import skip_or_resume
     from backprop_cli.results.continuing import claimed_run
     from backprop_cli.runs.folder import check_name
@@ -68,8 +84,12 @@ def command(
     if name is not None:
         check_name(name)
     with ExitStack() as stack:
-        if continued and not dry_run and (run := stack.enter_context(claimed_run(experiment, runs_dir, name))):
-            skip_or_resume(run, console, cache, live)
+        if (
+            how["continued"]
+            and not how["dry_run"]
+            and (run := stack.enter_context(claimed_run(experiment, runs_dir, name)))
+        ):
+            skip_or_resume(run, console, cache, how["live"])
             return
 
         from backprop_cli.cli.training_run import run_training  # NumPy and SciPy, which a finished run does not need
@@ -79,7 +99,7 @@ def command(
         from backprop_cli.runs.resuming import new_session
 
         data = load_data(experiment, cache())
-        if dry_run:
+        if how["dry_run"]:
             text, facts = describe_experiment(experiment)
             console.result(text, facts)
             return
@@ -92,6 +112,6 @@ def command(
 
         argv = sys.argv[1:]
         opened = new_session(
-            experiment, data, runs_dir, stem_of(config.path), name=name, overwrite=overwrite, argv=argv
+            experiment, data, runs_dir, stem_of(config.path), name=name, overwrite=how["overwrite"], argv=argv
         )
-        run_training(opened, announce, console, live)
+        run_training(opened, announce, console, how["live"])

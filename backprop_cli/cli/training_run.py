@@ -49,4 +49,5 @@ def run_training(
     if not console.quiet and session.status in COMPLETE:
         for line in advice(e, session.plan, session.state, session.layers, session.last or {}):
             console.say(f"advice: {line}")
-    click.get_current_context().exit(code or signals.exit_code or Exit.DONE)  # stops a shell's loop after Ctrl-C
+    if code := code or signals.exit_code or Exit.DONE:
+        click.get_current_context().exit(code)  # stops a shell's loop after Ctrl-C

@@ -11,6 +11,9 @@ from annotated_types import Ge
 
 Rows = npt.NDArray[np.intp]
 
+WINDOW = 10
+"""How many groups may come next in an order that keeps the proportions of the classes."""
+
 
 @dataclass(frozen=True)
 class RowSplit:
@@ -33,13 +36,11 @@ def split_rows(
     train, validation, test = sizes
     rng = np.random.default_rng(seed)
     ends = [test, test + validation, test + validation + train]
-    if groups is not None and labels is not None:
-        shares = np.array([train, validation, test, len(rows) - sum(sizes)]) / max(1, len(rows))
-        part = deal_groups(groups, labels, shares, rng)
-        return RowSplit(rows[part == 0], rows[part == 1], rows[part == 2])
     if groups is not None:
-        order = _by_group(groups, rng)
+        order = _by_group(groups, rng) if labels is None else _by_stratified_group(groups, labels, rng)
         ends = _group_ends(groups[order], (test, validation, train))
+        if sum(sizes) == len(rows):
+            ends[-1] = len(rows)
     else:
         order = rng.permutation(len(rows))
         if labels is not None:
@@ -81,7 +82,7 @@ class Fold:
         rng = np.random.default_rng(self.seed)
         if groups is not None:
             labels = np.zeros(len(rows), np.intp) if labels is None else labels
-            mine = deal_groups(groups, labels, np.full(self.k, 1 / self.k), rng) == self.i - 1
+            mine = deal_groups(groups, labels, self.k, rng) == self.i - 1
         else:
             order = rng.permutation(len(rows))
             if labels is not None:
@@ -100,29 +101,22 @@ class Fold:
         return rows[:start], rows[start : start + size]
 
 
-def deal_groups(
-    groups: Rows, labels: Rows, shares: npt.NDArray[np.float64], rng: np.random.Generator
-) -> npt.NDArray[np.intp]:
-    """Return the part (n,) of each row, so that each part has about its share of every class, and no group is divided.
+def deal_groups(groups: Rows, labels: Rows, k: int, rng: np.random.Generator) -> Rows:
+    """Return which of k parts each row is in, (n,), so that all parts have as many of every class; no group is divided.
 
     Groups are dealt one after the other, those with the most uneven classes and the largest first, to the part that
     lacks most of their classes: nearly what `sklearn.model_selection.StratifiedGroupKFold` does.
     """
-    _, number = np.unique(groups, return_inverse=True)
-    classes, label = np.unique(labels, return_inverse=True)
-    counts = np.zeros((number.max(initial=-1) + 1, len(classes)))
-    np.add.at(counts, (number, label), 1)
-    totals = counts.sum(axis=0)
-    parts = np.flatnonzero(shares > 0)
-    lacking = np.ones((len(parts), len(classes)))  # of each class in a part, as a share of what it is to have
+    number, counts = _count_classes(groups, labels)
+    shares = counts / counts.sum(axis=0)
     order = rng.permutation(len(counts))
     order = order[np.lexsort((-counts[order].sum(axis=1), -counts[order].std(axis=1)))]
-    chosen = np.empty(len(counts), np.intp)
+    has = np.zeros((k, shares.shape[1]))
+    part = np.empty(len(counts), np.intp)
     for group in order:
-        best = np.argmax(lacking @ (counts[group] / totals))
-        lacking[best] -= counts[group] / (shares[parts[best]] * totals)
-        chosen[group] = parts[best]
-    return chosen[number]
+        part[group] = best = np.argmin(has @ shares[group])
+        has[best] += shares[group]
+    return part[number]
 
 
 def _positions(labels: Rows) -> npt.NDArray[np.float64]:
@@ -139,6 +133,36 @@ def _by_group(groups: Rows, rng: np.random.Generator) -> Rows:
     """Return the rows, one group after the other, the groups in random order."""
     _, number = np.unique(groups, return_inverse=True)
     return np.argsort(rng.permutation(number.max(initial=-1) + 1)[number], kind="stable")
+
+
+def _count_classes(groups: Rows, labels: Rows) -> tuple[Rows, npt.NDArray[np.float64]]:
+    """Return the number of each row's group, (n,), and the examples of each class in each group."""
+    _, number = np.unique(groups, return_inverse=True)
+    classes, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((number.max(initial=-1) + 1, len(classes)))
+    np.add.at(counts, (number, label), 1)
+    return number, counts
+
+
+def _by_stratified_group(groups: Rows, labels: Rows, rng: np.random.Generator) -> Rows:
+    """Return the rows, one group after the other, in a random order that, cut anywhere, cuts each class in proportion.
+
+    Of the next few groups, the one comes first with which the proportions so far are best. The order does not depend on
+    the sizes of the splits, so that the sizes that a split has give the same split again.
+    """
+    number, counts = _count_classes(groups, labels)
+    shares, sizes = counts / counts.sum(axis=0), counts.sum(axis=1, keepdims=True) / len(groups)
+    order = rng.permutation(len(counts)).tolist()
+    position = np.empty(len(counts), np.intp)
+    ahead = np.zeros(shares.shape[1])  # of each class, the share that has come before more than was its turn
+    for place in range(len(order)):
+        window = order[place : place + WINDOW]
+        then = ahead + shares[window] - sizes[window]
+        best = int(np.argmin(np.square(then).sum(axis=1)))
+        order[place], order[place + best] = order[place + best], order[place]
+        ahead = then[best]
+        position[order[place]] = place
+    return np.argsort(position[number], kind="stable")
 
 
 def _group_ends(groups: Rows, sizes: tuple[int, ...]) -> list[int]:

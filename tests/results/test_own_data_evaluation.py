@@ -104,6 +104,7 @@ def test_a_threshold_needs_two_classes_with_probabilities(churn, values, tiny, b
     backprop_cli.train({**churn, "output": "tanh", "cost": "quadratic"}, runs_dir="runs", name="tanh")
     backprop_cli.train(churn, validation=0, runs_dir="runs", name="all")
     backprop("train", tiny, "--name", "ten", "-q")
+    backprop_cli.train(churn, runs_dir="runs", name="churn")
     for words, message in (
         (("eval", "ten", "--threshold", 0.3), "a threshold needs two classes, but there are 10"),
         (("eval", "values", "--threshold", 0.3), "a threshold needs two classes, but this is a regression task"),
@@ -111,7 +112,7 @@ def test_a_threshold_needs_two_classes_with_probabilities(churn, values, tiny, b
         (("predict", "values", "x.csv", "--threshold", 0.3), "a threshold needs two classes"),
         (("eval", "tanh", "--threshold", 0.3), "a threshold needs probabilities: train with output: softmax"),
         (("eval", "all", "--threshold", "best-f1"), "the experiment has no validation split"),
-        (("eval", "ten", "--threshold", 30), "'30' is not a number from 0 to 1"),
+        (("eval", "churn", "--threshold", 30), "a threshold must be a number from 0 to 1, not '30'"),
     ):
         done = backprop(*words)
         assert (done.code, message in done.err, done.out) == (2, True, ""), done
