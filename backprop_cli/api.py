@@ -23,10 +23,9 @@ from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
 from backprop_cli.exporting.formats import export_model
-from backprop_cli.nn.arrays import Array
 from backprop_cli.results.continuing import claimed_run
 from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
-from backprop_cli.results.prediction import Predictions, predict_array, predict_files
+from backprop_cli.results.prediction import Predictions, predict_array, predict_files, predict_frame
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs import build
 from backprop_cli.runs.build import load_data
@@ -236,13 +235,13 @@ def evaluate(
 
 def predict(
     run: RunLike,
-    inputs: Array | Path | str | Sequence[Path | str],
+    inputs: Any,
     *,
     threshold: float | None = None,
     checkpoint: str = "best",
     runs_dir: Path | str = "runs",
 ) -> Predictions:
-    """Return predictions for an array of inputs (n, n_0), or for the examples in files.
+    """Return predictions for an array of inputs (n, n_0), the rows of a data frame, or the examples in files.
 
     An array has the units of the data set: pixels of MNIST are 0 to 255. Files are images, .npy arrays or .csv tables;
     those that cannot be read are listed in `Predictions.failed`. `run` may be a run or a checkpoint file. Of two
@@ -257,6 +256,8 @@ def predict(
     model = _model(run, Path(runs_dir), checkpoint)
     if isinstance(inputs, np.ndarray):
         return predict_array(model, inputs, threshold)
+    if hasattr(inputs, "to_numpy"):
+        return predict_frame(model, inputs, threshold)
     files = [inputs] if isinstance(inputs, Path | str) else inputs
     return predict_files(model, [str(file) for file in files], threshold)
 

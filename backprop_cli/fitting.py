@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import Dataset, Split
+from backprop_cli.data.examples import Form
 from backprop_cli.data.tasks import Classification, Regression, Task
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
-from backprop_cli.nn.arrays import Array, Shape
+from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import COSTS, Cost
 from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.layers.dense import Dense
@@ -37,7 +38,8 @@ from backprop_cli.training.streams import stream
 class Fitted:
     """A trained network: its parameters theta (n,), and an EpochResult for every epoch.
 
-    theta is that of the best epoch on the validation examples, or of the last epoch where there are none.
+    theta is that of the best epoch on the validation examples, or of the last epoch where there are none. `form` is
+    what examples must be like; its `words` are the classes, if they are not numbers.
     """
 
     network: Network
@@ -45,19 +47,20 @@ class Fitted:
     theta: Array
     task: Task
     history: tuple[EpochResult, ...]
+    form: Form
 
     def outputs(self, x: npt.ArrayLike) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, ...)."""
-        inputs = _inputs(x, self.theta.dtype, self.network.in_shape)
+        inputs = self.form.inputs(x)
         return outputs_of(self.network, self.theta, inputs.astype(self.theta.dtype, copy=False))
 
     def predict(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the predicted classes (n,), or values (n, k)."""
-        return self.task.predict(self.outputs(x))
+        return self.form.named(self.task.predict(self.outputs(x)))
 
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the cost and the other metrics on the examples x (n, ...), y (n,) or (n, k)."""
-        split = _examples(x, y, self.theta.dtype, self.network.in_shape, self.task)
+        split = self.form.examples(x, y)
         evaluator = Evaluator(Backpropagation(self.network, self.cost), self.theta, 1.0, self.task)
         return evaluator.score(split, self.task.further).metrics()
 
@@ -87,10 +90,11 @@ def fit(
 ) -> Fitted:
     """Train a network on the examples x (n, ...), y and return it.
 
-    y are labels 0, 1, … (n,), or floating values (n,) or (n, k). `layers` are the layers behind the input: the number
-    of units of a dense layer, which is followed by `activation`, or Layer objects; the last one is the output layer,
-    whose activation is `output` (softmax for classes, identity for values). It may also be a Network. `cost` is
-    cross_entropy for classes and quadratic for values. Activations, costs and optimizers are names or objects.
+    y are labels 0, 1, … or words (n,), or floating values (n,) or (n, k). x and y may be data frames, of pandas for
+    example; predictions then find the columns of x by name. `layers` are the layers behind the input: the number of
+    units of a dense layer, which is followed by `activation`, or Layer objects; the last one is the output layer, whose
+    activation is `output` (softmax for classes, identity for values). It may also be a Network. `cost` is cross_entropy
+    for classes and quadratic for values. Activations, costs and optimizers are names or objects.
 
     `sample_weight` (n,), not negative, multiplies the cost of each example. It is divided by its mean over the training
     examples, so that only its proportions matter.
@@ -110,7 +114,8 @@ def fit(
     """
     numbers = {"eta": eta, "batch_size": batch_size, "epochs": epochs, "lmbda": lmbda, "seed": seed, **settings}
     _check_numbers(numbers, dtype)
-    examples = _examples(x, y, np.dtype(dtype), weights=sample_weight)
+    form = Form.of(x, y, dtype)
+    examples = form.examples(x, y, sample_weight)
     shape, targets = examples.inputs.shape[1:], examples.targets
     classes = int(targets.max()) + 1 if targets.ndim == 1 else 0
     n_outputs = classes or targets.shape[1]
@@ -126,7 +131,8 @@ def fit(
     )
     if settings.get("monitor", "cost") not in (monitors := ("cost", *task.metric_names, *task.further)):
         raise UsageError(f"monitor must be one of {', '.join(monitors)}")
-    train_split, validation_split = _split(examples, validation, np.dtype(dtype), shape, task)
+    form = form.with_task(shape, task)
+    train_split, validation_split = _split(examples, validation, form)
     train_split, validation_split = (part.relative_to(train_split) for part in (train_split, validation_split))
     data = Dataset("arrays", task, 1.0, train_split, validation_split, validation_split)
     chosen = _named(COSTS, cost or ("cross_entropy" if task.classes else "quadratic"), "cost")
@@ -157,7 +163,7 @@ def fit(
                 best = state.evaluated_theta.copy() if event.is_best else best
             if on_event:
                 on_event(event)
-    return Fitted(layers, chosen, best, task, tuple(history))
+    return Fitted(layers, chosen, best, task, tuple(history), form)
 
 
 LEAST: dict[str, float] = {"eta": 0.0, "lmbda": 0.0, "epochs": 1, "batch_size": 1, "seed": 0, "evaluate_every": 1}
@@ -176,78 +182,9 @@ def _check_numbers(given: dict[str, Any], dtype: str) -> None:
             )
 
 
-def _examples(
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
-    dtype: np.dtype[Any],
-    shape: Shape | None = None,
-    task: Task | None = None,
-    weights: npt.ArrayLike | None = None,
-) -> Split:
-    """Return examples, each with inputs of the given shape and a target of the task, if these are given."""
-    inputs, targets = _inputs(x, dtype, shape), _targets(y, dtype)
-    if len(inputs) != len(targets) or not len(inputs):
-        raise UsageError(
-            f"x has {len(inputs)} examples and y has {len(targets)}; there must be as many, and at least one"
-        )
-    if task and task.classes and (targets.ndim == 2 or targets.max() >= task.classes):
-        raise UsageError(f"y must be labels from 0 to {task.classes - 1} (n,)")
-    if task and not task.classes and targets.shape[1:] != (task.outputs,):
-        raise UsageError(f"y must be floating values (n, {task.outputs}), not {targets.dtype} {targets.shape}")
-    return Split(inputs, targets, None if weights is None else _weights(weights, dtype, len(inputs)))
-
-
-def _weights(values: npt.ArrayLike, dtype: np.dtype[Any], n: int) -> npt.NDArray[Any]:
-    array = _array(values, "sample_weight")
-    if array.dtype.kind not in "buif" or array.shape != (n,):
-        raise UsageError(f"sample_weight must be {n} numbers (n,), not {array.dtype} {array.shape}")
-    if (weights := _finite(array, dtype, "sample_weight")).min() < 0:
-        raise UsageError("some numbers in sample_weight are negative")
-    return weights
-
-
-def _inputs(x: npt.ArrayLike, dtype: np.dtype[Any], shape: Shape | None = None) -> npt.NDArray[Any]:
-    """Return inputs as they are kept: bytes as they are, other numbers in the precision of training."""
-    array = _array(x, "x")
-    if array.dtype.kind not in "buif" or array.ndim < 2 or 0 in array.shape[1:]:
-        raise UsageError(f"x must be numbers (n, ...), not {array.dtype} {array.shape}")
-    if shape is not None and array.shape[1:] != shape:
-        raise UsageError(f"x must have the shape {('n', *shape)}, not {array.shape}".replace("'n'", "n"))
-    return array if array.dtype == np.uint8 else _finite(array, dtype, "x")
-
-
-def _array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise UsageError(f"{name} is not an array: {error}") from error
-
-
-def _finite(array: npt.NDArray[Any], dtype: np.dtype[Any], name: str) -> npt.NDArray[Any]:
-    with np.errstate(over="ignore"):
-        converted = array.astype(dtype, copy=False)
-    if not np.isfinite(converted).all():
-        raise UsageError(f"some numbers in {name} are NaN, infinite, or too large for {dtype}")
-    return converted
-
-
-def _targets(y: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return labels (n,), or values (n, k)."""
-    array = _array(y, "y")
-    if array.dtype.kind not in "buif" or array.ndim not in (1, 2) or (array.ndim == 2 and array.dtype.kind != "f"):
-        raise UsageError(f"y must be labels 0, 1, … (n,) or floating values (n, k), not {array.dtype} {array.shape}")
-    if array.dtype.kind == "f":
-        _finite(array, dtype, "y")
-        return array[:, None] if array.ndim == 1 else array
-    if array.size and not 0 <= int(array.min()) <= int(array.max()) < 1 << 31:
-        raise UsageError("labels must not be negative, nor 2³¹ or more")
-    return array.astype(np.intp)
-
-
-def _split(examples: Split, validation: Any, dtype: np.dtype[Any], shape: Shape, task: Task) -> tuple[Split, Split]:
+def _split(examples: Split, validation: Any, form: Form) -> tuple[Split, Split]:
     if isinstance(validation, tuple):
-        x, y, *weights = validation
-        return examples, _examples(x, y, dtype, shape, task, *weights)
+        return examples, form.examples(*validation)
     fits = isinstance(validation, float | int | np.number) and 0 <= validation < 1
     rest = len(examples) - round(validation * len(examples)) if fits else 0
     if not rest:

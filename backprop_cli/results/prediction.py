@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from itertools import chain, count
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from backprop_cli.errors import BackpropError, UnreadableError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
 from backprop_cli.sources.inputs import InputBatch, read_inputs
-from backprop_cli.sources.rows import TableRows
+from backprop_cli.sources.rows import TableRows, read_stream
 from backprop_cli.text import metric, one_line, table
 
 Labels = npt.NDArray[np.intp]
@@ -244,6 +245,20 @@ def predict_array(model: Model, x: Array, threshold: float | str | None = None) 
         raise UsageError(f"an array of shape {x.shape}; expected (n, {data.inputs})")
     outputs = model.outputs(x.reshape(len(x), data.inputs))
     return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs, threshold=threshold)
+
+
+def predict_frame(model: Model, frame: Any, threshold: float | str | None = None) -> Predictions:
+    """Return predictions for the rows of a data frame of pandas or polars; columns of a table are found by name."""
+    data = model.experiment.data
+    if data.preprocessing is None:
+        return predict_array(model, frame.to_numpy(), threshold)
+    model.experiment.task.at(threshold)
+    text = frame.to_csv(index=False) if hasattr(frame, "to_csv") else frame.write_csv()
+    found = read_stream(BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
+    names = [f"[{row}]" for row in found.rows.tolist()]
+    failed = [Unreadable(place, reason) for place, reason in found.problems]
+    messages = [*found.notes, *(f"{one.input}: {one.reason}" for one in failed[:MAX_PROBLEMS])]
+    return Predictions(model, names, model.apply(found.x), failed, messages, threshold)
 
 
 def predict_files(model: Model, files: Iterable[str], threshold: float | str | None = None) -> Predictions:
