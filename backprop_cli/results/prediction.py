@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO
 from itertools import chain, count
 from typing import Any, NamedTuple
 
@@ -254,11 +253,12 @@ def predict_frame(model: Model, frame: Any, threshold: float | str | None = None
         return predict_array(model, frame.to_numpy(), threshold)
     model.experiment.task.at(threshold)
     text = frame.to_csv(index=False) if hasattr(frame, "to_csv") else frame.write_csv()
-    found = read_stream(BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
+    found = read_stream(io.BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
     names = [f"[{row}]" for row in found.rows.tolist()]
     failed = [Unreadable(place, reason) for place, reason in found.problems]
-    messages = [*found.notes, *(f"{one.input}: {one.reason}" for one in failed[:MAX_PROBLEMS])]
-    return Predictions(model, names, model.apply(found.x), failed, messages, threshold)
+    messages = [f"{one.input}: {one.reason}" for one in failed[:MAX_PROBLEMS]]
+    outputs = model.apply(found.x)
+    return Predictions(model, names, outputs, failed, messages, found.notes, found.targets, [found], threshold)
 
 
 def predict_files(model: Model, files: Iterable[str], threshold: float | str | None = None) -> Predictions:
