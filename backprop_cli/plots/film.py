@@ -16,7 +16,9 @@ from backprop_cli.data.images import pillow
 from backprop_cli.plots import PlotResult
 from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import draw_weights, scale_of
+from backprop_cli.plots.quality import axis_names
 from backprop_cli.plots.style import Array, draw_with_style, title
+from backprop_cli.results.preparation import Units
 from backprop_cli.results.run import Run
 from backprop_cli.text import metric
 
@@ -63,10 +65,13 @@ def plot_film(run: Run, draw: Draw) -> FilmResult:
 
 def film_of_function(run: Run, measure: str) -> FilmResult:
     """Return the film of the decision regions, or of the fitted curve."""
-    examples = run.data.train
+    units, names = Units.of(run.config.data), axis_names(run)
+    x, y = units.of_data(run.data.train.inputs), run.data.train.targets
     if run.config.data.classes:
-        return plot_film(run, lambda at: draw_regions(examples.inputs, examples.targets, at.scores, measure, GRID))
-    return plot_film(run, lambda at: draw_fit(examples.inputs, examples.targets, at.outputs))
+        return plot_film(
+            run, lambda at: draw_regions(x, y, lambda x: at.scores(units.of_network(x)), measure, GRID, names)
+        )
+    return plot_film(run, lambda at: draw_fit(x, y, lambda x: at.predict(units.of_network(x)), names))
 
 
 def film_of_weights(run: Run, shape: tuple[int, int]) -> FilmResult:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, Array, styled
+from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, Array, plain, styled
 
 POINTS = 1000
 """At most so many examples are drawn."""
@@ -26,10 +27,22 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Probabilities of the contour lines."""
 
 
+@dataclass(frozen=True)
+class Names:
+    """What a plot calls its classes and its axes, whose units then differ; by default they are numbered."""
+
+    classes: Sequence[str] = ()
+    axes: Sequence[str] = ()
+
+    def of_class(self, c: int) -> str:
+        """Return the name of a class."""
+        return plain(self.classes[c]) if self.classes else f"class {c}"
+
+
 @styled
 def draw_points(points: Array, labels: Array) -> Figure:
     """Draw points (n, 2) of classes labels (n,)."""
-    figure, axis = _plane(points[:POINTS], labels[:POINTS], labels.max() + 1)
+    figure, axis = _plane(points[:POINTS], labels[:POINTS], labels.max() + 1, Names())
     axis.margins(0.12)
     return figure
 
@@ -44,7 +57,12 @@ def draw_values(x: Array, y: Array) -> Figure:
 
 @styled
 def draw_regions(
-    points: Array, labels: Array, scores: Callable[[Array], Array], measure: str = "score", grid: int = GRID
+    points: Array,
+    labels: Array,
+    scores: Callable[[Array], Array],
+    measure: str = "score",
+    grid: int = GRID,
+    names: Names = Names(),  # noqa: B008 - it is frozen
 ) -> Figure:
     """Draw points (n, 2) of classes labels (n,) over the regions of the class with the highest of scores(x) (m, k).
 
@@ -57,10 +75,14 @@ def draw_regions(
     x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], grid) for i in (0, 1))
     given = scores(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)).reshape(grid, grid, -1)
     k = given.shape[-1]
-    figure, axis = _plane(points, labels, k)
+    figure, axis = _plane(points, labels, k, names)
     ahead = [given[..., c] - np.delete(given, c, axis=-1).max(axis=-1) for c in range(k)]
     if k == 2:  # one contour for both, whose probabilities have the sum 1
-        shade, colours, words = (1 + ahead[1]) / 2, _between(COLOURS[0], COLOURS[1]), f"{measure} of class 1"
+        shade, colours, words = (
+            (1 + ahead[1]) / 2,
+            _between(COLOURS[0], COLOURS[1]),
+            f"{measure} of {names.of_class(1)}",
+        )
         shown = colours(np.clip(shade, 0, 1))
     else:
         shade, colours, words = given.max(axis=-1), _between("#FFFFFF", FAINT), f"{measure} of the predicted class"
@@ -68,7 +90,9 @@ def draw_regions(
         for c in range(k):
             mine = given.argmax(axis=-1) == c
             shown[mine] = _between("#FFFFFF", COLOURS[c % len(COLOURS)])(np.clip(shade[mine], 0, 1))
-    axis.imshow(shown, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), interpolation="bilinear", aspect="equal")
+    axis.imshow(
+        shown, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), interpolation="bilinear", aspect=axis.get_aspect()
+    )
     _contour(axis, x, y, shade, [p for p in LEVELS if k > 2 or p != 0.5], "levels", linewidths=0.5, alpha=0.6)
     for c in range(1 if k == 2 else 0, k):
         _contour(axis, x, y, ahead[c], [0], "boundary", linewidths=1.6)
@@ -94,7 +118,7 @@ def _contour(axis: Axes, x: Array, y: Array, values: Array, levels: list[float],
         axis.contour(x, y, values, levels=drawn, colors=[INK], **style).set_gid(gid)
 
 
-def _plane(points: Array, labels: Array, classes: int) -> tuple[Figure, Axes]:
+def _plane(points: Array, labels: Array, classes: int, names: Names) -> tuple[Figure, Axes]:
     """Return a figure with the points of each class in its colour."""
     figure = Figure(figsize=(4.6, 3.8))
     axis = figure.subplots()
@@ -108,24 +132,27 @@ def _plane(points: Array, labels: Array, classes: int) -> tuple[Figure, Axes]:
             marker=MARKERS[c % len(MARKERS)],
             edgecolors="white",
             linewidths=0.5,
-            label=f"class {c}",
+            label=names.of_class(c),
             zorder=3,
             gid=f"class_{c}",
         )
     axis.grid(False)
-    axis.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    x, y = map(plain, names.axes) if names.axes else ("$x_1$", "$x_2$")
+    axis.set(xlabel=x, ylabel=y, aspect="auto" if names.axes else "equal")
     figure.legend(loc="outside lower center", ncols=5, handletextpad=0.2, columnspacing=1.2)
     return figure, axis
 
 
 @styled
-def draw_fit(x: Array, y: Array, f: Callable[[Array], Array]) -> Figure:
-    """Draw examples x (n, 1), y (n, 1), and the outputs f(x) (m, 1) of the network as a curve.
+def draw_fit(x: Array, y: Array, f: Callable[[Array], Array], names: Names = Names()) -> Figure:  # noqa: B008
+    """Draw examples x (n, 1), y (n, 1), and the values f(x) (m, 1) of the network as a curve.
 
     The axes are those of the examples, with a margin, whatever the network does.
     """
     x, y = x[:POINTS], y[:POINTS]
     figure, axis = _examples(x, y)
+    if names.axes:
+        axis.set(xlabel=plain(names.axes[0]), ylabel=plain(names.axes[1]))
     margin = 0.05 * max(float(np.ptp(x)), 1e-6)
     at = np.linspace(x.min() - margin, x.max() + margin, 500)[:, None]
     axis.plot(at[:, 0], f(at)[:, 0], color=COLOURS[4], linewidth=2, label="network", gid="network")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, styled, title
+from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, plain, styled, title
 
 TILES = 100
 """Weights are drawn for at most so many units, 10 by 10."""
@@ -19,8 +20,10 @@ MISTAKES = 24
 
 
 @styled
-def draw_mistakes(images: Array, truth: Array, predicted: Array, scores: Array) -> Figure:
-    """Draw misclassified images (n, h, w), with their true and predicted classes.
+def draw_mistakes(
+    images: Array, truth: Array, predicted: Array, scores: Array, names: Sequence[str] | None = None
+) -> Figure:
+    """Draw misclassified images (n, h, w), with their true and predicted classes, which have names or numbers.
 
     scores (n, 2) are those of the predicted and of the true class.
     """
@@ -28,7 +31,9 @@ def draw_mistakes(images: Array, truth: Array, predicted: Array, scores: Array) 
     figure, axes = _tiles(len(images), columns, 0.86, 0.36)
     for axis, image, t, p, (given, due) in zip(axes, images, truth, predicted, scores, strict=False):
         axis.imshow(image, cmap="gray_r")
-        axis.set_title(f"{t} → {p}", fontsize=9, loc="center", pad=3)
+        t, p = (plain(names[c]) if names else str(c) for c in (t, p))
+        long = len(t) + len(p) > 9
+        axis.set_title(f"{t} →\n{p}" if long else f"{t} → {p}", fontsize=6 if long else 9, loc="center", pad=3)
         axis.set_xlabel(f"{given:.2f} | {due:.2f}", fontsize=6.5, color=FAINT, labelpad=2)
         axis.spines[:].set(visible=True, color="#D0D0D0")
     return title(figure, "true → predicted class; below, the scores of the predicted | true class")

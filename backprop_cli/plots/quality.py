@@ -11,6 +11,7 @@ from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import PlotResult
+from backprop_cli.plots.function import Names
 from backprop_cli.plots.scores import (
     BARS,
     ClassCurve,
@@ -44,6 +45,13 @@ def measure(run: Run) -> str:
 def class_names(run: Run) -> tuple[str, ...]:
     """Return the names of the classes, their numbers if they have none."""
     return run.config.data.class_names or tuple(map(str, range(run.config.task.classes)))
+
+
+def axis_names(run: Run) -> Names:
+    """Return the names of classes, and of the axes of a plot over the inputs of a table."""
+    data = run.config.data
+    axes = () if data.preprocessing is None else (*data.preprocessing.inputs, *data.targets)[:2]
+    return Names(data.class_names, axes)
 
 
 def is_own(run: Run) -> bool:

@@ -19,6 +19,7 @@ from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weigh
 from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
 from backprop_cli.plots.quality import (
+    axis_names,
     class_names,
     gives_probabilities,
     is_own,
@@ -35,6 +36,7 @@ from backprop_cli.plots.quality import (
 )
 from backprop_cli.plots.style import title
 from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.preparation import Units
 from backprop_cli.results.run import Run
 
 FEW = 3
@@ -115,12 +117,13 @@ def _not_low_dimensional(run: Run) -> str | None:
 
 
 def _plot_function(run: Run, split: str) -> PlotResult:
-    train = run.data.train
+    train, units, names = run.data.train, Units.of(run.config.data), axis_names(run)
+    x = units.of_data(train.inputs)
     if not run.config.data.classes:
-        figure = draw_fit(train.inputs, train.targets, run.outputs)
+        figure = draw_fit(x, train.targets, lambda x: run.predict(units.of_network(x)), names)
         words = "The function computed by the network, and the training examples"
     else:
-        figure = draw_regions(train.inputs, train.targets, run.scores, measure(run))
+        figure = draw_regions(x, train.targets, lambda x: run.scores(units.of_network(x)), measure(run), names=names)
         words = "The predicted class at each point of the plane, darker where it is more certain, the training examples"
         words += " and the boundary between the classes; thin lines are at 0.1, 0.3, 0.5, 0.7 and 0.9"
     return PlotResult(title(figure, named(run)), words + ".", f"{words}: {run.config.dataset.name}.")
@@ -168,8 +171,9 @@ def _plot_mistakes(run: Run, split: str) -> PlotResult:
     given = np.stack([scores[rows, predicted], scores[rows, truth]], axis=1)
     images = examples.inputs[rows].reshape(-1, *_image_shape(run))
     count = f"the {len(rows)} most confident of {len(wrong)}" if len(rows) < len(wrong) else f"all {len(wrong)}"
-    figure = draw_mistakes(images, truth, predicted, given)
-    pairs = ", ".join(f"{t} as {p}" for t, p in zip(truth, predicted, strict=True))
+    names = class_names(run)
+    figure = draw_mistakes(images, truth, predicted, given, names)
+    pairs = ", ".join(f"{names[t]} as {names[p]}" for t, p in zip(truth, predicted, strict=True))
     return PlotResult(
         title(figure, f"{named(run)}: {figure.get_suptitle()}"),
         f"Misclassified images of the {SPLITS[split]} split, {count}.",
@@ -181,7 +185,7 @@ def _plot_weights(run: Run, split: str) -> PlotResult:
     W = run.parameters["W1"]
     drawn = W[:TILES].reshape(-1, *_image_shape(run))
     units_are_classes = len(run.config.sizes) == 2 and len(W) == run.config.task.classes
-    names = [f"class {j}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
+    names = [f"class {class_names(run)[j]}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
     count = f"all {len(W)}" if len(drawn) == len(W) else f"the first {len(drawn)} of {len(W)}"
     words = f"Weights of the first layer as images, {count} units"
     return PlotResult(

@@ -12,6 +12,7 @@ import numpy as np
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import DataSpec, Inputs, Split
 from backprop_cli.errors import DataError
+from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.runs.model import Model
 from backprop_cli.sources.table import PreparedTable, Table, prepare_table
@@ -32,7 +33,7 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """A table: the name of its file, its columns, the rows of each split, the rows of each class in each split, and further notes."""
+    """A table: the name of its file, its columns, the rows of each split, also of each class, and further notes."""
 
     file: str
     columns: tuple[ColumnSummary, ...]
@@ -69,6 +70,29 @@ def summarize_table(model: Model) -> TableSummary:
     rows = {SPLITS.get(split, split): count for split, count in report.rows.items()}
     classes = {SPLITS.get(split, split): counts for split, counts in report.classes.items()}
     return TableSummary(Path(source.file).name, tuple(columns), rows, classes, tuple(notes))
+
+
+@dataclass(frozen=True)
+class Units:
+    """The inputs of a network in the units of the data: input · scale + center."""
+
+    center: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, spec: DataSpec) -> Units:
+        """Return the units of the columns of a table, or those of other inputs themselves."""
+        columns = spec.preprocessing.columns if spec.preprocessing else ()
+        found = [constants[1:] for column in columns for constants in column.constants] or [(0.0, 1.0)]
+        return cls(*np.array(found).T)
+
+    def of_data(self, inputs: Array) -> Array:
+        """Return inputs (n, n_0) in the units of the data."""
+        return np.asarray(inputs * self.scale + self.center)
+
+    def of_network(self, x: Array) -> Array:
+        """Return x (n, n_0) in the units of the data as inputs of the network."""
+        return np.asarray((x - self.center) / self.scale)
 
 
 def raw_inputs(model: Model, examples: Split, split: str) -> Inputs:

@@ -98,7 +98,7 @@ def test_mistakes_are_those_of_the_best_checkpoint_most_confident_first(backprop
     draw = registry.draw_mistakes
     monkeypatch.setattr(registry, "draw_mistakes", lambda *a: drawn.append(a) or draw(*a))
     assert backprop("plot", "run", "--kind", "mistakes").code == 0
-    ((images, truth, predicted, given),) = drawn
+    ((images, truth, predicted, given, _),) = drawn
 
     split = load_dataset(Digits(), Classification(10), 300, 195, Cache(tmp_path)).test
     a = split.inputs / 16

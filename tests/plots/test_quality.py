@@ -6,7 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from backprop_cli.plots import registry
 from backprop_cli.plots.confusion import draw_confusion
+from backprop_cli.plots.function import Names, draw_regions
+from backprop_cli.plots.images import draw_mistakes
 from backprop_cli.plots.scores import (
     ClassCurve,
     draw_calibration,
@@ -170,3 +173,39 @@ def test_a_run_whose_file_is_gone_still_has_its_learning_curves(backprop, table,
     assert (done.code, done.out) == (0, "runs/run/plots/curves.png\n")
     assert "t.csv: cannot be read" in done.err
     assert backprop("plot", "run", "--kind", "roc").code == 5
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_the_function_of_a_table_is_drawn_in_the_units_of_its_columns(backprop, table, tmp_path, monkeypatch):
+    path = table("sum", **LINEAR)
+    path.write_text(path.read_text().replace("[width, height]", "[width]"))
+    drawn = []
+    draw = registry.draw_fit
+    monkeypatch.setattr(registry, "draw_fit", lambda *a: drawn.append(a) or draw(*a))
+    assert backprop("train", path, "--name", "run").code == 0
+    assert backprop("plot", "run", "--kind", "function").code == 0
+    ((x, y, f, names),) = drawn
+    assert names.axes == ("width", "sum")
+    with (tmp_path / "t.csv").open() as file:
+        rows = {(float(row["width"]), float(row["sum"])) for row in csv.DictReader(file)}
+    assert all(any(np.allclose(one, row, atol=1e-5) for row in rows) for one in zip(x[:20, 0], y[:20, 0], strict=True))
+    (tmp_path / "new.csv").write_text("width\n0.25\n-1\n")
+    predicted = json.loads(backprop("predict", "run", "new.csv", "--json").out)["predictions"]
+    expected = [one["values"][0] for one in predicted]
+    np.testing.assert_allclose(f(np.array([[0.25], [-1.0]]))[:, 0], expected, rtol=1e-5)
+
+
+def test_regions_have_the_names_of_classes_and_columns():
+    names = Names(["no", "yes $"], ["age", "income"])
+    points, scores = np.array([[20.0, 1e4], [60, 5e4]]), lambda x: np.stack([40 - x[:, 0], x[:, 0] - 40], axis=1)
+    figure = draw_regions(points, np.array([0, 1]), scores, "probability", names=names)
+    axis = figure.axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_aspect()) == ("age", "income", "auto")
+    assert legend(figure) == ["no", r"yes \$"]
+    assert to_bytes(figure, "png")
+
+
+def test_mistakes_have_the_names_of_classes():
+    images, scores = np.zeros((2, 3, 3)), np.array([[0.9, 0.1]] * 2)
+    figure = draw_mistakes(images, np.array([0, 1]), np.array([1, 0]), scores, ["cat", "long-haired dog"])
+    assert figure.axes[0].get_title(loc="center") == "cat →\nlong-haired dog"
