@@ -23,12 +23,15 @@ from backprop_cli.plots.scores import (
 )
 from backprop_cli.plots.style import FIRST, title
 from backprop_cli.results.evaluation import SPLITS, Evaluation
-from backprop_cli.results.importance import no_importance
+from backprop_cli.results.importance import input_columns, no_importance
 from backprop_cli.results.prediction import predict_array
 from backprop_cli.results.ranking import ThresholdCurve, calibration, precision_recall_curve, roc_curve
 from backprop_cli.results.run import Run
 from backprop_cli.text import some_of
 from backprop_cli.training.evaluation import higher_is_better
+
+MAX_COLUMNS = 100
+"""The importance of more columns is drawn only if it is asked for."""
 
 
 def named(run: Run, words: str = "") -> str:
@@ -63,6 +66,11 @@ def gives_probabilities(run: Run) -> bool:
     """Whether the outputs are probabilities of classes, as far as the config tells."""
     output = ACTIVATIONS[run.config.activations[-1]]
     return output.sums_to_one or run.config.sizes[-1] == 1
+
+
+def has_few_columns(run: Run) -> bool:
+    """Whether the importance of all columns is soon measured."""
+    return len(input_columns(run.config.data)) <= MAX_COLUMNS
 
 
 def no_classes(run: Run) -> str | None:

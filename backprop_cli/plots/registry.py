@@ -22,6 +22,7 @@ from backprop_cli.plots.quality import (
     axis_names,
     class_names,
     gives_probabilities,
+    has_few_columns,
     is_own,
     measure,
     named,
@@ -257,7 +258,7 @@ RUN_PLOTS: dict[str, PlotKind] = {
         no_classes, plot_calibration, by_default=lambda run: is_own(run) and gives_probabilities(run)
     ),
     "residuals": PlotKind(no_values, plot_residuals, by_default=is_own),
-    "importance": PlotKind(no_columns, plot_importance, by_default=is_own),
+    "importance": PlotKind(no_columns, plot_importance, by_default=lambda run: is_own(run) and has_few_columns(run)),
     "mistakes": PlotKind(lambda run: _no_images(run) or no_classes(run), _plot_mistakes),
     "weights": PlotKind(_no_images, _plot_weights),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),

@@ -22,7 +22,7 @@ from backprop_cli.training.evaluation import higher_is_better
 REPEATS = 10
 """Permutations of each column."""
 
-EXAMPLES = 20_000
+EXAMPLES = 10_000
 """Larger splits are thinned to at most so many examples."""
 
 SHOWN = 30
@@ -128,7 +128,7 @@ def importance_of(
 ) -> Importance:
     """Return the importance of each column for the monitored metric on the train, val or test split.
 
-    `load` returns a data set. Raises UsageError if the split is empty, or for images.
+    `load` returns a data set. Raises UsageError if the split is empty, for images, or if the metric is undefined.
     """
     e = model.experiment
     if reason := no_importance(e.data):
@@ -140,7 +140,10 @@ def importance_of(
 
     def score(x: Array) -> float:
         outputs, cost = evaluator.outputs(replace(thinned, inputs=x))
-        return {"cost": cost, **replace(whole, examples=thinned, outputs=outputs).metrics}[name]
+        metrics = {"cost": cost, **replace(whole, examples=thinned, outputs=outputs).metrics}
+        if name not in metrics:
+            raise UsageError(f"{model.path}: no importance: {name} is undefined on the {SPLITS[split]} split")
+        return metrics[name]
 
     columns, rng = input_columns(e.data), np.random.default_rng(seed)
     with limit_blas(e):
