@@ -57,7 +57,7 @@ def _draw_lines(figure: Figure, axis: Axes, curves: Sequence[ClassCurve], area: 
         look = colour if number < FIRST else OTHER | {"label": f"{len(curves) - FIRST} others"}
         if number > FIRST:
             look = OTHER
-        axis.plot(one.curve.x, one.curve.y, drawstyle=steps, gid=one.name, **look)
+        axis.plot(one.curve.x, one.curve.y, drawstyle=steps, gid=plain(one.name), **look)
     figure.legend(loc="outside lower center", ncols=1 if len(curves) == 1 else 2)
 
 
@@ -135,7 +135,7 @@ def draw_importance(names: Sequence[str], mean: Array, sd: Array, words: str) ->
     axis = figure.subplots()
     bars = axis.barh(np.arange(n), mean, 0.7, xerr=sd, color=COLOURS[0], ecolor=FAINT, error_kw={"elinewidth": 0.9})
     for bar, name in zip(bars, names, strict=True):
-        bar.set_gid(name)
+        bar.set_gid(plain(name))
     shown = [name if len(name) <= 32 else f"{name[:31]}…" for name in names]
     axis.set_yticks(np.arange(n), [plain(name) for name in shown])
     axis.tick_params(axis="y", length=0)

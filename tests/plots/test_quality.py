@@ -2,6 +2,7 @@
 
 import csv
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -79,9 +80,21 @@ def test_residuals_are_predicted_minus_true():
 
 def test_importance_has_a_bar_for_each_column_the_first_at_the_top():
     axis = draw_importance(["a", "b$"], np.array([0.5, -0.1]), np.array([0.1, 0.0]), "decrease of the accuracy").axes[0]
-    assert {bar.get_gid(): bar.get_width() for bar in axis.patches} == {"a": 0.5, "b$": -0.1}
+    assert {bar.get_gid(): bar.get_width() for bar in axis.patches} == {"a": 0.5, r"b\$": -0.1}
     assert axis.yaxis_inverted()
     assert to_bytes(axis.figure, "png")
+
+
+def test_names_of_any_characters_give_a_valid_svg():
+    evil = "a\x00\x1b<&\"'>$^_\n"
+    figures = (
+        draw_roc([curve(evil)]),
+        draw_confusion(np.eye(2, dtype=int), [evil, "b"]),
+        draw_importance([evil], np.ones(1), np.zeros(1), "increase of the cost"),
+        draw_residuals(np.ones((2, 1)), np.zeros((2, 1)), [evil]),
+    )
+    for figure in figures:
+        assert ElementTree.fromstring(to_bytes(figure, "svg")).tag.endswith("svg")
 
 
 def test_the_confusion_matrix_has_the_names_of_the_classes_long_ones_shortened():
