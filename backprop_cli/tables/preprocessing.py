@@ -145,13 +145,6 @@ class CategoryColumn:
         """The same column."""
         return self
 
-    def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
-        """Write the inputs of cells (m,) into x (m, categories); return that none is bad, and the unknown words."""
-        chosen = cells.indices(self.categories)
-        known = np.flatnonzero(chosen >= 0)
-        x[known, chosen[known]] = 1
-        return np.zeros(len(chosen), bool), len(chosen) - len(known)
-
 
 InputColumn = NumberColumn | CategoryColumn
 
