@@ -15,8 +15,8 @@ from backprop_cli.exporting.description import Description, describe
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation
-from backprop_cli.results.preparation import raw_inputs
 from backprop_cli.runs.model import Model
+from backprop_cli.sources.preparation import raw_inputs
 
 FORMATS = {".onnx": "onnx", ".safetensors": "safetensors", ".html": "html", ".h": "c"}
 """The suffix of each format, and the module of this room that has it."""
@@ -108,7 +108,7 @@ def check_export(model: Model, path: Path, program: Evaluation) -> Check:
     Raises UsageError if what computes them is not installed.
     """
     expected, examples, task = program.outputs, program.examples, program.task
-    x = raw_inputs(model, examples, program.split)
+    x = raw_inputs(model.experiment, examples, program.split)
     found = format_of(path).run(path, describe(model), np.asarray(x, np.float32)).astype(np.float64)
     if not task.classes:  # values are compared in the units of the outputs
         found = np.asarray(task.encode(found, np.float64), np.float64)

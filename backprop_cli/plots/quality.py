@@ -25,10 +25,10 @@ from backprop_cli.plots.style import FIRST, title
 from backprop_cli.results.evaluation import SPLITS, Evaluation
 from backprop_cli.results.importance import input_columns, no_importance
 from backprop_cli.results.prediction import predict_array
-from backprop_cli.results.ranking import ThresholdCurve, calibration, precision_recall_curve, roc_curve
 from backprop_cli.results.run import Run
 from backprop_cli.text import some_of
 from backprop_cli.training.evaluation import higher_is_better
+from backprop_cli.training.ranking import ThresholdCurve, calibration, precision_recall_curve, roc_curve
 
 MAX_COLUMNS = 100
 """The importance of more columns is drawn only if it is asked for."""

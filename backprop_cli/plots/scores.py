@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from backprop_cli.plots.curves import OTHER
 from backprop_cli.plots.style import COLOURS, FAINT, FIRST, INK, Array, plain, styled
-from backprop_cli.results.ranking import Calibration, ThresholdCurve
+from backprop_cli.training.ranking import Calibration, ThresholdCurve
 
 DASHES: tuple[object, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 """Line styles, so that neighbouring curves also differ in grey."""

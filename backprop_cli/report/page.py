@@ -16,8 +16,8 @@ from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
 from backprop_cli.results.details import command_text
 from backprop_cli.results.evaluation import SPLITS
-from backprop_cli.results.preparation import TableSummary, summarize_table
 from backprop_cli.results.run import Run
+from backprop_cli.sources.preparation import TableSummary, summarize_table
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
 RASTER = ("mistakes", "weights", "residuals")
@@ -44,7 +44,7 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
 
     def table_of(run: Run) -> TableSummary | None:
         try:
-            return summarize_table(run.model) if run.config.data.preprocessing else None
+            return summarize_table(run.model.experiment) if run.config.data.preprocessing else None
         except BackpropError as error:
             on_error("columns", error)
             return None

@@ -53,8 +53,8 @@ FILLS: Mapping[str, Callable[[Numbers], Any]] = {"median": np.median, "mean": np
 class NumberColumn:
     """A column of numbers: x = (value - center) / scale. A missing value counts as `fill`; if that is None, it is bad.
 
-    A word is bad, and so is a number too large for x. `low` and `high` are the extremes of the training values, None for
-    runs that did not store them.
+    A word is bad, and so is a number too large for x. `low` and `high` are the extremes of the training values, None
+    for runs that did not store them.
     """
 
     kind: ClassVar[str] = "number"
@@ -144,6 +144,13 @@ class CategoryColumn:
     def raw(self) -> CategoryColumn:
         """The same column."""
         return self
+
+    def encode(self, cells: Cells, x: npt.NDArray[Any]) -> tuple[Mask, int]:
+        """Write the inputs of cells (m,) into x (m, categories); return that none is bad, and the unknown words."""
+        chosen = cells.indices(self.categories)
+        known = np.flatnonzero(chosen >= 0)
+        x[known, chosen[known]] = 1
+        return np.zeros(len(chosen), bool), len(chosen) - len(known)
 
 
 InputColumn = NumberColumn | CategoryColumn

@@ -20,7 +20,7 @@ from backprop_cli.plots.scores import (
     draw_roc,
 )
 from backprop_cli.plots.style import FIRST, to_bytes
-from backprop_cli.results.ranking import Calibration, ThresholdCurve
+from backprop_cli.training.ranking import Calibration, ThresholdCurve
 
 OWN = ["roc", "precision-recall", "calibration", "importance"]
 

@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol
 
 import numpy as np
 
-from backprop_cli.config.schema import Experiment
-from backprop_cli.data.dataset import DataSpec, Inputs, Split
+from backprop_cli.data.dataset import Amount, DataSpec, Inputs, Split
 from backprop_cli.errors import DataError
-from backprop_cli.nn.arrays import Array
-from backprop_cli.results.evaluation import SPLITS
-from backprop_cli.runs.model import Model
-from backprop_cli.sources.table import PreparedTable, Table, prepare_table
+from backprop_cli.sources.table import PreparedTable, prepare_table
 from backprop_cli.sources.table_report import check_table
+
+
+class Trained(Protocol):
+    """What an experiment says about the table that it was trained on."""
+
+    @property
+    def dataset(self) -> Any:
+        """The table."""
+
+    @property
+    def data(self) -> DataSpec:
+        """What was known about it."""
+
+    @property
+    def validation(self) -> Amount | None:
+        """The size of the validation split."""
+
+    @property
+    def train_size(self) -> Amount | None:
+        """The size of the training split."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +58,13 @@ class TableSummary:
     notes: tuple[str, ...] = ()
 
 
-def summarize_table(model: Model) -> TableSummary:
+def summarize_table(e: Trained) -> TableSummary:
     """Return what was done to the columns of the table that a network was trained on.
 
     What a column became is that of the checkpoint. The rest is counted in the file; if it is missing or has changed
     since, a note says so.
     """
-    e = model.experiment
-    source, spec = cast(Table, e.dataset), e.data
+    source, spec = e.dataset, e.data
     try:
         prepared = _prepared(e)
         table = prepared.table
@@ -67,8 +82,8 @@ def summarize_table(model: Model) -> TableSummary:
         notes.append(f"{report.duplicates:,} rows repeat an earlier one.")
     if report.unlabelled:
         notes.append(f"{report.unlabelled:,} rows without a target are left out.")
-    rows = {SPLITS.get(split, split): count for split, count in report.rows.items()}
-    classes = {SPLITS.get(split, split): counts for split, counts in report.classes.items()}
+    rows = {split.replace("train", "training"): count for split, count in report.rows.items()}
+    classes = {split.replace("train", "training"): counts for split, counts in report.classes.items()}
     return TableSummary(Path(source.file).name, tuple(columns), rows, classes, tuple(notes))
 
 
@@ -76,8 +91,8 @@ def summarize_table(model: Model) -> TableSummary:
 class Units:
     """The inputs of a network in the units of the data: input · scale + center."""
 
-    center: Array
-    scale: Array
+    center: Inputs
+    scale: Inputs
 
     @classmethod
     def of(cls, spec: DataSpec) -> Units:
@@ -86,34 +101,34 @@ class Units:
         found = [constants[1:] for column in columns for constants in column.constants] or [(0.0, 1.0)]
         return cls(*np.array(found).T)
 
-    def of_data(self, inputs: Array) -> Array:
+    def of_data(self, inputs: Inputs) -> Inputs:
         """Return inputs (n, n_0) in the units of the data."""
         return np.asarray(inputs * self.scale + self.center)
 
-    def of_network(self, x: Array) -> Array:
+    def of_network(self, x: Inputs) -> Inputs:
         """Return x (n, n_0) in the units of the data as inputs of the network."""
         return np.asarray((x - self.center) / self.scale)
 
 
-def raw_inputs(model: Model, examples: Split, split: str) -> Inputs:
+def raw_inputs(e: Trained, examples: Split, split: str) -> Inputs:
     """Return the inputs (n, n_0) of the examples of a split before they are filled and scaled: a missing number is NaN.
 
     Data other than tables have no such step, and are returned as they are. Raises DataError if the file has changed.
     """
-    preprocessing = model.experiment.data.preprocessing
+    preprocessing = e.data.preprocessing
     if preprocessing is None:
         return examples.inputs
-    prepared = _prepared(model.experiment)
+    prepared = _prepared(e)
     rows = {"train": prepared.split.train, "val": prepared.split.validation, "test": prepared.test_rows}[split]
     table = prepared.test_table if split == "test" and prepared.test_table else prepared.table
     return np.asarray(preprocessing.raw.encode(table, rows, np.float64).x)
 
 
-def _prepared(e: Experiment) -> PreparedTable:
+def _prepared(e: Trained) -> PreparedTable:
     """Return the table of an experiment, read again. Raises DataError if it is not the one that was trained on."""
-    prepared = prepare_table(cast(Table, e.dataset), e.validation, e.train_size)
+    prepared = prepare_table(e.dataset, e.validation, e.train_size)
     if prepared.sha256 != dict(e.data.sha256):
-        raise DataError(f"{cast(Table, e.dataset).file} has changed since this network was trained")
+        raise DataError(f"{e.dataset.file} has changed since this network was trained")
     return prepared
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backprop_cli.results.ranking import calibration, precision_recall_curve, roc_curve
+from backprop_cli.training.ranking import calibration, precision_recall_curve, roc_curve
 
 metrics = pytest.importorskip("sklearn.metrics")
 calibrate = pytest.importorskip("sklearn.calibration")
