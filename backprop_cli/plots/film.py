@@ -19,7 +19,7 @@ from backprop_cli.plots.images import draw_weights, scale_of
 from backprop_cli.plots.quality import axis_names
 from backprop_cli.plots.style import Array, draw_with_style, title
 from backprop_cli.results.run import Run
-from backprop_cli.sources.preparation import Units
+from backprop_cli.runs.preparation import Units
 from backprop_cli.text import metric
 
 MAX_FRAMES, UNITS, GRID = 60, 20, 150

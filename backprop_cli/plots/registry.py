@@ -38,7 +38,7 @@ from backprop_cli.plots.quality import (
 from backprop_cli.plots.style import title
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
-from backprop_cli.sources.preparation import Units
+from backprop_cli.runs.preparation import Units
 
 FEW = 3
 """Up to so many runs, each has plots of its own by default."""

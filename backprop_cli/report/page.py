@@ -17,7 +17,7 @@ from backprop_cli.report.comparison import Overview
 from backprop_cli.results.details import command_text
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
-from backprop_cli.sources.preparation import TableSummary, summarize_table
+from backprop_cli.runs.preparation import TableSummary, summarize_table
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
 RASTER = ("mistakes", "weights", "residuals")

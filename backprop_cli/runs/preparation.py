@@ -5,34 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import cast
 
 import numpy as np
 
-from backprop_cli.data.dataset import Amount, DataSpec, Inputs, Split
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.dataset import DataSpec, Inputs, Split
 from backprop_cli.errors import DataError
-from backprop_cli.sources.table import PreparedTable, prepare_table
+from backprop_cli.sources.table import PreparedTable, Table, prepare_table
 from backprop_cli.sources.table_report import check_table
-
-
-class Trained(Protocol):
-    """What an experiment says about the table that it was trained on."""
-
-    @property
-    def dataset(self) -> Any:
-        """The table."""
-
-    @property
-    def data(self) -> DataSpec:
-        """What was known about it."""
-
-    @property
-    def validation(self) -> Amount | None:
-        """The size of the validation split."""
-
-    @property
-    def train_size(self) -> Amount | None:
-        """The size of the training split."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +39,13 @@ class TableSummary:
     notes: tuple[str, ...] = ()
 
 
-def summarize_table(e: Trained) -> TableSummary:
+def summarize_table(e: Experiment) -> TableSummary:
     """Return what was done to the columns of the table that a network was trained on.
 
     What a column became is that of the checkpoint. The rest is counted in the file; if it is missing or has changed
     since, a note says so.
     """
-    source, spec = e.dataset, e.data
+    source, spec = cast(Table, e.dataset), e.data
     try:
         prepared = _prepared(e)
         table = prepared.table
@@ -110,7 +91,7 @@ class Units:
         return np.asarray((x - self.center) / self.scale)
 
 
-def raw_inputs(e: Trained, examples: Split, split: str) -> Inputs:
+def raw_inputs(e: Experiment, examples: Split, split: str) -> Inputs:
     """Return the inputs (n, n_0) of the examples of a split before they are filled and scaled: a missing number is NaN.
 
     Data other than tables have no such step, and are returned as they are. Raises DataError if the file has changed.
@@ -124,11 +105,12 @@ def raw_inputs(e: Trained, examples: Split, split: str) -> Inputs:
     return np.asarray(preprocessing.raw.encode(table, rows, np.float64).x)
 
 
-def _prepared(e: Trained) -> PreparedTable:
+def _prepared(e: Experiment) -> PreparedTable:
     """Return the table of an experiment, read again. Raises DataError if it is not the one that was trained on."""
-    prepared = prepare_table(e.dataset, e.validation, e.train_size)
+    source = cast(Table, e.dataset)
+    prepared = prepare_table(source, e.validation, e.train_size)
     if prepared.sha256 != dict(e.data.sha256):
-        raise DataError(f"{e.dataset.file} has changed since this network was trained")
+        raise DataError(f"{source.file} has changed since this network was trained")
     return prepared
 
 
