@@ -23,9 +23,10 @@ from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
 from backprop_cli.exporting.formats import export_model
+from backprop_cli.nn.arrays import Array
 from backprop_cli.results.continuing import claimed_run
 from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
-from backprop_cli.results.prediction import Predictions, predict_array, predict_files, predict_frame
+from backprop_cli.results.prediction import Frame, Predictions, predict_array, predict_files, predict_frame
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs import build
 from backprop_cli.runs.build import load_data
@@ -235,7 +236,7 @@ def evaluate(
 
 def predict(
     run: RunLike,
-    inputs: Any,
+    inputs: Array | Frame | Path | str | Sequence[Path | str],
     *,
     threshold: float | None = None,
     checkpoint: str = "best",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,13 @@ Labels = npt.NDArray[np.intp]
 
 MAX_PROBLEMS = 10
 """How many unreadable rows of a file are reported; the others are counted."""
+
+
+class Frame(Protocol):
+    """A data frame, as those of pandas and polars."""
+
+    def to_numpy(self) -> Any:
+        """Return the cells."""
 
 
 class Unreadable(NamedTuple):
@@ -246,13 +253,14 @@ def predict_array(model: Model, x: Array, threshold: float | str | None = None) 
     return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs, threshold=threshold)
 
 
-def predict_frame(model: Model, frame: Any, threshold: float | str | None = None) -> Predictions:
+def predict_frame(model: Model, frame: Frame, threshold: float | str | None = None) -> Predictions:
     """Return predictions for the rows of a data frame of pandas or polars; columns of a table are found by name."""
     data = model.experiment.data
     if data.preprocessing is None:
         return predict_array(model, frame.to_numpy(), threshold)
     model.experiment.task.at(threshold)
-    text = frame.to_csv(index=False) if hasattr(frame, "to_csv") else frame.write_csv()
+    any_frame: Any = frame
+    text = any_frame.to_csv(index=False) if hasattr(frame, "to_csv") else any_frame.write_csv()
     found = read_stream(io.BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
     names = [f"[{row}]" for row in found.rows.tolist()]
     failed = [Unreadable(place, reason) for place, reason in found.problems]
