@@ -14,7 +14,9 @@ IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".p
 """Suffixes of the images that make a folder a data set."""
 
 
-KINDS_OF_DATA = "expected a table (.csv, .tsv, or these with .gz), .npz, .npy, images in IDX, or a folder of images"
+KINDS_OF_DATA = (
+    "expected a table (.csv, .tsv, these with .gz, or .parquet), .npz, .npy, images in IDX, or a folder of images"
+)
 
 
 def dataset_of(path: Path) -> Options | None:
@@ -32,9 +34,9 @@ def stem_of(path: Path) -> str:
 
 def column_names(path: Path) -> tuple[str, ...]:
     """Return the names of the columns of a table. Raises DataError if the file is not a table."""
-    from backprop_cli.tables.delimited import Delimited
+    from backprop_cli.tables.columns import reader_of
 
-    with Delimited(path) as file:
+    with reader_of(path) as file:
         return file.names
 
 
@@ -71,7 +73,7 @@ def _idx(path: Path) -> Options:
 
 
 FORMATS: dict[str, Callable[[Path], Options]] = {
-    **dict.fromkeys((".csv", ".tsv", ".csv.gz", ".tsv.gz"), _table),
+    **dict.fromkeys((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet"), _table),
     ".npz": _archive,
     ".npy": _array,
     **dict.fromkeys(("-images-idx3-ubyte", "-images-idx3-ubyte.gz"), _idx),

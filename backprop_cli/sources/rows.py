@@ -17,7 +17,7 @@ from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
 from backprop_cli.sources.prepare import describe_bad
-from backprop_cli.tables.columns import Columns, read_columns
+from backprop_cli.tables.columns import Columns, read_columns, reader_of
 from backprop_cli.tables.delimited import Delimited
 from backprop_cli.tables.kinds import cells_of
 from backprop_cli.tables.preprocessing import Preprocessing
@@ -46,10 +46,13 @@ class TableRows:
     data: bytes | None = None
 
     def cells(self) -> Iterator[list[str]]:
-        """Yield the cells of every row as they are in the file."""
-        with _as_file(self.data) if self.data is not None else nullcontext(self.path) as path, Delimited(path) as file:
-            for _, cells in file:
-                yield cells
+        """Yield the cells of every row, those of text as they are in the file."""
+        with _as_file(self.data) if self.data is not None else nullcontext(self.path) as path, reader_of(path) as file:
+            if isinstance(file, Delimited):
+                yield from (cells for _, cells in file)
+                return
+        for row in range(len(self.table)):
+            yield [self.table.text(row, column) for column in range(len(self.table.names))]
 
 
 def read_rows(path: Path, name: str, spec: DataSpec, dtype: str) -> TableRows:

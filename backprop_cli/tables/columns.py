@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -83,8 +83,9 @@ def number_text(value: float) -> str:
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-READERS: Mapping[str, Callable[[Path], Delimited | Parquet]] = {".parquet": Parquet}
-"""What reads a file, by its suffix; by default text."""
+def reader_of(path: Path) -> Delimited | Parquet:
+    """Return what reads the table in a file, not yet open."""
+    return (Parquet if path.suffix.lower() == ".parquet" else Delimited)(path)
 
 
 def read_columns(path: Path, cache: Path | None = None) -> Columns:
@@ -139,7 +140,7 @@ def _from_store(stored: Table) -> Columns:
 
 
 def _parse(path: Path, state: tuple[int, int, int], sinks: Mapping[str, Sink]) -> Columns:
-    with READERS.get(path.suffix.lower(), Delimited)(path) as file:
+    with reader_of(path) as file:
         parsers = [ColumnParser() for _ in file.names]
         for lines, columns in file.chunks(CHUNK, parsers):
             sinks["lines"].append(lines)

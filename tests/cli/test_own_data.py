@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,3 +251,19 @@ def test_classes_are_shown_by_name(backprop, churn):
     shown = backprop("data", "show", "churn.csv", "target=churned", "--count", 5, "--json").out
     assert {example["label"] for example in json.loads(shown)["examples"]} <= {"yes", "no"}
     assert backprop("data", "show", "digits", "eta=1").code == 2
+
+
+def test_a_parquet_file_is_trained_on_and_predicted_like_its_csv(backprop, tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [(k, "red" if k % 3 else "blue", "no" if k % 2 else "yes") for k in range(60)]
+    names = ("size", "colour", "sold")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    parquet.write_table(pyarrow.table(columns), "t.parquet")
+    Path("t.csv").write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]) + "\n")
+    answers = []
+    for name in ("t.csv", "t.parquet"):
+        assert backprop("train", name, "target=sold", "epochs=3", "--name", name[2:], "-q").code == 0
+        assert backprop("predict", name[2:], name, "-o", "out.csv").code == 0
+        answers.append(Path("out.csv").read_text())
+    assert answers[0] == answers[1]
+    assert answers[0].splitlines()[1].startswith("0,blue,yes,")
