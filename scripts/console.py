@@ -169,7 +169,9 @@ def updated(shown: list[str], actual: list[str]) -> list[str]:
     """Return shown output with the same gaps, filled from what a command printed; lines that still hold are kept."""
     first, *others = pieces(shown)
     if not others:
-        return [_kept(old, new) for old, new in zip([*first, *[""] * len(actual)], actual, strict=False)]
+        same = _agree(first, actual)  # otherwise the columns of a table may have moved
+        lines = zip([*first, *[""] * len(actual)], actual, strict=False)
+        return [_kept(old, new) if same or SKIP in old else new.rstrip() for old, new in lines]
     lines = [_kept(old, new) for old, new in zip(first, actual, strict=False)]
     start = len(first)
     for number, piece in enumerate(others):

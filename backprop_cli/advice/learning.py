@@ -134,13 +134,11 @@ def blocked_layers(plan: Plan, theta: Array) -> Iterator[str]:
         for number, unit in enumerate(network.units, start=1):
             z, f = signals[unit.index + 1], unit.activation
             slope = f.slope(z, f.value(z))
-            if not np.any(z):
-                yield f"The weights of layer {number} are 0: choose another initializer"
-                continue
             if slope is None or (unit is network.units[-1] and estimator.cost.slope_cancels):
                 continue
             if f.can_die and not np.any(slope):
-                yield f"All units of layer {number} are dead (0 for every example)"
+                dead = f"All units of layer {number} are dead (0 for every example)"
+                yield dead if np.any(z) else f"The weights of layer {number} are 0: choose another initializer"
             elif f.largest_slope and (saturated := np.mean(slope < FLAT * f.largest_slope)) > ALL:
                 yield f"{saturated:.0%} of the activations of layer {number} are saturated (their slope is almost 0)"
 
