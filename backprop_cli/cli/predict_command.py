@@ -72,7 +72,7 @@ def command(
     if as_csv:
         if lines := found.lines(top, form=".6g"):
             console.csv(lines[0], lines[1:])
-    else:
+    elif console.json:
         data = {
             "checkpoint": str(model.path),
             "epoch": model.epoch,
@@ -80,7 +80,11 @@ def command(
             "failed": [one._asdict() for one in found.failed],
             **({"metrics": found.metrics} if found.metrics else {}),
         }
-        text = f"{output}\n{found.summary()}".rstrip() if output else found.to_text(top)
-        console.result(text, data, quiet=str(output) if output else "\n".join(found.best()))
+        console.result("", data, quiet="")
+    elif output:
+        console.result(f"{output}\n{found.summary()}".rstrip(), {}, quiet=str(output))
+    else:
+        text = "\n".join(found.best()) if console.quiet else found.to_text(top)
+        console.result(text, {}, quiet=text)
     if found.failed:
         click.get_current_context().exit(Exit.FAILED)

@@ -235,11 +235,9 @@ def _no_film(run: Run) -> str | None:
 
 
 def _plot_film(run: Run, split: str) -> PlotResult:
-    return (
-        film_of_function(run, measure(run))
-        if not _not_low_dimensional(run)
-        else film_of_weights(run, _image_shape(run))
-    )
+    if _not_low_dimensional(run):
+        return film_of_weights(run, _image_shape(run))
+    return film_of_function(run, measure(run))
 
 
 JOINT_PLOTS: dict[str, JointPlot] = {
