@@ -26,7 +26,8 @@ from backprop_cli.exporting.formats import export_model
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.continuing import claimed_run
 from backprop_cli.results.evaluation import Evaluation, ensemble_of, evaluate_models
-from backprop_cli.results.prediction import Frame, Predictions, predict_array, predict_files, predict_frame
+from backprop_cli.results.predicting import Frame, predict_array, predict_files, predict_frame
+from backprop_cli.results.prediction import Predictions
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs import build
 from backprop_cli.runs.build import load_data

@@ -54,7 +54,7 @@ def command(
     from backprop_cli.cli.plotting import check_suffix
     from backprop_cli.errors import Exit, UsageError
     from backprop_cli.files import atomic_write
-    from backprop_cli.results.prediction import predict_files
+    from backprop_cli.results.predicting import predict_files
     from backprop_cli.runs.model import load_model
 
     if output:

@@ -24,7 +24,7 @@ from backprop_cli.plots.scores import (
 from backprop_cli.plots.style import FIRST, title
 from backprop_cli.results.evaluation import SPLITS, Evaluation
 from backprop_cli.results.importance import input_columns, no_importance
-from backprop_cli.results.prediction import predict_array
+from backprop_cli.results.predicting import predict_array
 from backprop_cli.results.run import Run
 from backprop_cli.text import some_of
 from backprop_cli.training.evaluation import higher_is_better

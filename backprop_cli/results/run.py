@@ -20,7 +20,7 @@ from backprop_cli.errors import CheckpointError, DataError, DataWarning, RunErro
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, evaluate_model
 from backprop_cli.results.importance import REPEATS, Importance, importance_of
-from backprop_cli.results.prediction import predict_array
+from backprop_cli.results.predicting import predict_array
 from backprop_cli.results.settings import flatten
 from backprop_cli.runs.build import changed_files, load_data
 from backprop_cli.runs.checkpoint import read_checkpoint

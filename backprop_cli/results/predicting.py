@@ -1,0 +1,96 @@
+"""Predicting examples in arrays, data frames and files with a trained network."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from backprop_cli.errors import BackpropError, UnreadableError, UsageError
+from backprop_cli.nn.arrays import Array
+from backprop_cli.results.prediction import Predictions, Unreadable
+from backprop_cli.runs.model import Model
+from backprop_cli.sources.inputs import InputBatch, read_inputs
+from backprop_cli.sources.rows import read_stream
+from backprop_cli.text import one_line
+
+MAX_PROBLEMS = 10
+"""How many unreadable rows of a file are reported; the others are counted."""
+
+
+class Frame(Protocol):
+    """A data frame, as those of pandas and polars."""
+
+    def to_numpy(self) -> Any:
+        """Return the cells."""
+
+
+def predict_array(model: Model, x: Array, threshold: float | str | None = None) -> Predictions:
+    """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
+    model.experiment.task.at(threshold)
+    x = np.asarray(x)
+    data = model.experiment.data
+    if x.shape in ((data.inputs,), data.image):  # a single example
+        x = x[None]
+    if x.shape[1:] not in ((data.inputs,), data.image):
+        raise UsageError(f"an array of shape {x.shape}; expected (n, {data.inputs})")
+    outputs = model.outputs(x.reshape(len(x), data.inputs))
+    return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs, threshold=threshold)
+
+
+def predict_frame(model: Model, frame: Frame, threshold: float | str | None = None) -> Predictions:
+    """Return predictions for the rows of a data frame of pandas or polars; columns of a table are found by name."""
+    data = model.experiment.data
+    if data.preprocessing is None:
+        return predict_array(model, frame.to_numpy(), threshold)
+    model.experiment.task.at(threshold)
+    any_frame: Any = frame
+    text = any_frame.to_csv(index=False) if hasattr(frame, "to_csv") else any_frame.write_csv()
+    found = read_stream(io.BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
+    names = [f"[{row}]" for row in found.rows.tolist()]
+    failed = [Unreadable(place, reason) for place, reason in found.problems]
+    messages = [f"{one.input}: {one.reason}" for one in failed[:MAX_PROBLEMS]]
+    outputs = model.apply(found.x)
+    return Predictions(model, names, outputs, failed, messages, found.notes, found.targets, [found], threshold)
+
+
+def predict_files(model: Model, files: Iterable[str], threshold: float | str | None = None) -> Predictions:
+    """Return predictions for the examples in files, in order: images, .npy arrays, .csv tables, `-` for stdin.
+
+    Whatever cannot be read is in `failed`, and the rest is predicted. Raises UsageError if there can be no threshold.
+    """
+    e = model.experiment
+    e.task.at(threshold)
+    names: list[str] = []
+    outputs = [np.empty((0, e.sizes[-1]), model.theta.dtype)]
+    failed: list[Unreadable] = []
+    messages: list[str] = []
+    notes: list[str] = []
+    batches: list[InputBatch] = []
+    for name in files:
+        try:
+            batch = read_inputs(name, e.dataset, e.dtype, e.data)
+        except (BackpropError, OSError) as error:
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            if isinstance(error, FileNotFoundError) and re.fullmatch(r"[-+0-9.e, ]+", name):
+                reason += f"; to predict numbers, write them to stdin: echo {name} | backprop predict RUN -"
+            line = f"{one_line(name)}: {reason}" if isinstance(error, UnreadableError | OSError) else reason
+            if line not in messages:  # a missing library is reported once, not for every image
+                messages.append(line)
+            failed.append(Unreadable(name, reason))
+            continue
+        notes += [f"{one_line(name)}: {note}" for note in batch.notes]
+        messages += [f"{one_line(place)}: {reason}" for place, reason in batch.problems[:MAX_PROBLEMS]]
+        if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
+            messages.append(f"{one_line(name)}: {more:,} more rows cannot be read")
+        failed += map(Unreadable._make, batch.problems)
+        names += batch.names
+        outputs.append(model.apply(batch.x))
+        batches.append(batch)
+    tables = [batch.table for batch in batches if batch.table]
+    targets = [rows.targets for rows in tables if rows.targets is not None]
+    known = np.concatenate(targets) if targets and len(targets) == len(batches) else None
+    return Predictions(model, names, np.concatenate(outputs), failed, messages, notes, known, tables, threshold)
