@@ -82,7 +82,7 @@ def test_a_run_predicts_the_rows_of_a_data_frame_as_those_of_its_file(run):
         backprop_cli.predict(trained, frame[["colour", "c", "b", "a"]]).labels, of_file.labels
     )
     frame.loc[3, "colour"] = "green"
-    assert "cells with words that training did not have" in backprop_cli.predict(trained, frame).messages[0]
+    assert "1 cell with words that training did not have" in backprop_cli.predict(trained, frame).notes[0]
 
 
 def test_a_data_frame_of_pixels_is_an_array():

@@ -125,7 +125,6 @@ def change_arrays(arrays, rng):
 def folders(backprop, tmp_path):
     """Finished runs, and the meta and arrays of the last checkpoint of each; some are of format 1."""
     Path("x.csv").write_text("0.5,0.5\n")
-    Path("t.csv").write_text(TABLE)
     found = []
     for name, text in EXPERIMENTS.items():
         found.append(trained(backprop, tmp_path / name, text))
@@ -138,6 +137,7 @@ def folders(backprop, tmp_path):
 
 def trained(backprop, folder, text):
     folder.mkdir()
+    folder.with_name("t.csv").write_text(TABLE)
     (folder / "some.yaml").write_text(text)
     done = backprop("train", folder / "some.yaml", "--runs-dir", folder, "--name", "run", "-q")
     assert done.code == 0, done.err

@@ -70,10 +70,10 @@ def test_the_report_says_what_was_done_to_each_column(report):
     assert "different words" in columns["id"][1]
     kind, values, missing, inputs = columns["age"]
     assert (kind, values) == ("number", "20 to 26")
-    assert re.fullmatch(r"[0-9]+, as 23", missing)
+    assert re.fullmatch(r"[0-9]+, filled with 23", missing)
     assert re.fullmatch(r"\(x - 2[0-9.]+\) / [12][0-9.]*", inputs)
     kind, values, missing, inputs = columns["&lt;script&gt;alert(1)&lt;/script&gt;"]
-    assert (kind, values, inputs) == ("category", "blue, red", "one for each word (3)")
+    assert (kind, values, inputs) == ("category", "blue, red", "one input per category (3)")
     assert re.fullmatch("[0-9]+, a category of their own", missing)
     assert columns["skipped"] == ["", "not used: left out by the config"]
     assert columns["day"][1].startswith("not used: dates are not inputs")
@@ -124,4 +124,4 @@ def test_without_the_file_the_report_has_what_the_checkpoint_knows(report, gone)
         "price",
     ]
     assert ("cannot be read" if gone else "has changed since this network was trained") in page.text
-    assert rows("What was done to each column")["age"][2] == "as 23"
+    assert rows("What was done to each column")["age"][2] == "filled with 23"
