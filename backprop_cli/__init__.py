@@ -1,6 +1,6 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
-The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `cross_validate`,
+The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `cross_validate`, `sweep`,
 `trace`, `fit`. It is imported when it is first used.
 """
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from backprop_cli.results.folds import CrossValidation
     from backprop_cli.results.prediction import Predictions
     from backprop_cli.results.run import Run
+    from backprop_cli.sweeps.result import SweepResult
+    from backprop_cli.sweeps.sweep import sweep
     from backprop_cli.tracing import trace
 
 __version__ = "0.3.0"
@@ -29,6 +31,7 @@ __all__ = [
     "Fitted",
     "Predictions",
     "Run",
+    "SweepResult",
     "cross_validate",
     "evaluate",
     "export",
@@ -37,6 +40,7 @@ __all__ = [
     "load_run",
     "predict",
     "resume",
+    "sweep",
     "trace",
     "train",
 ]
@@ -46,6 +50,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("CrossValidation", "cross_validate"), "cross_validation"),
     **dict.fromkeys(("Explanation", "trace"), "tracing"),
     **dict.fromkeys(("Fitted", "fit"), "fitting"),
+    **{"SweepResult": "sweeps.result", "sweep": "sweeps.sweep"},
 }
 """The modules of the names that are not in `api`."""
 

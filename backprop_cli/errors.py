@@ -31,9 +31,9 @@ class UsageError(BackpropError):
     exit_code = Exit.USAGE
 
 
-def not_installed(*packages: str) -> str:
-    """Return an error message for packages of the extra `plot` that are missing."""
-    return f"{' and '.join(packages)} not installed: pip install {' '.join(packages)}, or install the extra 'plot'"
+def not_installed(*packages: str, extra: str = "plot") -> str:
+    """Return an error message for packages of an extra that are missing."""
+    return f"{' and '.join(packages)} not installed: pip install {' '.join(packages)}, or install the extra '{extra}'"
 
 
 MAX_PROBLEMS = 50
@@ -91,3 +91,7 @@ class CheckpointError(BackpropError):
 
 class RunError(BackpropError):
     """A run's folder is missing, in use, or invalid."""
+
+
+class RunInUseError(RunError):
+    """Another process is training the run."""

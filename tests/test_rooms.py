@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "report": {"errors", "text", "runs", "plots", "results"},
     "exporting": {"errors", "files", "nn", "tables", "data", "runs", "results"},
     "explain": {"errors", "text", "nn", "optim", "data", "sources", "config", "training", "advice", "runs"},
+    "sweeps": {"errors", "files", "text", "engine", "data", "config", "advice", "runs", "results"},
     "fitting": {"errors", "nn", "optim", "engine", "data", "training"},
     "sklearn": {"fitting", "nn", "optim", "training"},
     "api": {"errors", "nn", "data", "config", "training", "advice", "runs", "results", "exporting"},
@@ -34,10 +35,10 @@ MAY_IMPORT = {
     "tracing": {"api", "config", "explain", "runs", "results"},
     "cli": {
         *("errors", "files", "text", "nn", "optim", "engine", "data", "config", "training", "runs", "results"),
-        *("sources", "terminal", "plots", "report", "advice", "exporting", "explain", "api"),
+        *("sources", "terminal", "plots", "report", "advice", "exporting", "explain", "sweeps", "api"),
     },
     "__main__": {"cli"},
-    "__init__": {"api", "cross_validation", "explain", "fitting", "results", "tracing"},
+    "__init__": {"api", "cross_validation", "explain", "fitting", "results", "sweeps", "tracing"},
 }
 PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from backprop_cli.config.data_files import columns_for_keys
-from backprop_cli.config.shipped import config_names, keys_and_words, keys_and_words_after
+from backprop_cli.config.shipped import config_names, keys_and_words, keys_and_words_after, sweep_words
 
 Items = list[CompletionItem]
 
@@ -43,6 +43,11 @@ def complete_override(ctx: click.Context, param: click.Parameter, incomplete: st
     config = ctx.params.get("config") or ctx.params.get("data")
     columns = columns_for_keys(Path(config)) if config else {}
     return _key_and_value(columns | keys_and_words_after(ctx.params.get("overrides") or ()) | columns, incomplete)
+
+
+def complete_space(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Return what `complete_override` does, and the options of a sweep."""
+    return _key_and_value({**keys_and_words_after(ctx.params.get("overrides") or ()), **sweep_words()}, incomplete)
 
 
 def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:

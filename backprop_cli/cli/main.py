@@ -20,6 +20,7 @@ from backprop_cli.errors import Exit
 
 COMMANDS = (
     "train",
+    "sweep",
     "resume",
     "eval",
     "predict",

@@ -45,12 +45,12 @@ class ConfigFile:
         return load_experiment(self.path, self.overrides)
 
 
-def config_arguments(required: bool = True) -> Callable[[Function], Function]:
+def config_arguments(required: bool = True, complete: Function = complete_override) -> Callable[[Function], Function]:
     """Add CONFIG and KEY=VALUE...; pass `config`, a ConfigFile, or None without one."""
 
     def decorate(function: Function) -> Function:
         @click.argument("config", type=click.Path(path_type=Path), required=required, shell_complete=complete_config)
-        @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override)
+        @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete)
         @functools.wraps(function)
         def wrapper(config: Path | None, overrides: tuple[str, ...], **arguments: Any) -> Any:
             return function(config=config and ConfigFile(find_config(config), overrides), **arguments)

@@ -20,12 +20,15 @@ from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, has_options, options_of
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
-from backprop_cli.config.types import expand_lambda
+from backprop_cli.config.types import expand_lambda, layer_entries
 from backprop_cli.data.dataset import DataSpec, Source, input_paths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
 from backprop_cli.sources.registry import DATASETS, get_dataset
 
 MAX_EXTENDS = 10
+
+SWEEP = "sweep"
+"""The key of configs that describe many experiments, see `backprop_cli.config.sweep`."""
 
 
 def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:
@@ -38,9 +41,12 @@ def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str =
     path = find_config(path)
     if dataset_of(path):
         return load_short(path, overrides, source)[1]
-    document = _with_base(path, ())
-    _apply(document, overrides, source)
-    return _validate(document, home=f"{path}:1:1")
+    document = read_config(path)
+    if SWEEP in document.values:
+        place = document.key_places[(SWEEP,)]
+        raise ConfigError([f"{place}: this config describes a sweep; write: backprop sweep {path}"])
+    apply_overrides(document, overrides, source)
+    return validate(document, home=f"{path}:1:1")
 
 
 def load_short(
@@ -54,12 +60,12 @@ def load_short(
     if options is None:
         raise UsageError(f"{path}: not a file or folder with data; {KINDS_OF_DATA}")
     draft = Document({"dataset": options})
-    _apply(draft, [word for word in overrides if _key_of(word) in OF_DATA], source)
+    apply_overrides(draft, [word for word in overrides if _key_of(word) in OF_DATA], source)
     changed = [_key_of(word) for word in overrides]
     document = Document(keys_for(options, look_at(path, draft.values), changed))
     document.value_places[("dataset",)] = str(path)
-    _apply(document, overrides, source)
-    return document.values, _validate(document, home=str(path))
+    apply_overrides(document, overrides, source)
+    return document.values, validate(document, home=str(path))
 
 
 def load_source(name: str, overrides: Sequence[str] = ()) -> Source:
@@ -84,10 +90,21 @@ def override_experiment(
     Errors in the values themselves are located at `origin`. Files of data that are `known` need not be there. Raises
     ConfigError, or DataError if a file of the data cannot be read.
     """
+    document = document_of(values, origin)
+    apply_overrides(document, overrides, source)
+    return validate(document, origin, known)
+
+
+def document_of(values: Mapping[str, Any], origin: str) -> Document:
+    """Return the keys in `values`, which are not from a file, as if they were read from one."""
     document = Document(values=dict(values))
     _resolve_aliases(document, origin)
-    _apply(document, overrides, source)
-    return _validate(document, origin, known)
+    return document
+
+
+def read_config(path: FilePath) -> Document:
+    """Return the keys of a config file and of those that it extends, not yet validated. Raises ConfigError."""
+    return _with_base(path, ())
 
 
 def _key_of(override: str) -> str:
@@ -159,7 +176,8 @@ def resolve_paths(values: dict[str, Any], folder: FilePath) -> None:
         }
 
 
-def _apply(document: Document, overrides: Sequence[str], source: str) -> None:
+def apply_overrides(document: Document, overrides: Sequence[str], source: str) -> None:
+    """Change a document by `KEY=VALUE` words from `source`; adds problems to it."""
     torn = overrides[1:] and any("=" not in word or word.startswith("=") for word in overrides)
     if torn and any(word.startswith("=") or word.endswith("=") for word in overrides):  # eta = 0.5 is three words
         document.problems.append(f"{source}: {' '.join(overrides)}: write KEY=VALUE without spaces around '='")
@@ -181,11 +199,32 @@ def _override(document: Document, override: str, place: str) -> None:
         return
     value = read_text(text, name, place)
     document.problems += value.problems
+    set_key(document, keys, value.values, place)
+
+
+def set_key(document: Document, keys: Sequence[str], value: Any, place: str) -> None:
+    """Set a key, or an option of a key, to a value that was given at `place`."""
+    key = keys[0]
     if len(keys) == 1:
-        below = {(keys[0], *path): place for path in value.value_places}
-        _merge(document, Document({keys[0]: value.values}, {(keys[0],): place}, {(keys[0],): place, **below}))
+        _merge(document, Document({key: value}, {(key,): place}, {(key,): place}))
+    elif keys[1].isdecimal():
+        _set_entry(document, key, int(keys[1]), value, place)
     else:
-        _set_option(document, keys[0], keys[1], value.values, place)
+        _set_option(document, key, keys[1], value, place)
+
+
+def _set_entry(document: Document, key: str, index: int, value: Any, place: str) -> None:
+    """Set one entry of a list: the units of a layer."""
+    entries = layer_entries(document.values.get(key))
+    if entries is None:
+        document.problems.append(f"{place}: {key} is not a list of layers")
+    elif index >= len(entries):
+        document.problems.append(f"{place}: {key} has the entries 0 to {len(entries) - 1}")
+    else:
+        entry = entries[index]
+        entries[index] = {**entry, "units": value} if isinstance(entry, dict) else value
+        document.values[key] = entries
+        document.value_places[(key, index)] = place
 
 
 def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
@@ -208,7 +247,11 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
     document.key_places.setdefault((key,), place)
 
 
-def _validate(document: Document, home: str, known: DataSpec | None = None) -> Experiment:
+def validate(document: Document, home: str, known: DataSpec | None = None) -> Experiment:
+    """Return the experiment of a document, with all defaults; `home` is where keys that are missing belong.
+
+    Raises ConfigError, or DataError if a file of the data cannot be read.
+    """
     problems = list(document.problems)
     values, bad = dict(document.values), set()
     try:
@@ -256,7 +299,10 @@ def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[st
     known = known_keys if len(path) == 1 else options_of(key, name)
     owners = [other for other in choices_of(key) if option in options_of(key, other)]
     place = places.get((*path, "name")) if kind == "unknown_name" else None
-    return f"{place or _place(places, path) or home}: {message(path, finding, known, owners)}"
+    place = place or _place(places, path) or home
+    several = re.search(r": (\S+=\S+(,|\.\.)\S+)$", place)  # a word of the command line
+    hint = f"; for several values: backprop sweep CONFIG {several[1]}" if several else ""
+    return f"{place}: {message(path, finding, known, owners)}{hint}"
 
 
 def _value_at(values: Any, path: Path) -> Any:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer
 
 from backprop_cli.config.options import OneOf, OptionsOf
 from backprop_cli.config.reader import ALIASES
+from backprop_cli.config.sweep import SweepOptions
 from backprop_cli.config.types import (
     AUTO,
     Amount,
@@ -280,12 +281,13 @@ KEYS = tuple(FIELDS)
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a config file; `extends` belongs to files, not to the experiment."""
+    """Return the JSON Schema of a config file; `extends` and `sweep` do not belong to the experiment."""
     schema = Experiment.model_json_schema(by_alias=True)
     extends = {"type": "string", "description": "Path of a config whose keys are the defaults of this one."}
     aliases = {symbol: schema["properties"][key] for symbol, key in ALIASES.items()}
     schema["title"] = "backprop experiment"
-    schema["properties"] = {"extends": extends, **schema["properties"], **aliases}
+    sweep = {**SweepOptions.model_json_schema(), "description": "Values that the runs of `backprop sweep` take."}
+    schema["properties"] = {"extends": extends, **schema["properties"], **aliases, "sweep": sweep}
     schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

@@ -125,8 +125,19 @@ def options_by_name() -> dict[str, dict[str, list[str]]]:
 @cache
 def keys_and_words() -> dict[str, list[str]]:
     """Return the keys that the command line can set, and their options as dotted keys, with the words they may hold."""
+    return _words_of(_properties())
+
+
+@cache
+def sweep_words() -> dict[str, list[str]]:
+    """Return the options of a sweep as dotted keys, with the words they may hold."""
+    words = _words_of({"sweep": _schema()["properties"].get("sweep", {})})
+    return {key: words[key] for key in words if "." in key}
+
+
+def _words_of(properties: dict[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for key, described in _properties().items():
+    for key, described in properties.items():
         found[key] = _words(described)
         for form in _forms(described):
             for option, value in form.get("properties", {}).items():
@@ -135,12 +146,27 @@ def keys_and_words() -> dict[str, list[str]]:
     return found
 
 
+def types_of(key: str) -> set[str]:
+    """Return the JSON types that a key, an option of it (`optimizer.mu`) or a layer (`layers.1`) may have."""
+    name, _, option = key.partition(".")
+    forms = _forms(_properties().get(name, {}))
+    if option:
+        inner = (form.get("items" if option.isdecimal() else "properties", {}) for form in forms)
+        forms = [form for found in inner for form in _forms(found if option.isdecimal() else found.get(option, {}))]
+    return {form["type"] for form in forms if "type" in form}
+
+
 @cache
 def _properties() -> dict[str, Any]:
-    """Return the JSON Schema of each key, without `extends` and aliases such as η."""
+    """Return the JSON Schema of each key of an experiment, without aliases such as η."""
+    apart = ("extends", "sweep")
+    return {key: value for key, value in _schema()["properties"].items() if key not in apart and key.isascii()}
+
+
+@cache
+def _schema() -> dict[str, Any]:
     files = shipped_files(SCHEMA)
-    schema = json.loads(files[0].read_text(encoding="utf-8")) if files else {"properties": {}}
-    return {key: value for key, value in schema["properties"].items() if key != "extends" and key.isascii()}
+    return json.loads(files[0].read_text(encoding="utf-8")) if files else {"properties": {}}
 
 
 def _forms(described: dict[str, Any]) -> list[dict[str, Any]]:

@@ -67,11 +67,20 @@ def expand_lambda(value: Any, penalty: Any) -> Any:
     return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value
 
 
+_SIZE = f"([0-9]{{1,9}}|{AUTO})"
+
+
+def layer_entries(value: Any) -> list[Any] | None:
+    """Return layers as a new list, given as one or as 784-30-10; None for anything else."""
+    if isinstance(value, str) and re.fullmatch(rf"{_SIZE}(-{_SIZE})+", value):
+        return [size if size == AUTO else int(size) for size in value.split("-")]
+    return list(value) if isinstance(value, list | tuple) else None
+
+
 def _read_layers(value: Any) -> Any:
     """Read 784-30-10 as [784, 30, 10], and each number as {units: number}."""
-    size = f"([0-9]{{1,9}}|{AUTO})"
-    if isinstance(value, str) and re.fullmatch(rf"{size}(-{size})+", value):
-        value = [size if size == AUTO else int(size) for size in value.split("-")]
+    size = _SIZE
+    value = layer_entries(value) or value
     if isinstance(value, str) and re.fullmatch(rf"{size}([^0-9]{{1,3}}{size}){{1,99}}", value):
         sizes = re.findall(size, value)
         raise ValueError(f"must be written {'-'.join(sizes)} or [{', '.join(sizes)}], not '{value}'")

@@ -18,6 +18,10 @@ Log = Callable[[str], None]
 """Receives a line about what takes time, and about damaged files."""
 
 
+def _ignore(line: str) -> None:
+    """The default of `Log`; unlike a lambda, it can be sent to another process."""
+
+
 def tables_folder() -> Path | None:
     """Return the folder where tables are kept once they have been read, None if there is no place for one."""
     if chosen := os.environ.get("BACKPROP_DATA_DIR"):
@@ -57,7 +61,7 @@ class Cache:
     root: Path | None = None
     mirror: str | None = None
     offline: bool = False
-    log: Log = lambda line: None
+    log: Log = _ignore
 
     @cached_property
     def folder(self) -> Path:

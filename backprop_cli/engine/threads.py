@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -28,8 +30,33 @@ def choose_workers(threads: int | str) -> int:
 
 
 def cores() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores this process may use: by affinity, the job of Slurm, and the quota of its cgroup."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([affinity, *_slurm_cores(), *_cgroup_cores()]))
+
+
+def _slurm_cores() -> Iterator[int]:
+    """Yield the cores that Slurm has given to this job, which the affinity shows only where a cgroup limits it."""
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        if (text := os.environ.get(name, "")).isdecimal():
+            yield int(text)
+            return
+
+
+def _cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """Yield the quotas of the cgroups (version 2) that this process is in, rounded up to whole cores."""
+    try:
+        found = re.search(r"^0::/(.*)$", membership.read_text(), re.MULTILINE)
+    except OSError:
+        return
+    group = root / (found[1] if found else "")
+    for folder in (group, *group.parents):
+        with suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text().split()
+            if quota != "max":
+                yield -(-int(quota) // int(period))
+        if folder == root:
+            return
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from backprop_cli.errors import RunError, UsageError
+from backprop_cli.errors import RunError, RunInUseError, UsageError
 from backprop_cli.files import (
     Identity,
     atomic_write,
@@ -121,7 +121,7 @@ class RunFolder:
             try:
                 self._held = stack.enter_context(hold_lock(self.lock_file))
             except BlockingIOError:
-                raise RunError(f"{self.path} is being trained by another process") from None
+                raise RunInUseError(f"{self.path} is being trained by another process") from None
             except FileNotFoundError:
                 raise RunError(f"{self.path} was removed by another process") from None
             try:

@@ -52,7 +52,8 @@ SAVING_PAUSE = 3
 class Session:
     """A run from its start, or where it is resumed: `run()` trains from `state` on and keeps the folder up to date.
 
-    `history` is what run.json keeps of earlier sessions: when and how the run was started, the seconds it took.
+    `history` is what run.json keeps of earlier sessions: when and how the run was started, the seconds it took. A run
+    that is `one_of_many` skips the test split, which is for the best of them, and searches no better learning rate.
     """
 
     experiment: Experiment
@@ -68,11 +69,12 @@ class Session:
     columns: Sequence[str] = ()
     waiting: Checkpoint | None = None
     status: str = "running"
+    one_of_many: bool = False
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event | Notice]:
-        """Train to the end, or until stop() is true; yield training's events once they are on disk.
+    def run(self, stop: Callable[[], bool] = lambda: False, until: int | None = None) -> Iterator[Event | Notice]:
+        """Train to the end, until stop() is true or after the epoch `until`; yield events once they are on disk.
 
         A Notice follows when it is found that the network learns nothing. Afterwards `status` says how training ended;
         run.json says the same.
@@ -88,6 +90,8 @@ class Session:
                 if isinstance(event, EpochResult) and event.train:
                     evaluated = event
                     yield from self._notices(watch.during(event, self.state.evaluated_theta))
+                if until and self.state.status.epoch >= until:
+                    break
             status = self.state.status
             if evaluated and (status.epoch >= self.plan.epochs or status.stopped):
                 yield from self._notices(watch.after(evaluated, self.state.evaluated_theta))
@@ -96,7 +100,7 @@ class Session:
             if status.epoch < self.plan.epochs and not status.stopped:
                 self.status = "interrupted"
             else:
-                self.outcome = {"test": self._test().metrics()} if self.best else {}
+                self.outcome = {"test": self._test().metrics()} if self.best and not self.one_of_many else {}
                 early = status.stopped and status.epoch < self.plan.epochs
                 self.status = "stopped_early" if early else "finished"
                 if early:
@@ -118,7 +122,7 @@ class Session:
 
     def suggest_eta(self) -> float | None:
         """Return a learning rate for this experiment, found by a range test; None if none works, or none is needed."""
-        if self.plan.optimizer.line_search:
+        if self.plan.optimizer.line_search or self.one_of_many:
             return None
         return find_eta(self.experiment, self.plan.data).suggestion
 

@@ -1,0 +1,241 @@
+"""The one process that decides: hands runs to an engine, writes the journal, and knows the results so far."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import dataclass, field, replace
+from heapq import heappush, heappushpop
+from pathlib import Path
+
+from backprop_cli.data.cache import Cache
+from backprop_cli.errors import BackpropError, ConfigError, RunInUseError
+from backprop_cli.runs.build import threads_of
+from backprop_cli.runs.folder import RunFolder, remove
+from backprop_cli.sweeps.definition import Definition
+from backprop_cli.sweeps.journal import Entry, Journal
+from backprop_cli.sweeps.pruning import PRUNERS
+from backprop_cli.sweeps.result import SweepResult
+from backprop_cli.sweeps.search import SAMPLERS
+from backprop_cli.sweeps.spaces import Setting
+from backprop_cli.sweeps.standings import DONE, Standing, Standings
+from backprop_cli.sweeps.worker import Outcome, Task, evaluate_runs, train_runs
+
+RETRIES = 3
+"""How often a run is continued whose worker was lost."""
+
+ALIKE = 3
+"""If so many runs fail at the start for the same reason, the others would too."""
+
+PATIENCE = 0.2
+"""Seconds between two looks at whether to stop."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run to be trained: a setting with a seed, up to an epoch or to its end."""
+
+    trial: int
+    setting: Setting
+    seed: int
+    until: int | None = None
+
+
+@dataclass
+class Driver:
+    """A sweep while it runs, with at most `jobs` runs at a time until stop() is true.
+
+    A run uses at most `threads` threads, unless the experiment says how many. Of each n settings, those of the `shard`
+    (i, n) are trained here.
+    """
+
+    definition: Definition
+    folder: Path
+    journal: Journal
+    executor: Executor
+    jobs: int
+    threads: int
+    cache: Cache
+    stop: Callable[[], bool]
+    shard: tuple[int, int] = (0, 1)
+    standings: Standings = field(init=False)
+    best: Standing | None = None
+    failed: list[str] = field(default_factory=list)
+    finished: int = 0
+
+    def __post_init__(self) -> None:
+        self.standings = Standings(self.definition.seeds)
+        for entry in self.journal.entries:
+            self.standings.add(entry)
+        self._kept: list[tuple[tuple[float, ...], Standing]] = []
+        limit = self.definition.options.keep
+        self._keep = None if limit == "all" else int(limit.removeprefix("best "))
+        for standing in self.standings.ranking()[::-1]:
+            self._rank(standing)
+
+    def run(self) -> Iterator[Entry]:
+        """Train what is missing; yield each result once it is in the journal.
+
+        Raises DataError, or BackpropError if the first runs fail alike or the engine is lost.
+        """
+        options, sampler = self.definition.options, SAMPLERS[self.definition.sampler]
+        total, (part, parts) = self.definition.settings, self.shard
+        size = options.ask if self.definition.in_batches else total
+        for start in range(0, total, size):
+            numbers = range(start, min(start + size, total))
+            known = self.standings.known(start) if sampler.adaptive else []
+            settings = sampler.settings(self.definition.spaces, self.definition.seeds[0], numbers, known)
+            trials = zip(numbers, settings, strict=False)
+            yield from self._batch((number, setting) for number, setting in trials if number % parts == part)
+            if self.stop():
+                return
+
+    @property
+    def wanted(self) -> int:
+        """The number of runs of the sweep."""
+        return self.definition.settings * len(self.definition.seeds)
+
+    def result(self) -> SweepResult:
+        """Return the results so far; if there are all, with those of the best setting on the test split."""
+        done = sum(self.standings.counts.values())
+        never = self.standings.counts["pruned"] * (len(self.definition.seeds) - 1)
+        test = self._test(self.best) if self.best and done + never >= self.wanted else {}
+        ranking, failures = self.standings.ranking(), self.standings.failures()
+        counts = dict(self.standings.counts)
+        return SweepResult(self.folder, ranking, counts, self.wanted - never, failures, test, self.cache)
+
+    def _test(self, best: Standing) -> dict[str, tuple[float, ...]]:
+        """Evaluate the best setting's runs on the test split, which is used for nothing else."""
+        done = self.executor.submit(evaluate_runs, self.folder, best.runs, self.cache).result()
+        names = next(iter(done.values()), {})
+        return {name: tuple(metrics[name] for metrics in done.values()) for name in names}
+
+    def name(self, trial: int, seed: int) -> str:
+        """Return the name of a run: the number of its setting, from 1, and its seed if there are several."""
+        return f"{trial + 1:04d}" + (f"-s{seed}" if len(self.definition.seeds) > 1 else "")
+
+    def _batch(self, trials: Iterable[tuple[int, Setting]]) -> Iterator[Entry]:
+        seeds, pruner = self.definition.seeds, PRUNERS[self.definition.options.prune]
+        if pruner:
+            trials = list(trials)
+            yield from self._prune(dict(trials))
+        yield from self._train(
+            Wanted(trial, setting, seed)
+            for trial, setting in trials
+            for seed in seeds
+            if not self.standings.has(trial, seed) and not self._is_pruned(trial)
+        )
+
+    def _is_pruned(self, trial: int) -> bool:
+        first = self.definition.seeds[0]
+        return self.standings.has(trial, first) and self.standings.status(trial, first) == "pruned"
+
+    def _prune(self, settings: dict[int, Setting]) -> Iterator[Entry]:
+        """Train the first seed of the settings from rung to rung; enter those that are not continued as pruned."""
+        pruner, seed = PRUNERS[self.definition.options.prune], self.definition.seeds[0]
+        assert pruner is not None
+        e = self.definition.experiment(next(iter(settings.values())))
+        rungs = {trial: pruner.rungs(e.epochs, e.evaluate_every, trial) for trial in range(max(settings) + 1)}
+        for rung in sorted({rung for trial in settings for rung in rungs[trial]}):
+            there = [trial for trial in settings if rung in rungs[trial] and not self._is_pruned(trial)]
+            missing = [trial for trial in there if not self.standings.at(trial, rung)]
+            yield from self._train(Wanted(trial, settings[trial], seed, rung) for trial in missing)
+            if self.stop():
+                return
+            for trial in there:
+                others = [t for t in range(trial) if rungs[t] == rungs[trial]]
+                losses = [loss for t in others if (loss := self.standings.loss_at(t, rung)) is not None]
+                paused, loss = self.standings.at(trial, rung), self.standings.loss_at(trial, rung)
+                if not paused or loss is None or self.standings.has(trial, seed) or pruner.keeps(loss, losses):
+                    continue
+                yield from self._enter(replace(paused, status="pruned", until=None))
+
+    def _train(self, wanted: Iterator[Wanted]) -> Iterator[Entry]:
+        """Train runs, `jobs` at a time, and those that are lost again; yield the results as they come."""
+        lost: deque[tuple[Wanted, int]] = deque()
+        running: dict[Future[dict[str, Outcome]], tuple[Wanted, int]] = {}
+        while True:
+            while len(running) < self.jobs and not self.stop():
+                item = lost.popleft() if lost else next(((w, 0) for w in wanted), None)
+                if item is None:
+                    break
+                try:
+                    running[self.executor.submit(train_runs, self._task(item[0]))] = item
+                except ConfigError as error:
+                    yield from self._enter(self._entry(item[0], Outcome("failed", error=error.problems[0])))
+                except (BrokenExecutor, RuntimeError) as error:
+                    raise BackpropError(
+                        f"the engine was lost: {error}; run the same command again to continue"
+                    ) from error
+            if not running:
+                return
+            if self.stop() and (interrupt := getattr(self.executor, "stop", None)):
+                interrupt()
+            for future in wait(running, PATIENCE, FIRST_COMPLETED).done:
+                item = running.pop(future)
+                try:
+                    outcome = future.result()[self.name(item[0].trial, item[0].seed)]
+                except (BrokenExecutor, CancelledError, RunInUseError) as error:
+                    time.sleep(PATIENCE * item[1])
+                    if item[1] < RETRIES:
+                        lost.append((item[0], item[1] + 1))
+                        continue
+                    outcome = Outcome("failed", error=f"lost {item[1] + 1} times: {error}")
+                if outcome.status in DONE or (item[0].until and outcome.epochs >= item[0].until):
+                    yield from self._enter(self._entry(item[0], outcome))
+
+    def _task(self, wanted: Wanted) -> Task:
+        """Return the task for a run. Its config says how many threads it uses, on which its bits depend."""
+        e = self.definition.experiment(wanted.setting, wanted.seed)
+        if not isinstance(e.threads, int):
+            e = e.model_copy(update={"threads": min(threads_of(e), self.threads)})
+        return Task(self.folder, {self.name(wanted.trial, wanted.seed): e}, self.cache, wanted.until)
+
+    def _entry(self, wanted: Wanted, outcome: Outcome) -> Entry:
+        return Entry(
+            trial=wanted.trial,
+            seed=wanted.seed,
+            run=self.name(wanted.trial, wanted.seed),
+            setting=wanted.setting,
+            status=outcome.status,
+            epochs=outcome.epochs,
+            best={key: value for key, value in (outcome.best or {}).items() if value is not None} or None,
+            seconds=outcome.seconds,
+            error=outcome.error,
+            until=wanted.until,
+        )
+
+    def _enter(self, entry: Entry) -> Iterator[Entry]:
+        """Put an entry into the journal and the results."""
+        self.journal.append(entry)
+        self.standings.add(entry)
+        if entry.until and entry.status not in DONE:
+            return
+        if entry.until:  # ended before the rung
+            yield from self._enter(replace(entry, until=None))
+            return
+        self.finished += 1
+        if entry.status == "failed":
+            self.failed.append(str(entry.error).replace(entry.run, ""))
+        if len(self.failed) == self.finished == ALIKE and len(set(self.failed)) == 1:
+            raise BackpropError(f"the first {ALIKE} runs failed alike: {entry.error}")
+        if standing := self.standings.standing(entry.trial):
+            self._rank(standing)
+        yield entry
+
+    def _rank(self, standing: Standing) -> None:
+        """Remember the best setting, and remove the folders of runs that are not to be kept."""
+        if not standing.unusable and (self.best is None or standing.rank < self.best.rank):
+            self.best = standing
+        if self._keep is None or standing.loss is None:
+            return
+        item = tuple(-x for x in standing.rank), standing
+        if len(self._kept) < self._keep:
+            heappush(self._kept, item)
+        else:
+            _, worst = heappushpop(self._kept, item)
+            for name in worst.runs:
+                if (folder := RunFolder(self.folder / name)).path.exists():
+                    remove(folder)

@@ -1,0 +1,129 @@
+"""What is executed elsewhere: train some runs up to an epoch. The only part of a sweep that trains.
+
+A task can be repeated at any time: a run that is complete is not trained again, and one that was lost continues from
+its last checkpoint. What it returns depends on the run and the epoch alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from backprop_cli.config.schema import Experiment
+from backprop_cli.data.cache import Cache
+from backprop_cli.errors import BackpropError, DataError, DivergedError, RunError, RunInUseError
+from backprop_cli.results.run import DatasetCache, Run
+from backprop_cli.results.summary import best_row
+from backprop_cli.runs.build import limit_blas
+from backprop_cli.runs.folder import RunFolder
+from backprop_cli.runs.metrics import read_rows
+from backprop_cli.runs.resuming import new_session, prepare_resume, resumed_session
+from backprop_cli.runs.session import Session
+
+
+@dataclass(frozen=True)
+class Task:
+    """Train these runs, experiments by the names of their folders in `folder`, up to the epoch `until`, or their end.
+
+    The runs of a task may be trained as one computation.
+    """
+
+    folder: Path
+    runs: Mapping[str, Experiment]
+    cache: Cache
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training a run went: the status in run.json, the finished epochs, and the metrics of the best of them."""
+
+    status: str
+    epochs: int = 0
+    best: Mapping[str, float | None] | None = None
+    seconds: float = 0.0
+    error: str | None = None
+
+
+stopping: Callable[[], bool] = lambda: False  # noqa: E731 - replaced in the workers of this machine
+"""Whether runs are to be saved and interrupted."""
+
+
+def train_runs(task: Task) -> dict[str, Outcome]:
+    """Train the runs of a task and return how it went by name. Raises DataError or RunInUseError."""
+    return {name: _train(task, name, experiment) for name, experiment in task.runs.items()}
+
+
+def evaluate_runs(folder: Path, names: tuple[str, ...], cache: Cache) -> dict[str, Mapping[str, float]]:
+    """Evaluate runs on the test split, once: the metrics are added to run.json. Return them by name."""
+    return {name: _test(RunFolder(folder / name), cache) for name in names}
+
+
+@cache
+def _datasets(cache: Cache) -> DatasetCache:
+    """Return the data sets of this process, each loaded once."""
+    return DatasetCache(cache)
+
+
+def _train(task: Task, name: str, experiment: Experiment) -> Outcome:
+    try:
+        data = _datasets(task.cache).load(experiment)
+        folder = RunFolder(task.folder / name)
+        if not folder.is_run():  # what a killed worker left of it is replaced
+            with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
+                return _run(session, task.until)
+        with folder.lock():
+            record = folder.read_record()
+            if record.get("experiment", experiment.to_dict()) != experiment.to_dict():
+                raise RunError(f"{folder.path} is a run of another experiment; remove it, or choose another --name")
+            if record.get("status") == "diverged":
+                return _outcome(folder, experiment, "diverged", record["epochs"], record["seconds"])
+            resumption = prepare_resume(folder)
+            epochs, seconds = resumption.checkpoint.meta.status.epoch, record.get("seconds") or 0.0
+            if resumption.complete or (task.until and epochs >= task.until):
+                return _outcome(folder, experiment, record.get("status", "interrupted"), epochs, seconds, task.until)
+            with resumed_session(resumption, data) as session:
+                return _run(session, task.until)
+    except (DataError, RunInUseError):
+        raise
+    except BackpropError as error:
+        return Outcome("failed", error=str(error))
+    except Exception as error:
+        return Outcome("failed", error=f"{type(error).__name__}: {error}")
+
+
+def _run(session: Session, until: int | None) -> Outcome:
+    session.one_of_many = True
+    try:
+        with closing(session.run(stopping, until)) as events:  # type: ignore[type-var]  # a generator
+            for _ in events:
+                pass
+    except DivergedError:
+        pass
+    epochs, seconds = session.state.status.epoch, session.history["seconds"]
+    return _outcome(session.folder, session.experiment, session.status, epochs, seconds, until)
+
+
+def _outcome(
+    folder: RunFolder, experiment: Experiment, status: str, epochs: int, seconds: float, until: int | None = None
+) -> Outcome:
+    """Return how a run went; its best epoch of those up to `until`, if given, else the one in its checkpoint."""
+    best: Mapping[str, float | None] = folder.read_record().get("best") or {}
+    if until:
+        best = best_row(read_rows(folder.metrics, min(epochs, until)), {"monitor": experiment.monitor})
+    validated = any(name.startswith("val_") for name in best)
+    kept = ("epoch", "val_" if validated else "train_")
+    return Outcome(status, epochs, {key: value for key, value in best.items() if key.startswith(kept)}, seconds)
+
+
+def _test(folder: RunFolder, cache: Cache) -> Mapping[str, float]:
+    with folder.lock():
+        run = Run(folder, _datasets(cache))
+        if not run.test:
+            with limit_blas(run.config):
+                score = run.model.evaluator(run.data).score(run.data.test)
+            folder.write_record({**run.record, "test": score.metrics()})
+    return folder.read_record()["test"]
