@@ -68,7 +68,7 @@ def atomic_write(path: Path, data: bytes) -> None:
             with open(temporary, "xb") as file:  # the mode is set by the umask; tempfile would use 0600
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                flush_to_disk(file.fileno())
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -129,6 +129,41 @@ def remove_temporaries(folder: Path, name: str = "*") -> None:
             path.unlink()
 
 
+_flush_from = 0.0
+"""When flushing begins, by the monotonic clock."""
+
+
+@contextlib.contextmanager
+def flush_later(seconds: float) -> Iterator[None]:
+    """Do not flush files to disk within this context for so many seconds, in which what is lost can be repeated.
+
+    The caller flushes what is to stay (see `flush_all`). Files are whole all the same, unless the machine fails.
+    """
+    global _flush_from
+    _flush_from = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _flush_from = 0.0
+
+
+def flush_to_disk(descriptor: int) -> None:
+    """Wait until the data of an open file are on disk. Raises OSError."""
+    if time.monotonic() >= _flush_from:
+        os.fsync(descriptor)
+
+
+def flush_all(folder: Path) -> None:
+    """Wait until a folder and everything in it are on disk. Raises OSError."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with with_path_in_error(path), path.open("rb") as file:
+                flush_to_disk(file.fileno())
+    sync_folder(folder)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush the names in a folder to disk. Raises OSError."""
     if os.name == "nt":  # cannot open a folder
@@ -136,7 +171,7 @@ def sync_folder(folder: Path) -> None:
     with with_path_in_error(folder):
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            flush_to_disk(handle)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that does not sync folders
                 raise

@@ -79,15 +79,20 @@ class LearningWatch:
             return False
         if score.accuracy is None:
             return score.r2 is not None and score.r2 < MARGIN
-        return score.accuracy < self._chance[0] + MARGIN and score.cost > (1 - MARGIN) * self._chance[1]
+        return score.accuracy < self._accuracy + MARGIN and score.cost > (1 - MARGIN) * self._cost
 
     @cached_property
-    def _chance(self) -> tuple[float, float]:
-        """The accuracy and the cost of the best constant outputs on the training split."""
+    def _accuracy(self) -> float:
+        """The accuracy of the best constant outputs on the training split."""
+        train = self.plan.data.train
+        return float(np.bincount(train.targets).max()) / len(train)
+
+    @cached_property
+    def _cost(self) -> float:
+        """The cost of the best constant outputs on the training split."""
         data = self.plan.data
         labels, counts = np.unique(data.train.targets, return_counts=True)
-        share = counts / len(data.train)
-        return float(share.max()), lowest_constant_cost(self.plan, data.task.encode(labels, "float64"), share)
+        return lowest_constant_cost(self.plan, data.task.encode(labels, "float64"), counts / len(data.train))
 
     def _warning(self, epoch: int, score: Score, causes: list[str], at_any_eta: bool = False) -> Notice:
         self.warned = True

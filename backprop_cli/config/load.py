@@ -301,6 +301,7 @@ def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[st
     place = places.get((*path, "name")) if kind == "unknown_name" else None
     place = place or _place(places, path) or home
     several = re.search(r": (\S+=\S+(,|\.\.)\S+)$", place)  # a word of the command line
+    several = several if several and several[1].endswith(f"={finding['input']}") else None
     hint = f"; for several values: backprop sweep CONFIG {several[1]}" if several else ""
     return f"{place}: {message(path, finding, known, owners)}{hint}"
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 LARGE = 4_000_000
 """Multiplications in a product from which several threads are faster than one."""
@@ -62,8 +65,14 @@ def _cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("
 @contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
     """Let BLAS use so many threads within this context; NumPy may be loaded already."""
-    with threadpool_limits(limits=threads, user_api="blas"):
+    with _libraries("scipy.linalg" in sys.modules).limit(limits=threads, user_api="blas"):
         yield
+
+
+@cache
+def _libraries(with_scipy: bool) -> Any:
+    """Return what controls the BLAS libraries; searching takes milliseconds, and SciPy loads one of its own."""
+    return ThreadpoolController()
 
 
 def blas_info() -> dict[str, str | int]:
@@ -71,7 +80,7 @@ def blas_info() -> dict[str, str | int]:
 
     SciPy and NumPy may each bring a BLAS of their own; that of SciPy does the products of a step.
     """
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools = [pool for pool in _libraries("scipy.linalg" in sys.modules).info() if pool["user_api"] == "blas"]
     pools.sort(key=lambda pool: "scipy.libs" not in pool["filepath"])
     if not pools:
         return {"name": "unknown"}

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from backprop_cli.errors import RunError
-from backprop_cli.files import atomic_write, read_regular_file, sync_folder, with_path_in_error
+from backprop_cli.files import atomic_write, flush_to_disk, read_regular_file, sync_folder, with_path_in_error
 
 Row = dict[str, int | float | None]
 """The values of an epoch by column; None becomes an empty cell."""
@@ -45,7 +44,7 @@ def append_row(path: Path, row: Row) -> None:
 def sync(path: Path) -> None:
     """Flush the rows to disk, if there are any. Raises OSError."""
     with with_path_in_error(path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        os.fsync(file.fileno())
+        flush_to_disk(file.fileno())
     sync_folder(path.parent)
 
 

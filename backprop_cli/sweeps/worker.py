@@ -7,14 +7,16 @@ its last checkpoint. What it returns depends on the run and the epoch alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.errors import BackpropError, DataError, DivergedError, RunError, RunInUseError
+from backprop_cli.data.dataset import Dataset
+from backprop_cli.errors import BackpropError, CheckpointError, DataError, DivergedError, RunError, RunInUseError
+from backprop_cli.files import flush_all, flush_later, sync_folder
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.results.summary import best_row
 from backprop_cli.runs.build import limit_blas
@@ -22,6 +24,9 @@ from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.resuming import new_session, prepare_resume, resumed_session
 from backprop_cli.runs.session import Session
+
+UNFLUSHED = 1.0
+"""Seconds of a run that is repeated from its beginning if the machine fails; flushing takes longer than short runs."""
 
 
 @dataclass(frozen=True)
@@ -69,24 +74,17 @@ def _datasets(cache: Cache) -> DatasetCache:
 
 
 def _train(task: Task, name: str, experiment: Experiment) -> Outcome:
+    folder = RunFolder(task.folder / name)
     try:
         data = _datasets(task.cache).load(experiment)
-        folder = RunFolder(task.folder / name)
-        if not folder.is_run():  # what a killed worker left of it is replaced
-            with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
-                return _run(session, task.until)
-        with folder.lock():
-            record = folder.read_record()
-            if record.get("experiment", experiment.to_dict()) != experiment.to_dict():
-                raise RunError(f"{folder.path} is a run of another experiment; remove it, or choose another --name")
-            if record.get("status") == "diverged":
-                return _outcome(folder, experiment, "diverged", record["epochs"], record["seconds"])
-            resumption = prepare_resume(folder)
-            epochs, seconds = resumption.checkpoint.meta.status.epoch, record.get("seconds") or 0.0
-            if resumption.complete or (task.until and epochs >= task.until):
-                return _outcome(folder, experiment, record.get("status", "interrupted"), epochs, seconds, task.until)
-            with resumed_session(resumption, data) as session:
-                return _run(session, task.until)
+        with flush_later(UNFLUSHED):
+            outcome = _continue(folder, experiment, data, task.until)
+            if outcome is None:
+                with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
+                    outcome = _run(session, task.until)
+        flush_all(folder.path)
+        sync_folder(task.folder)
+        return outcome
     except (DataError, RunInUseError):
         raise
     except BackpropError as error:
@@ -95,14 +93,33 @@ def _train(task: Task, name: str, experiment: Experiment) -> Outcome:
         return Outcome("failed", error=f"{type(error).__name__}: {error}")
 
 
+def _continue(folder: RunFolder, experiment: Experiment, data: Dataset, until: int | None) -> Outcome | None:
+    """Train a run that has been started, if there is more to train; None if it has to be started anew."""
+    if not folder.is_run():
+        return None
+    with folder.lock():
+        record = folder.read_record()
+        if record.get("experiment", experiment.to_dict()) != experiment.to_dict():
+            raise RunError(f"{folder.path} is a run of another experiment; remove it, or choose another --name")
+        status, seconds = record.get("status", "interrupted"), record.get("seconds") or 0.0
+        if status == "diverged":
+            return _outcome(folder, experiment, status, record.get("epochs") or 0, seconds)
+        try:
+            resumption = prepare_resume(folder)
+        except CheckpointError:  # the machine failed before the files were flushed
+            return None
+        epochs = resumption.checkpoint.meta.status.epoch
+        if resumption.complete or (until and epochs >= until):
+            return _outcome(folder, experiment, status, epochs, seconds, until)
+        with resumed_session(resumption, data) as session:
+            return _run(session, until)
+
+
 def _run(session: Session, until: int | None) -> Outcome:
     session.one_of_many = True
-    try:
-        with closing(session.run(stopping, until)) as events:  # type: ignore[type-var]  # a generator
-            for _ in events:
-                pass
-    except DivergedError:
-        pass
+    with suppress(DivergedError), closing(session.run(stopping, until)) as events:  # type: ignore[type-var]
+        for _ in events:
+            pass
     epochs, seconds = session.state.status.epoch, session.history["seconds"]
     return _outcome(session.folder, session.experiment, session.status, epochs, seconds, until)
 
