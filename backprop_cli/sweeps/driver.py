@@ -29,6 +29,9 @@ RETRIES = 3
 ALIKE = 3
 """If so many runs fail at the start for the same reason, the others would too."""
 
+LOST = (BrokenExecutor, CancelledError, RunInUseError)
+"""What a task ends with whose worker was killed, or still holds the run."""
+
 PATIENCE = 0.2
 """Seconds between two looks at whether to stop."""
 
@@ -108,7 +111,13 @@ class Driver:
 
     def _test(self, best: Standing) -> dict[str, tuple[float, ...]]:
         """Evaluate the best setting's runs on the test split, which is used for nothing else."""
-        done = self.executor.submit(evaluate_runs, self.folder, best.runs, self.cache).result()
+        for attempt in range(RETRIES, -1, -1):
+            try:
+                done = self.executor.submit(evaluate_runs, self.folder, best.runs, self.cache).result()
+                break
+            except LOST:
+                if not attempt:
+                    raise
         names = next(iter(done.values()), {})
         return {name: tuple(metrics[name] for metrics in done.values()) for name in names}
 
@@ -148,9 +157,9 @@ class Driver:
                 others = [t for t in range(trial) if rungs[t] == rungs[trial]]
                 losses = [loss for t in others if (loss := self.standings.loss_at(t, rung)) is not None]
                 paused, loss = self.standings.at(trial, rung), self.standings.loss_at(trial, rung)
-                if not paused or loss is None or self.standings.has(trial, seed) or pruner.keeps(loss, losses):
-                    continue
-                yield from self._enter(replace(paused, status="pruned", until=None))
+                done = self.standings.has(trial, seed)
+                if paused and not done and paused.status not in DONE and not pruner.keeps(loss or 0.0, losses):
+                    yield from self._enter(replace(paused, status="pruned", until=None))
 
     def _train(self, wanted: Iterator[Wanted]) -> Iterator[Entry]:
         """Train runs, `jobs` at a time, and those that are lost again; yield the results as they come."""
@@ -177,7 +186,7 @@ class Driver:
                 item = running.pop(future)
                 try:
                     outcome = future.result()[self.name(item[0].trial, item[0].seed)]
-                except (BrokenExecutor, CancelledError, RunInUseError) as error:
+                except LOST as error:
                     time.sleep(PATIENCE * item[1])
                     if item[1] < RETRIES:
                         lost.append((item[0], item[1] + 1))
@@ -211,10 +220,7 @@ class Driver:
         """Put an entry into the journal and the results."""
         self.journal.append(entry)
         self.standings.add(entry)
-        if entry.until and entry.status not in DONE:
-            return
-        if entry.until:  # ended before the rung
-            yield from self._enter(replace(entry, until=None))
+        if entry.until:  # not the end of the run
             return
         self.finished += 1
         if entry.status == "failed":

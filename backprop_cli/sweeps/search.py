@@ -64,5 +64,5 @@ def _setting_at(spaces: Sequence[Space], place: npt.NDArray[np.float64]) -> Sett
     setting: Setting = {}
     for space, u in zip(spaces, place, strict=False):
         if is_active(space, setting):
-            setting[space.key] = space.at(min(float(u), float(np.nextafter(1, 0))))
+            setting[space.key] = space.at(float(u))
     return setting

@@ -26,7 +26,7 @@ _LOOKS_LIKE_RANGE = re.compile(r"[-+]?\.?[0-9][^,]*\.\.")
 _PAIRS = {"[": "]", "{": "}", '"': '"', "'": "'"}
 
 DIGITS = 4
-"""Significant digits of a number that is drawn from a range."""
+"""Significant digits of a number that is drawn from a range, or of its place in it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,12 @@ class Interval:
 
     def rounded(self, value: float) -> Any:
         """Return a value of the interval that is short when it is written."""
-        short = round(value) if self.whole else float(f"{value:.{DIGITS}g}")
+        if self.whole:
+            short: float = round(value)
+        elif self.log:
+            short = float(f"{value:.{DIGITS}g}")
+        else:
+            short = round(value, DIGITS - math.floor(math.log10(self.high - self.low)))
         return min(max(short, self.low), self.high)
 
     def ends(self) -> tuple[Any, ...]:
@@ -121,9 +126,9 @@ class Space:
         return [value for part in self.parts for value in part.ends()]
 
     def at(self, u: float) -> Any:
-        """Return the value at a place u in [0, 1): every part has the same share of it."""
-        part, rest = divmod(u * len(self.parts), 1)
-        return self.parts[int(part)].at(rest)
+        """Return the value at a place u from 0 to 1: every part has the same share of it."""
+        part = min(int(u * len(self.parts)), len(self.parts) - 1)
+        return self.parts[part].at(u * len(self.parts) - part)
 
     def applies(self, choice: Any) -> bool:
         """Whether this is an option of a choice, the value of `parent`."""

@@ -127,10 +127,11 @@ def _run(session: Session, until: int | None) -> Outcome:
 def _outcome(
     folder: RunFolder, experiment: Experiment, status: str, epochs: int, seconds: float, until: int | None = None
 ) -> Outcome:
-    """Return how a run went; its best epoch of those up to `until`, if given, else the one in its checkpoint."""
+    """Return how a run went, in its checkpoint or up to the epoch `until`, at which it counts as interrupted."""
     best: Mapping[str, float | None] = folder.read_record().get("best") or {}
-    if until:
-        best = best_row(read_rows(folder.metrics, min(epochs, until)), {"monitor": experiment.monitor})
+    if until:  # from the same file, whether the run has been continued since or not
+        status, epochs = "interrupted" if epochs > until else status, min(epochs, until)
+        best = best_row(read_rows(folder.metrics, epochs), {"monitor": experiment.monitor})
     validated = any(name.startswith("val_") for name in best)
     kept = ("epoch", "val_" if validated else "train_")
     return Outcome(status, epochs, {key: value for key, value in best.items() if key.startswith(kept)}, seconds)
