@@ -35,7 +35,7 @@ def choose_workers(threads: int | str) -> int:
 def cores() -> int:
     """Return the number of cores this process may use: by affinity, the job of Slurm, and the quota of its cgroup."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([affinity, *_slurm_cores(), *_cgroup_cores()]))
+    return max(1, min([affinity, *_slurm_cores(), *cgroup_cores()]))
 
 
 def _slurm_cores() -> Iterator[int]:
@@ -46,7 +46,7 @@ def _slurm_cores() -> Iterator[int]:
             return
 
 
-def _cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
     """Yield the quotas of the cgroups (version 2) that this process is in, rounded up to whole cores."""
     try:
         found = re.search(r"^0::/(.*)$", membership.read_text(), re.MULTILINE)

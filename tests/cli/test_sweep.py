@@ -1,0 +1,102 @@
+import json
+import sys
+
+import pytest
+
+from tests.cli.helpers import on_a_terminal
+from tests.conftest import ROOT
+
+WORDS = ("eta=1,2", "epochs=1", "train_size=195")
+SWEEP = ("sweep", "digits", *WORDS, "--jobs", 1)
+
+
+def test_a_sweep_prints_its_start_new_bests_the_table_and_the_next_commands(backprop):
+    done = backprop(*SWEEP, "seed=0..1", "--name", "some")
+    assert done.code == 0
+    first, *bests = done.err.splitlines()
+    assert first == "2 settings (grid) x 2 seeds on 1 worker, in runs/some"
+    assert bests[0].startswith("best so far: val_accuracy ")
+    assert "±" in bests[0]
+    header, *rows = done.out.splitlines()
+    assert header.split() == ["run", "status", "val_accuracy", "eta"]
+    assert len([row for row in rows if "finished" in row and "±" in row]) == 2
+    assert "test accuracy" in done.out
+    assert "sweep       runs/some  (4 finished; 0 not trained)" in rows
+    assert any(row.startswith("next        backprop eval runs/some/000") for row in rows)
+    assert backprop("eval", rows[-2].split()[-1]).code == 0
+
+
+def test_runs_of_a_sweep_are_ordinary_runs(backprop):
+    backprop(*SWEEP, "--name", "some", "-q")
+    listed = json.loads(backprop("runs", "list", "--json").out)["runs"]
+    assert [run["experiment"]["eta"] for run in listed] == [1.0, 2.0]
+    assert all(run["experiment"]["threads"] == 1 for run in listed)
+    assert backprop("runs", "list", "--runs-dir", "runs/some", "--group-by-seed").code == 0
+
+
+def test_the_same_command_continues_in_the_same_folder(backprop):
+    first = backprop(*SWEEP, "-q")
+    again = backprop(*SWEEP)
+    assert first.out.strip().startswith("runs/digits-sweep-")
+    assert first.out.strip() in again.out
+    assert "2 of them done before" in again.err
+
+
+def test_json_has_every_setting_and_the_test_metrics(backprop):
+    found = json.loads(backprop(*SWEEP, "--json").out)
+    assert found["runs"] == {"finished": 2, "wanted": 2}
+    assert {setting["setting"]["eta"] for setting in found["settings"]} == {1, 2}
+    assert 0 < found["test"]["accuracy"][0] <= 1
+
+
+def test_a_dry_run_trains_nothing_and_shows_the_first_settings(backprop, tmp_path):
+    done = backprop("sweep", "digits", "eta=0.1..1:log", "layers.1=10..300", "sweep.trials=70", "--dry-run")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "settings    70 (sobol)"
+    assert lines[1] == "runs        70 (seeds 0)"
+    assert "490 files and folders" in lines[2]
+    assert lines[3].startswith("first       eta=0.")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("eta=0.1..1",), 2, "a continuous range needs a number of trials: sweep.trials=50"),
+        (("eta=1",), 2, "nothing is varied"),
+        (("eta=1,2", "--shard", "3/2"), 2, "--shard 3/2: write a part such as 1/8"),
+        (("eta=1,2", "--time", "soon"), 2, "--time soon: write a time such as 90s, 15min or 2h"),
+        (("eta=1,2", "--on", "nowhere"), 2, "--on nowhere: write dask:"),
+        (("eta=1,2", "--on", "no_such_module:pool"), 2, "--on no_such_module:pool: No module named"),
+        (("eta=1,2", "--on", "os:getcwd"), 2, "returned str, not a concurrent.futures.Executor"),
+        (("eta=1,2", "--name", "../x"), 2, "run name '../x'"),
+        (("dataset=mnist", "layers=784-5-10", "eta=1,2", "--offline", "--data-dir", "none", "--jobs", "1"), 5, "mnist"),
+        ((*WORDS, "--jobs", "1", "--min-accuracy", "0.99"), 4, "val_accuracy"),
+        (("eta=1e30,1e31", "activation=relu", "output=identity", "cost=quadratic", "--jobs", "1"), 3, ""),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+def test_exit_codes(backprop, words, code, message):
+    done = backprop("sweep", "digits", *words)
+    assert done.code == code, done.err
+    assert message in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_executor_of_a_function_does_the_work(backprop, tmp_path, monkeypatch):
+    (tmp_path / "my_pool.py").write_text(
+        "import multiprocessing\nfrom concurrent.futures import ProcessPoolExecutor\n"
+        "def pool():\n    return ProcessPoolExecutor(1, multiprocessing.get_context('spawn'))\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(ROOT), *sys.path])
+    done = backprop("sweep", "digits", *WORDS, "--on", "my_pool:pool")
+    assert (done.code, "2 finished" in done.out) == (0, True)
+
+
+def test_a_terminal_shows_a_bar_with_the_numbers_of_runs(tmp_path):
+    code, shown = on_a_terminal(tmp_path, *map(str, SWEEP), size=(24, 120))
+    assert code == 0
+    assert "100%" in shown
+    assert "2/2" in shown
+    assert "2 finished" in shown
