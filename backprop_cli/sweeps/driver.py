@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from heapq import heappush, heappushpop
 from pathlib import Path
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.errors import BackpropError, ConfigError, RunInUseError
+from backprop_cli.errors import BackpropError, ConfigError
 from backprop_cli.runs.build import threads_of
 from backprop_cli.runs.folder import RunFolder, remove
 from backprop_cli.sweeps.definition import Definition
+from backprop_cli.sweeps.dispatch import Call, Lost, dispatch
 from backprop_cli.sweeps.journal import Entry, Journal
 from backprop_cli.sweeps.pruning import PRUNERS
 from backprop_cli.sweeps.result import SweepResult
@@ -23,17 +22,8 @@ from backprop_cli.sweeps.spaces import Setting
 from backprop_cli.sweeps.standings import DONE, Standing, Standings
 from backprop_cli.sweeps.worker import Outcome, Task, evaluate_runs, train_runs
 
-RETRIES = 3
-"""How often a run is continued whose worker was lost."""
-
 ALIKE = 3
 """If so many runs fail at the start for the same reason, the others would too."""
-
-LOST = (BrokenExecutor, CancelledError, RunInUseError)
-"""What a task ends with whose worker was killed, or still holds the run."""
-
-PATIENCE = 0.2
-"""Seconds between two looks at whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +101,12 @@ class Driver:
 
     def _test(self, best: Standing) -> dict[str, tuple[float, ...]]:
         """Evaluate the best setting's runs on the test split, which is used for nothing else."""
-        for attempt in range(RETRIES, -1, -1):
-            try:
-                done = self.executor.submit(evaluate_runs, self.folder, best.runs, self.cache).result()
-                break
-            except LOST:
-                if not attempt:
-                    raise
+        call = Call(best, evaluate_runs, (self.folder, best.runs, self.cache))
+        ((_, done),) = dispatch(self.executor, 1, iter([call]))
+        if isinstance(done, Lost):
+            raise BackpropError(
+                f"{self.folder}: the best setting could not be evaluated on the test split: {done.reason}"
+            )
         names = next(iter(done.values()), {})
         return {name: tuple(metrics[name] for metrics in done.values()) for name in names}
 
@@ -162,38 +151,24 @@ class Driver:
                     yield from self._enter(replace(paused, status="pruned", until=None))
 
     def _train(self, wanted: Iterator[Wanted]) -> Iterator[Entry]:
-        """Train runs, `jobs` at a time, and those that are lost again; yield the results as they come."""
-        lost: deque[tuple[Wanted, int]] = deque()
-        running: dict[Future[dict[str, Outcome]], tuple[Wanted, int]] = {}
-        while True:
-            while len(running) < self.jobs and not self.stop():
-                item = lost.popleft() if lost else next(((w, 0) for w in wanted), None)
-                if item is None:
-                    break
+        """Train runs; yield the results as they come."""
+        invalid: list[Entry] = []
+
+        def calls() -> Iterator[Call[Wanted, dict[str, Outcome]]]:
+            for run in wanted:
                 try:
-                    running[self.executor.submit(train_runs, self._task(item[0]))] = item
+                    yield Call(run, train_runs, self._task(run))
                 except ConfigError as error:
-                    yield from self._enter(self._entry(item[0], Outcome("failed", error=error.problems[0])))
-                except (BrokenExecutor, RuntimeError) as error:
-                    raise BackpropError(
-                        f"the engine was lost: {error}; run the same command again to continue"
-                    ) from error
-            if not running:
-                return
-            if self.stop() and (interrupt := getattr(self.executor, "stop", None)):
-                interrupt()
-            for future in wait(running, PATIENCE, FIRST_COMPLETED).done:
-                item = running.pop(future)
-                try:
-                    outcome = future.result()[self.name(item[0].trial, item[0].seed)]
-                except LOST as error:
-                    time.sleep(PATIENCE * item[1])
-                    if item[1] < RETRIES:
-                        lost.append((item[0], item[1] + 1))
-                        continue
-                    outcome = Outcome("failed", error=f"lost {item[1] + 1} times: {error}")
-                if outcome.status in DONE or (item[0].until and outcome.epochs >= item[0].until):
-                    yield from self._enter(self._entry(item[0], outcome))
+                    invalid.append(self._entry(run, Outcome("failed", error=error.problems[0])))
+
+        for run, outcomes in dispatch(self.executor, self.jobs, calls(), self.stop):
+            if isinstance(outcomes, Lost):
+                outcomes = {self.name(run.trial, run.seed): Outcome("failed", error=outcomes.reason)}
+            outcome = outcomes[self.name(run.trial, run.seed)]
+            if outcome.status in DONE or (run.until and outcome.epochs >= run.until):
+                yield from self._enter(self._entry(run, outcome))
+        for entry in invalid:
+            yield from self._enter(entry)
 
     def _task(self, wanted: Wanted) -> Task:
         """Return the task for a run. Its config says how many threads it uses, on which its bits depend."""

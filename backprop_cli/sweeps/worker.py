@@ -62,8 +62,9 @@ def train_runs(task: Task) -> dict[str, Outcome]:
     return {name: _train(task, name, experiment) for name, experiment in task.runs.items()}
 
 
-def evaluate_runs(folder: Path, names: tuple[str, ...], cache: Cache) -> dict[str, Mapping[str, float]]:
-    """Evaluate runs on the test split, once: the metrics are added to run.json. Return them by name."""
+def evaluate_runs(where: tuple[Path, tuple[str, ...], Cache]) -> dict[str, Mapping[str, float]]:
+    """Evaluate the runs of these names in a folder on the test split, once; the metrics are added to run.json."""
+    folder, names, cache = where
     return {name: _test(RunFolder(folder / name), cache) for name in names}
 
 

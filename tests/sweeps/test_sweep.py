@@ -9,7 +9,7 @@ import pytest
 import backprop_cli
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import BackpropError, ConfigError, RunError, UsageError
-from backprop_cli.sweeps import worker
+from backprop_cli.sweeps import dispatch, worker
 from backprop_cli.sweeps.definition import define_sweep
 from backprop_cli.sweeps.journal import open_journal
 from backprop_cli.sweeps.sweep import open_sweep
@@ -17,6 +17,11 @@ from tests.cli.helpers import same_bits
 from tests.sweeps.helpers import CONFIG, OVER, Here, entries, journal, result_of, settings_of, sweep, weights
 
 PRODUCT = list(itertools.product([0.5, 1, 2], [0, 1]))
+
+
+@pytest.fixture(autouse=True)
+def _no_delays(monkeypatch):
+    monkeypatch.setattr(dispatch, "DELAYS", (0, 0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +129,19 @@ def test_a_run_that_is_lost_four_times_has_failed(tmp_path):
     assert [(entry.run, entry.error) for entry in found.failed] == [("0001-s0", "lost 4 times: killed")]
     assert found.exit_code == 1
     assert found.settings[-1].trial == 0
+
+
+def test_an_engine_that_takes_no_more_runs_ends_the_sweep_which_can_be_continued(undisturbed, tmp_path):
+    class Gone(Here):
+        def submit(self, function, *arguments):
+            if len(self.calls) == 2:
+                raise RuntimeError("closed")
+            return super().submit(function, *arguments)
+
+    with pytest.raises(BackpropError, match="the engine was lost: closed; to continue, repeat the command"):
+        sweep(tmp_path, executor=Gone())
+    assert len(entries(tmp_path)) == 2
+    assert result_of(sweep(tmp_path)) == result_of(undisturbed[1])
 
 
 def test_failed_runs_are_listed_and_trained_again_on_request(undisturbed, tmp_path):
