@@ -25,9 +25,11 @@ from tempfile import TemporaryDirectory
 import click
 import console
 import pictures
+from pydantic import BaseModel
 
 from backprop_cli.cli.main import COMMANDS, cli
 from backprop_cli.config.schema import Experiment, choices_of
+from backprop_cli.config.sweep import SweepOptions
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 
 ROOT = Path(__file__).parents[1]
@@ -58,10 +60,10 @@ def commands() -> list[str]:
     return found
 
 
-def key_table(_: str) -> str:
-    schema = Experiment.model_json_schema(by_alias=True)
+def key_table(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(by_alias=True)
     rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
-    for name, field in Experiment.model_fields.items():
+    for name, field in model.model_fields.items():
         key = field.alias or name
         properties = schema["properties"][key]
         default = getattr(field.default, "name", properties.get("default"))
@@ -82,6 +84,8 @@ def value_of(schema: dict) -> str:
         return " or ".join(dict.fromkeys(value for value in values if value))
     if schema.get("exclusiveMaximum") == 1:
         return "fraction"
+    if schema.get("pattern", "").startswith("^best"):
+        return "`best N`"
     words = {
         "boolean": "`true` or `false`",
         "object": "mapping",
@@ -127,7 +131,8 @@ def sources_of(names: str) -> str:
 PARTS: dict[str, Callable[[str], str]] = {
     "help": help_text,
     "help-of-all": help_of_all,
-    "keys": key_table,
+    "keys": lambda _: key_table(Experiment),
+    "sweep": lambda _: key_table(SweepOptions),
     "pairs": pair_table,
     "choices": choice_table,
     "source": sources_of,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from backprop_cli.config.options import OneOf
 
 SAMPLERS = ("grid", "random", "sobol", "tpe")
 PRUNERS = ("none", "median", "asha", "hyperband")
+_KEEP = {"anyOf": [{"const": "all"}, {"type": "string", "pattern": "^best [1-9][0-9]*$"}]}
 
 
 def _check_keep(text: str) -> str:
@@ -42,8 +43,10 @@ class SweepOptions(BaseModel):
     prune: Annotated[str, OneOf(PRUNERS)] = Field(
         "none", description="Rule by which runs that are worse than others are stopped early."
     )
-    keep: Annotated[str, AfterValidator(_check_keep)] = Field(
-        "all", description="Runs whose folders are kept: `all`, or `best 20`; all results stay in trials.jsonl."
+    keep: Annotated[str, AfterValidator(_check_keep), WithJsonSchema(_KEEP)] = Field(
+        "all",
+        description="Settings whose folders are kept: `all`, or `best 20`; all results stay in trials.jsonl. Above "
+        "10,000 runs it must be given.",
     )
     ask: Annotated[int, Field(ge=1, le=10_000)] = Field(
         8, description="Settings that `tpe` or `prune` choose at a time, before results are known."
