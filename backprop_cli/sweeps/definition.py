@@ -175,7 +175,9 @@ def _define(
     seeds = next((space for space in spaces if space.key == "seed"), None)
     spaces = _parents_first([space for space in spaces if space is not seeds])
     first = document.values.pop("seed", 0)
-    numbers = seeds.values() if seeds and seeds.finite else range(first, first + options.seeds)
+    numbers = [first + i for i in range(options.seeds)] if isinstance(first, int) else [first]
+    if seeds and seeds.finite:
+        numbers = seeds.values()
     definition = Definition(document, tuple(spaces), options, tuple(numbers), stem, home)
     problems = [*_problems(definition, seeds)] or [*_problems_of_combinations(definition)]
     if problems:
@@ -207,6 +209,8 @@ def _problems(d: Definition, seeds: Space | None) -> Iterator[str]:
         yield f"{d.home}: nothing is varied; write KEY=V1,V2 or KEY=A..B, such as eta=0.1,1 or seed=0..9"
     if seeds and (d.options.seeds > 1 or not seeds.finite):
         yield f"{seeds.place}: seed: list the seeds, or write sweep.seeds={max(d.options.seeds, 2)}, but not both"
+    if not all(type(seed) is int and seed >= 0 for seed in d.seeds):
+        yield f"{seeds.place if seeds else d.home}: seed: must be whole numbers of at least 0"
     if d.options.trials is None and d.options.sampler not in (None, "grid"):
         yield f"{d.home}: the sampler {d.sampler} needs a number of trials: sweep.trials=50"
     elif open_ranges and (d.options.trials is None or d.sampler == "grid"):

@@ -208,7 +208,7 @@ class Driver:
 
     def _rank(self, standing: Standing) -> None:
         """Remember the best setting, and remove the folders of runs that are not to be kept."""
-        if not standing.unusable and (self.best is None or standing.rank < self.best.rank):
+        if standing.complete and (self.best is None or standing.rank < self.best.rank):
             self.best = standing
         if self._keep is None or standing.loss is None:
             return

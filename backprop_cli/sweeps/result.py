@@ -74,7 +74,9 @@ class SweepResult:
         if self.test:
             metrics = (f"{name} {_over_seeds(name, values)}" for name, values in self.test.items() if name != "cost")
             lines.append(f"\nbest        {self.best.text}: test {', '.join(metrics) or 'cost'}")
-        lines.append(f"sweep       {self.path}  ({counts or 'no runs'}; {max(0, self.wanted - done):,} not trained)")
+        missing = max(0, self.wanted - done)
+        more = f"{missing:,} to train: repeat the command" if missing else "complete"
+        lines.append(f"sweep       {self.path}  ({counts or 'no runs'}; {more})")
         if self.failed:
             errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
             names = some_of([entry.run for entry in self.failed])

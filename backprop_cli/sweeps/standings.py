@@ -54,6 +54,11 @@ class Standing:
         return self.loss in (None, math.inf)
 
     @property
+    def complete(self) -> bool:
+        """Whether all runs were trained to their end."""
+        return not self.unusable and "pruned" not in self.statuses
+
+    @property
     def rank(self) -> tuple[float, ...]:
         """What settings are sorted by: whole before pruned, diverged and failed ones, then the best."""
         loss, cost = self.loss, fmean(self.costs) if self.costs else 0.0

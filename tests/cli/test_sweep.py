@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from tests.cli.helpers import on_a_terminal
+from tests.cli.test_completion import completions
 from tests.conftest import ROOT
 
 WORDS = ("eta=1,2", "epochs=1", "train_size=195")
@@ -21,7 +22,7 @@ def test_a_sweep_prints_its_start_new_bests_the_table_and_the_next_commands(back
     assert header.split() == ["run", "status", "val_accuracy", "eta"]
     assert len([row for row in rows if "finished" in row and "±" in row]) == 2
     assert "test accuracy" in done.out
-    assert "sweep       runs/some  (4 finished; 0 not trained)" in rows
+    assert "sweep       runs/some  (4 finished; complete)" in rows
     assert any(row.startswith("next        backprop eval runs/some/000") for row in rows)
     assert backprop("eval", rows[-2].split()[-1]).code == 0
 
@@ -100,3 +101,13 @@ def test_a_terminal_shows_a_bar_with_the_numbers_of_runs(tmp_path):
     assert "100%" in shown
     assert "2/2" in shown
     assert "2 finished" in shown
+
+
+def test_the_options_of_a_sweep_are_completed(tmp_path):
+    def offered(start):
+        return completions("bash", f"backprop {start}", tmp_path)
+
+    assert offered("sweep c.yaml sweep.s") == ["sweep.sampler=", "sweep.seeds="]
+    assert offered("sweep c.yaml sweep.sampler=t") == ["sweep.sampler=tpe"]
+    assert offered("sweep c.yaml optimizer=adam optimizer.b") == ["optimizer.beta1=", "optimizer.beta2="]
+    assert offered("train c.yaml sweep.s") == []

@@ -64,6 +64,21 @@ def test_the_schema_accepts_what_the_program_accepts(validator, change):
     assert validator.is_valid({"extends": "base.yaml", **change})
 
 
+@pytest.mark.parametrize(
+    ("sweep", "valid"),
+    [
+        ({"over": {"eta": [0.1, 1], "layers.1": "10..30"}, "trials": 5, "sampler": "tpe", "keep": "best 20"}, True),
+        ({"trial": 5}, False),
+        ({"sampler": "bayes"}, False),
+        ({"keep": "best"}, False),
+        ({"seeds": 0}, False),
+    ],
+    ids=str,
+)
+def test_the_schema_describes_sweeps(validator, sweep, valid):
+    assert validator.is_valid({"extends": "base.yaml", "sweep": sweep}) == valid
+
+
 def test_the_schema_knows_every_key_and_every_registered_name():
     properties = json_schema()["properties"]
     assert set(KEYS) <= set(properties)

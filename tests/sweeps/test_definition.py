@@ -97,6 +97,8 @@ def test_impossible_combinations_are_found_before_anything_runs_with_their_place
         (["eta=1,2", "sweep.sampler=grid", "sweep.trials=3"], "a grid takes every combination"),
         (["eta=1,2", "sweep.keep=best"], "must be 'all', or a number of runs such as 'best 20'"),
         (["seed=0..2", "sweep.seeds=2"], "list the seeds, or write sweep.seeds=2, but not both"),
+        (["seed=2,-1"], "command line: seed=2,-1: seed: must be whole numbers of at least 0"),
+        (["seed=some", "eta=1,2"], "config: seed: must be whole numbers of at least 0"),
         (["epoch=1,2"], "unknown key 'epoch'; did you mean 'epochs'?"),
         (["optimizer=sgd,adam", "optimizer.mu=0.5,0.9"], "an option of none of optimizer=sgd, adam"),
         (["optimizer.mu=0.5,0.9"], "it is an option of momentum, nesterov"),

@@ -266,6 +266,7 @@ def test_many_runs_need_a_word_on_how_many_are_kept(tmp_path):
 def test_a_time_limit_interrupts_a_sweep_that_can_be_continued(undisturbed, tmp_path):
     found = sweep(tmp_path, time=1e-9)
     assert (found.counts, found.test) == ({}, {})
+    assert "6 to train: repeat the command" in found.to_text()
     assert result_of(sweep(tmp_path)) == result_of(undisturbed[1])
 
 
@@ -288,6 +289,16 @@ def test_a_shard_of_a_sweep_that_decides_by_results_is_refused(tmp_path):
         open_sweep(definition, tmp_path, Cache(), executor=Here(), shard=(1, 2)),
     ):
         pass
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 5])
+@pytest.mark.parametrize(("words", "jobs"), [([], None), ([], 1), ([], 2), (["threads=2"], None)], ids=str)
+def test_workers_times_threads_are_no_more_than_the_cpus(tmp_path, monkeypatch, cpus, words, jobs):
+    monkeypatch.setattr("backprop_cli.sweeps.sweep.cores", lambda: cpus)
+    definition = define_sweep(CONFIG, words, "here", {"over": OVER})
+    with open_sweep(definition, tmp_path, Cache(), jobs=jobs) as driver:
+        threads = 2 if words else driver.threads
+        assert driver.jobs * threads <= max(cpus, jobs or threads)  # what was asked for is not reduced
 
 
 def test_a_run_that_belongs_to_another_experiment_is_not_touched(tmp_path):
