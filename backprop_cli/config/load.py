@@ -44,7 +44,9 @@ def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str =
     document = read_config(path)
     if SWEEP in document.values:
         place = document.key_places[(SWEEP,)]
-        raise ConfigError([f"{place}: this config describes a sweep; write: backprop sweep {path}"])
+        raise ConfigError(
+            [f"{place}: this config describes a sweep; write: backprop sweep {path} (--dry-run to check it)"]
+        )
     apply_overrides(document, overrides, source)
     return validate(document, home=f"{path}:1:1")
 

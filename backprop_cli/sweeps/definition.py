@@ -23,9 +23,9 @@ from backprop_cli.config.shipped import find_config
 from backprop_cli.config.sweep import SweepOptions
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.errors import ConfigError
-from backprop_cli.sweeps.pruning import PRUNERS
-from backprop_cli.sweeps.search import SAMPLERS
-from backprop_cli.sweeps.spaces import (
+from backprop_cli.search.pruning import PRUNERS
+from backprop_cli.search.samplers import SAMPLERS
+from backprop_cli.search.spaces import (
     Constant,
     Setting,
     Space,

@@ -12,13 +12,13 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.errors import BackpropError, ConfigError
 from backprop_cli.runs.build import threads_of
 from backprop_cli.runs.folder import RunFolder, remove
+from backprop_cli.search.pruning import PRUNERS
+from backprop_cli.search.samplers import SAMPLERS
+from backprop_cli.search.spaces import Setting
 from backprop_cli.sweeps.definition import Definition
 from backprop_cli.sweeps.dispatch import Call, Lost, dispatch
 from backprop_cli.sweeps.journal import Entry, Journal
-from backprop_cli.sweeps.pruning import PRUNERS
 from backprop_cli.sweeps.result import SweepResult
-from backprop_cli.sweeps.search import SAMPLERS
-from backprop_cli.sweeps.spaces import Setting
 from backprop_cli.sweeps.standings import DONE, Standing, Standings
 from backprop_cli.sweeps.worker import Outcome, Task, evaluate_runs, train_runs
 

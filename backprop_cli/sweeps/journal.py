@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.files import hold_lock, to_json, with_path_in_error
-from backprop_cli.sweeps.spaces import Setting
+from backprop_cli.search.spaces import Setting
 
 NAME = "trials.jsonl"
 FORMAT = 1

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext
 from typing import Any
 
+from backprop_cli.search.samplers import SAMPLERS
+from backprop_cli.search.spaces import setting_text
 from backprop_cli.sweeps.definition import Definition
 from backprop_cli.sweeps.driver import Driver
-from backprop_cli.sweeps.search import SAMPLERS
-from backprop_cli.sweeps.spaces import setting_text
 from backprop_cli.sweeps.sweep import RUN_BYTES, RUN_FILES, check_size
 
 FIRST_LINES, GROWTH = 10, 1.1

@@ -10,8 +10,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from backprop_cli.results.columns import higher_is_better, main_metric, metric_text
+from backprop_cli.search.spaces import Setting, setting_text
 from backprop_cli.sweeps.journal import Entry
-from backprop_cli.sweeps.spaces import Setting, setting_text
 
 DONE = ("finished", "stopped_early", "diverged", "failed", "pruned")
 """The statuses of runs that a sweep does not train again."""

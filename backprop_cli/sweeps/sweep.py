@@ -53,12 +53,12 @@ def sweep(
 ) -> SweepResult:
     """Train an experiment with many settings and return the results; the same call again continues.
 
-    `over` has the values of each key: a list, or text such as `"0.01..3:log"`. It and the next six arguments are those
-    of the key `sweep` of a config, which they replace; further keywords are keys of the config, as in `train`. The runs
-    are in a folder in `runs_dir`, called `name`, or else after the config. Up to `jobs` of them are trained at a time
-    in processes of this machine, by default one for each core, or by an `executor` of `concurrent.futures`. After
-    `time` seconds the sweep is interrupted. Runs that failed are trained again with `retry_failed`. `on_result` is
-    called with each result.
+    `over` has the values of each key: a list, or text such as `"0.01..3:log"`. `over`, `trials`, `sampler`, `seeds`,
+    `prune`, `keep` and `ask` replace the options of the key `sweep` of a config; further keywords are keys of the
+    config, as in `train`. The runs are in a folder in `runs_dir`, called `name`, or else after the config. Up to `jobs`
+    of them are trained at a time in processes of this machine, by default one for each core, or by an `executor` of
+    `concurrent.futures`. After `time` seconds the sweep is interrupted. Runs that failed are trained again with
+    `retry_failed`. `on_result` is called with each result.
 
     A script that is run as a file must call this below `if __name__ == "__main__":`, because the processes import it.
     Raises ConfigError, DataError, RunError, or UsageError if the folder has another sweep.

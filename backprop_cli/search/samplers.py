@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.sweeps.spaces import Setting, Space, combinations, is_active
+from backprop_cli.search.spaces import Setting, Space, combinations, is_active
 
 Known = Sequence[tuple[Setting, float | None]]
 """Settings that have been tried, each with its loss, lower being better; None if it could not be trained."""
@@ -51,7 +51,7 @@ def _sobol(spaces: Sequence[Space], seed: int, numbers: range, known: Known) -> 
 
 def _tpe(spaces: Sequence[Space], seed: int, numbers: range, known: Known) -> Iterator[Setting]:
     """Yield settings near the best ones so far."""
-    from backprop_cli.sweeps.tpe import suggestions
+    from backprop_cli.search.tpe import suggestions
 
     return suggestions(spaces, seed, numbers, known)
 

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from backprop_cli.sweeps.spaces import SpaceError, combinations, is_space, parse_space, split
+from backprop_cli.search.spaces import SpaceError, combinations, is_space, parse_space, split
 
 
 def values(key, text):

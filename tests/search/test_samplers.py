@@ -5,9 +5,9 @@ import pytest
 
 from backprop_cli.config.sweep import PRUNERS as PRUNER_NAMES
 from backprop_cli.config.sweep import SAMPLERS as SAMPLER_NAMES
-from backprop_cli.sweeps.pruning import PRUNERS
-from backprop_cli.sweeps.search import SAMPLERS
-from backprop_cli.sweeps.spaces import parse_space
+from backprop_cli.search.pruning import PRUNERS
+from backprop_cli.search.samplers import SAMPLERS
+from backprop_cli.search.spaces import parse_space
 
 SPACES = [
     parse_space("eta", "0.01..10:log", "here"),

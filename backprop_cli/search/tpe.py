@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.errors import UsageError, not_installed
-from backprop_cli.sweeps.search import Known
-from backprop_cli.sweeps.spaces import Constant, Interval, Setting, Space, is_active
+from backprop_cli.search.samplers import Known
+from backprop_cli.search.spaces import Constant, Interval, Setting, Space, is_active
 
 try:
     import optuna

@@ -1,0 +1,1 @@
+"""Search: which settings a sweep tries, as pure functions: spaces, samplers, pruning."""
