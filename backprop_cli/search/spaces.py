@@ -84,7 +84,7 @@ class Interval:
         elif self.log:
             short = float(f"{value:.{DIGITS}g}")
         else:
-            short = round(value, DIGITS - math.floor(math.log10(self.high - self.low)))
+            short = round(value, DIGITS - math.ceil(math.log10(self.high - self.low)))
         return min(max(short, self.low), self.high)
 
     def ends(self) -> tuple[Any, ...]:

@@ -90,14 +90,18 @@ class Driver:
         """The number of runs of the sweep."""
         return self.definition.settings * len(self.definition.seeds)
 
+    @property
+    def done(self) -> int:
+        """The number of runs that are done, or not needed because the first seed of their setting was pruned."""
+        counts = self.standings.counts
+        return sum(counts.values()) + counts["pruned"] * (len(self.definition.seeds) - 1)
+
     def result(self) -> SweepResult:
         """Return the results so far; if there are all, with those of the best setting on the test split."""
-        done = sum(self.standings.counts.values())
-        never = self.standings.counts["pruned"] * (len(self.definition.seeds) - 1)
-        test = self._test(self.best) if self.best and done + never >= self.wanted else {}
+        test = self._test(self.best) if self.best and self.done >= self.wanted else {}
         ranking, failures = self.standings.ranking(), self.standings.failures()
-        counts = dict(self.standings.counts)
-        return SweepResult(self.folder, ranking, counts, self.wanted - never, failures, test, self.cache)
+        counts, missing = dict(self.standings.counts), max(0, self.wanted - self.done)
+        return SweepResult(self.folder, ranking, counts, missing, failures, test, self.cache)
 
     def _test(self, best: Standing) -> dict[str, tuple[float, ...]]:
         """Evaluate the best setting's runs on the test split, which is used for nothing else."""

@@ -23,8 +23,7 @@ def first_line(driver: Driver) -> str:
     """Return what is about to be done."""
     d = driver.definition
     seeds = f" x {len(d.seeds)} seeds" if len(d.seeds) > 1 else ""
-    done = sum(driver.standings.counts.values())
-    before = f", {done:,} of them done before" if done else ""
+    before = f", {driver.done:,} runs done before" if driver.done else ""
     workers = f"{driver.jobs} worker{'s' * (driver.jobs > 1)}"
     return f"{d.settings:,} settings ({d.sampler}){seeds} on {workers}, in {driver.folder}{before}"
 
@@ -51,10 +50,10 @@ def follow(driver: Driver, say: Callable[[str], None], bar: bool) -> None:
     best, lines, last = driver.best, 0, 0.0
     counts = driver.standings.counts
     with ExitStack() as stack:
-        drawn = stack.enter_context(_bar(driver.wanted, sum(counts.values()))) if bar else None
+        drawn = stack.enter_context(_bar(driver.wanted, driver.done)) if bar else None
         for _ in stack.enter_context(closing(driver.run())):  # type: ignore[type-var]  # a generator
             if drawn is not None:
-                drawn.update(sum(counts.values()) - drawn.n)
+                drawn.update(driver.done - drawn.n)
                 drawn.set_postfix_str(", ".join(f"{n} {status}" for status, n in counts.items() if n))
             if driver.best is best or driver.best is None:
                 continue

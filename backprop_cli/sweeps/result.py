@@ -28,13 +28,14 @@ TOP = 5
 class SweepResult:
     """A sweep after training: `settings` are those that are done, the best first; `counts` are runs by status.
 
-    `test` has the metrics of the best setting on the test split, one for each seed; empty unless the sweep is complete.
+    Of the runs, `missing` are still to be trained. `test` has the metrics of the best setting on the test split, one
+    for each seed; it is empty unless the sweep is complete.
     """
 
     path: Path
     settings: list[Standing]
     counts: Mapping[str, int]
-    wanted: int
+    missing: int
     failed: list[Entry]
     test: Mapping[str, tuple[float, ...]]
     cache: Cache
@@ -69,13 +70,11 @@ class SweepResult:
     def to_text(self) -> str:
         """Return the best settings, how many runs there are, and the next commands."""
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
-        done = sum(self.counts.values())
         lines = [self._table()] if self.settings else []
         if self.test:
             metrics = (f"{name} {_over_seeds(name, values)}" for name, values in self.test.items() if name != "cost")
             lines.append(f"\nbest        {self.best.text}: test {', '.join(metrics) or 'cost'}")
-        missing = max(0, self.wanted - done)
-        more = f"{missing:,} to train: repeat the command" if missing else "complete"
+        more = f"{self.missing:,} to train: repeat the command" if self.missing else "complete"
         lines.append(f"sweep       {self.path}  ({counts or 'no runs'}; {more})")
         if self.failed:
             errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
@@ -90,7 +89,7 @@ class SweepResult:
         """Return the result as plain data."""
         return {
             "sweep": str(self.path),
-            "runs": {**self.counts, "wanted": self.wanted},
+            "runs": {**self.counts, "missing": self.missing},
             "settings": [setting.to_dict() for setting in self.settings],
             "failed": [{"run": entry.run, "error": entry.error} for entry in self.failed],
             "test": dict(self.test),

@@ -40,12 +40,12 @@ def test_the_same_command_continues_in_the_same_folder(backprop):
     again = backprop(*SWEEP)
     assert first.out.strip().startswith("runs/digits-sweep-")
     assert first.out.strip() in again.out
-    assert "2 of them done before" in again.err
+    assert "2 runs done before" in again.err
 
 
 def test_json_has_every_setting_and_the_test_metrics(backprop):
     found = json.loads(backprop(*SWEEP, "--json").out)
-    assert found["runs"] == {"finished": 2, "wanted": 2}
+    assert found["runs"] == {"finished": 2, "missing": 0}
     assert {setting["setting"]["eta"] for setting in found["settings"]} == {1, 2}
     assert 0 < found["test"]["accuracy"][0] <= 1
 
