@@ -233,7 +233,8 @@ def _problems(d: Definition, seeds: Space | None) -> Iterator[str]:
 def _problems_of_combinations(d: Definition) -> Iterator[str]:
     """Yield each reason why a combination cannot run, with the first such combination."""
     found: dict[str, tuple[Setting, int]] = {}
-    for setting in _samples(d):
+    samples = list(_samples(d))
+    for setting in samples:
         try:
             d.experiment(setting)
         except ConfigError as error:
@@ -242,7 +243,7 @@ def _problems_of_combinations(d: Definition) -> Iterator[str]:
                 found[problem] = (first, count + 1)
     for problem, (setting, count) in found.items():
         which = f"{count} combinations, such as" if count > 1 else "in the combination"
-        yield f"{problem} ({which} {setting_text(setting)})" if setting else problem
+        yield problem if count == len(samples) else f"{problem} ({which} {setting_text(setting)})"
 
 
 def _samples(d: Definition) -> Iterator[Setting]:
