@@ -61,6 +61,10 @@ class Activation(Layer):
         """Return dC/dz, given delta = dC/da."""
         return self.pull_back(*cache, delta)
 
+    def sides(self, cache: tuple[Array, Array]) -> list[Array]:
+        """Return the sides of the kinks that each z is on."""
+        return [np.sign(cache[0] - kink) for kink in self.kinks]
+
 
 def _one(z: Array, a: Array) -> Array:
     return np.ones_like(z)

@@ -13,7 +13,13 @@ from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
 from backprop_cli.nn.initializers import INITIALIZERS
-from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.layers.convolution import Conv2D
+from backprop_cli.nn.layers.dense import Dense
+from backprop_cli.nn.layers.dropout import Dropout
+from backprop_cli.nn.layers.layer import Layer
+from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
+from backprop_cli.nn.layers.upsampling import Upsample
+from backprop_cli.nn.network import Network, dense_network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES, Penalty
 
@@ -153,6 +159,7 @@ def combinations() -> Iterator[Combination]:
     """Yield every hidden activation with every pair of cost and output, and every extra with each of these pairs.
 
     Extras are the penalties, sample weights, dropout, label smoothing and class weights. The networks are 3-4-4-3.
+    Convolution and pooling come with every hidden activation, on images of 6x5 pixels with two channels.
     """
     for cost, output in OUTPUT_PAIRS:
         for hidden in HIDDEN:
@@ -160,6 +167,10 @@ def combinations() -> Iterator[Combination]:
         names = ("tanh", "elu", output)
         for extra, objective in _extras(names, cost):
             yield Combination("tanh, elu", output, cost, extra, objective)
+    for hidden in HIDDEN:
+        yield Combination(hidden, "softmax", "cross_entropy", f"conv, max, {hidden}", _of_images(hidden, MaxPool(2)))
+    for extra, stages in _IMAGE_LAYERS.items():
+        yield Combination("tanh", "softmax", "cross_entropy", extra, _of_images("tanh", *stages))
 
 
 def _extras(names: tuple[str, ...], cost: str) -> Iterator[tuple[str, Objective]]:
@@ -181,13 +192,29 @@ def _objective(
     return Objective(Backpropagation(network, cost), tuple((penalty, 0.1) for penalty in penalties))
 
 
+_IMAGE_LAYERS: dict[str, tuple[Layer, ...]] = {
+    "conv same, mean": (Conv2D(2, 3, same=True), MeanPool(2)),
+    "conv stride, overlapping max": (Conv2D(2, 3, stride=2, same=True), MaxPool(2, stride=1)),
+    "mean, conv, upsampling": (MeanPool(3, stride=2), Conv2D(2, 1), Upsample(2)),
+    "max, dropout of maps": (MaxPool(3, stride=2), Dropout(0.5)),
+}
+"""What the gradient check puts behind a convolution."""
+
+
+def _of_images(hidden: str, *layers: Layer) -> Objective:
+    f, output = ACTIVATIONS[hidden], ACTIVATIONS["softmax"]
+    network = Network((2, 6, 5), (Conv2D(2, 2), f, *layers, Dense(3)), output)
+    return Objective(Backpropagation(network, CrossEntropy()))
+
+
 def example_of(objective: Objective) -> tuple[Array, Array, Array]:
-    """Return a theta, inputs x (6, 3) and one-hot targets y (6, 3), in float64 and always the same."""
+    """Return a theta, inputs x (6, *in_shape) and one-hot targets y (6, 3), in float64 and always the same."""
+    assert isinstance(objective.estimator, Backpropagation)
     rng = np.random.default_rng(0)
     theta = np.empty(objective.layout.size)
     for entry in objective.layout.entries:
         theta[entry.place.start : entry.place.stop] = INITIALIZERS["scaled"].draw(entry.parameter, rng).ravel()
-    return theta, rng.random((6, 3)), np.eye(3)[rng.integers(0, 3, 6)]
+    return theta, rng.random((6, *objective.estimator.network.in_shape)), np.eye(3)[rng.integers(0, 3, 6)]
 
 
 def worst_of(results: Sequence[Result]) -> Result:

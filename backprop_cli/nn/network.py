@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,9 @@ class Unit:
 class Network:
     """A feed-forward network: `layers` one after another give z of the output layer, and a = output(z).
 
-    It holds no parameters: they live in the vector theta that is passed in (see `Layout`).
+    It holds no parameters: they live in the vector theta that is passed in (see `Layout`). Examples may also be given
+    flat, as x (..., m, n_0). Between two layers, signals are given the shape that the next one takes (`Layer.takes`),
+    so that an image is flattened where a dense layer follows.
     """
 
     in_shape: Shape
@@ -42,7 +45,7 @@ class Network:
     def _built(self) -> tuple[tuple[Shape, ...], Layout]:
         shapes, parameters = [self.in_shape], []
         for layer in self.layers:
-            shape, own = layer.build(shapes[-1])
+            shape, own = layer.build(layer.takes(shapes[-1]))
             shapes.append(shape)
             parameters.append(own)
         return tuple(shapes), Layout(tuple(parameters))
@@ -69,14 +72,20 @@ class Network:
         )
 
     @cached_property
+    def taken(self) -> tuple[Shape, ...]:
+        """The shapes in which the layers take the signals of one example."""
+        return tuple(layer.takes(shape) for layer, shape in zip(self.layers, self.shapes, strict=False))
+
+    @cached_property
     def width(self) -> int:
-        """The numbers in all signals of one example, for estimates of memory."""
-        return sum(prod(shape) for shape in self.shapes)
+        """The numbers that are kept of one example, in signals and for the way back, for estimates of memory."""
+        kept = sum(layer.workspace(shape) for layer, shape in zip(self.layers, self.taken, strict=True))
+        return kept + sum(prod(shape) for shape in self.shapes)
 
     @cached_property
     def multiplications(self) -> int:
         """The multiplications for one example in the layer that has most of them."""
-        return max(layer.multiplications(shape) for layer, shape in zip(self.layers, self.shapes, strict=False))
+        return max(layer.multiplications(shape) for layer, shape in zip(self.layers, self.taken, strict=True))
 
     def initialize(self, initializer: Initializer, rng: np.random.Generator, dtype: str) -> Array:
         """Return a new theta (n,), drawn layer after layer from rng."""
@@ -87,13 +96,15 @@ class Network:
         return theta
 
     def forward(self, theta: Array, x: Array, noise: Noise | None = None) -> tuple[list[Array], list[Cache]]:
-        """Send the examples x (..., m, *in_shape) through all layers.
+        """Send the examples x (..., m, *in_shape), or flat, through all layers.
 
         Returns the signals, x and the output of each layer, and what each layer remembers for the way back.
         """
-        signals, caches = [x], []
-        for layer, p in zip(self.layers, self.layout.split(theta), strict=True):
-            y, cache = layer.forward(p, signals[-1], noise)
+        given = self.in_shape if x.shape[-len(self.in_shape) :] == self.in_shape else x.shape[-1:]
+        signals, caches = [_shaped(x, given, self.in_shape)], []
+        parts = zip(self.layers, self.layout.split(theta), self.shapes[:-1], self.taken, strict=True)
+        for layer, p, shape, taken in parts:
+            y, cache = layer.forward(p, _shaped(signals[-1], shape, taken), noise)
             signals.append(y)
             caches.append(cache)
         return signals, caches
@@ -104,9 +115,10 @@ class Network:
         Returns dC/d(signal) for each of the signals that `forward` returned.
         """
         deltas = [delta]
-        parts = list(zip(self.layers, self.layout.split(theta), caches, grads, strict=True))
-        for layer, p, cache, grad in reversed(parts):
-            deltas.append(layer.backward(p, cache, deltas[-1], grad))
+        shapes = self.shapes[:-1], self.taken
+        parts = list(zip(self.layers, self.layout.split(theta), caches, grads, *shapes, strict=True))
+        for layer, p, cache, grad, shape, taken in reversed(parts):
+            deltas.append(_shaped(layer.backward(p, cache, deltas[-1], grad), taken, shape))
         return deltas[::-1]
 
     def outputs(self, theta: Array, x: Array) -> Array:
@@ -115,18 +127,43 @@ class Network:
         return self.output.value(signals[-1])
 
 
+def _shaped(x: Array, before: Shape, after: Shape) -> Array:
+    """Return x (..., *before) as (..., *after), the same numbers in the same order."""
+    return x if before == after else x.reshape(*x.shape[: x.ndim - len(before)], *after)
+
+
+class Stage(NamedTuple):
+    """A layer, the activation behind it if it has one, and the probability to drop a number of what leaves it."""
+
+    layer: Layer
+    activation: Activation | None = None
+    dropout: float = 0.0
+
+
+def network_of(in_shape: Shape, stages: Sequence[Stage], input_dropout: float = 0.0) -> Network:
+    """Return the network of these stages for examples of in_shape. The last stage has an activation."""
+
+    def layers() -> Iterator[Layer]:
+        if input_dropout:
+            yield Dropout(input_dropout)
+        for stage in stages[:-1]:
+            yield stage.layer
+            if stage.activation:
+                yield stage.activation
+            if stage.dropout:
+                yield Dropout(stage.dropout)
+        yield stages[-1].layer
+
+    output = stages[-1].activation
+    assert output is not None, "the last stage has an activation"
+    return Network(in_shape, tuple(layers()), output)
+
+
 def dense_network(sizes: Sequence[int], activations: Sequence[Activation], dropouts: Sequence[float] = ()) -> Network:
     """Return a network of dense layers: n_0, …, n_L units, and the activation of each layer 1 … L.
 
     `dropouts`, if there are any, are the probabilities to drop a unit of layer 0 (the inputs) to L - 1.
     """
-
-    def layers() -> Iterator[Layer]:
-        for l, units in enumerate(sizes[1:]):
-            if l > 0:
-                yield activations[l - 1]
-            if dropouts and dropouts[l]:
-                yield Dropout(dropouts[l])
-            yield Dense(units)
-
-    return Network((sizes[0],), tuple(layers()), activations[-1])
+    input_dropout, *hidden = dropouts or (0.0,) * len(activations)
+    stages = zip(map(Dense, sizes[1:]), activations, (*hidden, 0.0), strict=True)
+    return network_of((sizes[0],), [Stage(*stage) for stage in stages], input_dropout)

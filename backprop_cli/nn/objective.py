@@ -75,10 +75,12 @@ class Backpropagation(GradientEstimator):
 
     def sides(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> list[Array]:
         """Return the sides of the kinks of the activations and of the cost."""
-        signals, _ = self.network.forward(theta, x, noise)
-        z = signals[-1]
-        sides = [np.sign(signals[unit.index + 1] - k) for unit in self.network.units for k in unit.activation.kinks]
-        of_cost = self.cost.sides(z, self.network.output.value(z), y)
+        signals, caches = self.network.forward(theta, x, noise)
+        z, output = signals[-1], self.network.output
+        a = output.value(z)
+        layers, caches = (*self.network.layers, output), [*caches, (z, a)]
+        sides = [side for layer, cache in zip(layers, caches, strict=True) for side in layer.sides(cache)]
+        of_cost = self.cost.sides(z, a, y)
         return sides if of_cost is None else [*sides, of_cost]
 
     def estimate(

@@ -77,7 +77,7 @@ def test_a_stack_of_networks_goes_through_the_same_formulas(combination):
     objective, rng = combination.objective, np.random.default_rng(0)
     theta, x, y = example_of(objective)
     thetas = theta + 0.1 * rng.standard_normal((5, theta.size))
-    noise = {"noise": Frozen(rng)} if combination.extra == "dropout" else {}  # all networks with the same masks
+    noise = {"noise": Frozen(rng)} if "dropout" in combination.extra else {}  # all networks with the same masks
     values, gradients = objective.value(thetas, x, y, **noise), objective.gradient(thetas, x, y, **noise)
     for k, theta in enumerate(thetas):
         assert values[k] == pytest.approx(objective.value(theta, x, y, **noise), rel=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.layer import Layer
@@ -14,6 +15,10 @@ class Dense(Layer):
     """z = x W^T + b, for a batch x (..., m, n_in). W (n_out, n_in), b (n_out,)."""
 
     units: int
+
+    def takes(self, in_shape: Shape) -> Shape:
+        """Return (n_in,): images are flattened, channel by channel and row by row."""
+        return (prod(in_shape),)
 
     def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
         """Return (n_out,), and W and b."""

@@ -23,8 +23,15 @@ class Layer(Protocol):
         """The name of what the trained layer computes, for formats that other programs read."""
         return type(self).__name__.lower()
 
+    def takes(self, in_shape: Shape) -> Shape:
+        """Return the shape in which the layer takes examples of in_shape: the same numbers, by default as they are."""
+        return in_shape
+
     def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
-        """Return the shape of an output and the parameters, given the shape of an input: by default, it and none."""
+        """Return the shape of an output and the parameters, given the shape of an input: by default, it and none.
+
+        Raises UsageError if the layer cannot have such inputs.
+        """
         return in_shape, ()
 
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, Cache]:
@@ -33,6 +40,14 @@ class Layer(Protocol):
     def backward(self, p: Params, cache: Cache, delta: Array, grad: Gradient) -> Array:
         """Add dC/dp to grad for every parameter p; return dC/dx. delta is dC/dy, of the shape of y."""
 
+    def sides(self, cache: Cache) -> list[Array]:
+        """Return, for each kink of the layer, on which side of it each number was on the way forward."""
+        return []
+
     def multiplications(self, in_shape: Shape) -> int:
         """Return how many multiplications `forward` makes for one example; 0 where they do not matter."""
+        return 0
+
+    def workspace(self, in_shape: Shape) -> int:
+        """Return how many numbers `forward` keeps for one example, besides its output."""
         return 0
