@@ -79,14 +79,14 @@ def advice(
     if layers:
         learns_well = (final.get("train_accuracy") or final.get("train_r2") or 0) > GOOD
         yield from advice_on_layers(layers, e.activations, e.optimizer.name, learns_well)
-    if not e.cost.counts_mistakes or e.task.outputs != e.sizes[-1] or state.status.stopped:
+    if not e.cost.counts_mistakes or e.task.outputs != e.outputs or state.status.stopped:
         return
     data = plan.data
     answer = separable(data.train.inputs * data.scale, data.task.encode(data.train.targets, "float64"))
     if answer:
         yield "the examples are linearly separable, so the perceptron will learn them with more epochs"
     elif answer is False:
-        n_in, n_out = e.sizes
+        n_in, n_out = e.inputs, e.outputs
         words = HIDDEN_LAYER.format(f"{n_in}-{min(4 * n_in, MAX_HIDDEN)}-{n_out}")
         yield (
             "no perceptron can learn this: the examples are not linearly separable (shown by linear programming). "

@@ -42,7 +42,7 @@ def command(
     With --data, the config is one for your own data: backprop init --data churn.csv target=churned
     """
     from backprop_cli.config.data_files import stem_of
-    from backprop_cli.config.schema import schema_text
+    from backprop_cli.config.json_schema import schema_text
     from backprop_cli.config.shipped import shipped_config, summary
     from backprop_cli.errors import UsageError
     from backprop_cli.explain.commented import config_for_data

@@ -12,6 +12,6 @@ from backprop_cli.cli.options import common_options
 @common_options
 def command(console: Console) -> None:
     """Print the JSON Schema of configs, for editors that complete and validate YAML."""
-    from backprop_cli.config.schema import json_schema, schema_text
+    from backprop_cli.config.json_schema import json_schema, schema_text
 
     console.result(schema_text().rstrip(), json_schema(), quiet=schema_text().rstrip())

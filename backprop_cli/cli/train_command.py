@@ -107,8 +107,8 @@ def _train(config: ConfigFile, name: str | None, runs_dir: Path, console: Consol
         def announce(session: Session) -> None:
             for line in announcement(experiment, chosen=config.is_data):
                 console.say(line)
-            sizes = "-".join(map(str, experiment.sizes))
-            console.say(f"training {sizes} on {experiment.dataset.title}, in {session.folder.path}")
+            what = f"{experiment.architecture} on {experiment.dataset.title}"
+            console.say(f"training {what}, in {session.folder.path}")
 
         argv = sys.argv[1:]
         opened = new_session(

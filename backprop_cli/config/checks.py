@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 
+from backprop_cli.config.layers import AUTO, shapes_of
 from backprop_cli.config.reader import Path
 from backprop_cli.config.schema import Experiment
-from backprop_cli.config.types import AUTO
 from backprop_cli.data.tasks import ENCODINGS
+from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.network import PIECE
 from backprop_cli.optim.schedules import Constant
 
 Problem = tuple[Path, str]
@@ -28,6 +28,7 @@ is being written (three)."""
 def problems_of(experiment: Experiment) -> list[Problem]:
     """Return all reasons why this experiment cannot run, found without loading its data."""
     rules = (
+        _kinds_of_layers,
         _input_output_sizes,
         _activations,
         _output_and_cost,
@@ -39,29 +40,61 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _options,
         _without_effect,
         _line_search,
-        _memory,
-        _initial,
     )
-    return [problem for rule in rules for problem in rule(experiment)]
+    problems = [problem for rule in rules for problem in rule(experiment)]
+    misfits = [] if any(path[0] == "layers" for path, _ in problems) else list(_shapes_of_layers(experiment))
+    if not misfits and not any(path[0] == "layers" for path, _ in problems):
+        problems += [problem for rule in (_memory, _initial) for problem in rule(experiment)]
+    return problems + misfits
+
+
+def _kinds_of_layers(e: Experiment) -> Iterator[Problem]:
+    """The first layer is a size, the last one units, and no other one the size of an image."""
+    last = len(e.layers) - 1
+    for k, layer in enumerate(e.layers):
+        if k == 0 and layer.weighted and not layer.units:
+            yield (
+                ("layers", 0),
+                f"layers: the first layer is the input; write its size, such as 28x28, before {layer.word}",
+            )
+        elif k > 0 and layer.image:
+            yield ("layers", k), f"layers[{k}]: {layer.word} is the size of an image, which only the first layer can be"
+        elif k == last and not layer.units:
+            use = "write its number of units, or 'auto', behind it"
+            yield ("layers", k), f"layers[{k}]: {layer.word} cannot be the output layer; {use}"
+
+
+def _shapes_of_layers(e: Experiment) -> Iterator[Problem]:
+    """Every layer fits what the layers before it give."""
+    k, shape = 1, e.in_shape
+    try:
+        for k, shape in enumerate(shapes_of(e.in_shape, e.layers[1:-1]), start=1):  # noqa: B007
+            pass
+    except UsageError as error:
+        flat = k == 1 and len(shape) == 1
+        hint = "; write the first layer as the height and width of the images, such as 28x28" if flat else ""
+        yield ("layers", k), f"layers[{k}]: {e.layers[k].word} {error}{hint}"
 
 
 def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
     name, data, last = e.dataset.name, e.data, len(e.layers) - 1
-    if e.sizes[0] != data.inputs:
-        has = f"{data.inputs} input{'s' * (data.inputs != 1)}; write {data.inputs}"
-        yield ("layers", 0), f"layers: the first layer has {e.sizes[0]:,} units, but {name} has {has}"
-    if e.sizes[-1] != e.task.outputs:
+    image = "x".join(map(str, data.image)) if e.layers[0].image and data.image else None
+    if e.inputs != data.inputs or (image and e.layers[0].shape != (1, *(data.image or ()))):
+        has = f"images of {image}" if image else f"{data.inputs} input{'s' * (data.inputs != 1)}"
+        units = f"is {e.layers[0].word}" if e.layers[0].image else f"has {e.inputs:,} units"
+        yield ("layers", 0), f"layers: the first layer {units}, but {name} has {has}; write {image or data.inputs}"
+    if e.layers[-1].units and e.outputs != e.task.outputs:
         has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
         if data.classes and not ENCODINGS[e.encoding].output_per_class:
             has += f", encoded by {e.task.outputs} outputs with 'targets: {e.encoding}'"
         has += f"; write {e.task.outputs}"
-        yield ("layers", last), f"layers: the last layer has {e.sizes[-1]:,} units, but {name} has {has}"
+        yield ("layers", last), f"layers: the last layer has {e.outputs:,} units, but {name} has {has}"
     for k, layer in enumerate(e.layers[1:-1], start=1):
         if layer.units == AUTO:
             yield ("layers", k), f"layers[{k}]: a hidden layer needs a number of units; 'auto' is for input and output"
-    if e.layers[0].activation or e.layers[0].dropout is not None:
+    if e.layers[0].units and (e.layers[0].activation or e.layers[0].dropout is not None):
         yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
-    if e.layers[-1].dropout is not None:
+    if e.layers[-1].units and e.layers[-1].dropout is not None:
         yield ("layers", last), "layers: the output layer cannot have dropout"
 
 
@@ -99,7 +132,7 @@ def _encoding(e: Experiment) -> Iterator[Problem]:
         if e.targets:
             yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
         return
-    if e.sizes[-1] != e.task.outputs:  # reported by _input_output_sizes
+    if e.outputs != e.task.outputs:  # reported by _input_output_sizes
         return
     encoding, output = ENCODINGS[e.encoding], e.activations[-1]
     place: Path = ("targets",) if e.targets else ("layers", len(e.layers) - 1)
@@ -209,11 +242,11 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     available = _physical_memory()
     if not available:
         return
-    parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(e.sizes))
+    parameters = e.network.layout.size
     kept = sum(array.size for array in e.optimizer.init(np.zeros(1)).values())
     copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
     batch = min(e.batch_size, e.data.pool) if isinstance(e.batch_size, int) else 2000
-    network = np.dtype(e.dtype).itemsize * (copies * parameters + 10 * (batch * sum(e.sizes) + 1_000_000))
+    network = np.dtype(e.dtype).itemsize * (copies * parameters + 10 * (min(batch * sum(e.sizes), PIECE) + 1_000_000))
     needed = network + (0 if e.data.mapped else 8 * e.data.inputs * (e.data.pool + e.data.test))
     has = f"but this machine has {available / 2**30:,.1f}"
     if network > available:
@@ -227,7 +260,7 @@ def _memory(e: Experiment) -> Iterator[Problem]:
 
 def _initial(e: Experiment) -> Iterator[Problem]:
     """Initial parameters that are given have the names and the shapes of the network's."""
-    entries = dense_network(e.sizes, [ACTIVATIONS[name] for name in e.activations]).layout.entries if e.initial else ()
+    entries = e.network.layout.entries if e.initial else ()
     shapes = {entry.name: entry.parameter.shape for entry in entries}
     for name, numbers in (e.initial or {}).items():
         path, value = ("initial", name), np.array(numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from backprop_cli.config.layers import AUTO, Layer
 from backprop_cli.config.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.optimizers import Adam
@@ -22,9 +23,7 @@ def with_defaults(e: Experiment) -> Experiment:
         batch_size = "full"
     stopping = e.early_stopping
     changes = {
-        "layers": tuple(
-            layer.model_copy(update={"units": units}) for layer, units in zip(e.layers, e.sizes, strict=True)
-        ),
+        "layers": (_filled(e.layers[0], e.inputs), *e.layers[1:-1], _filled(e.layers[-1], e.outputs)),
         "output": e.activations[-1],
         "targets": e.encoding if e.data.classes else None,
         "eta": e.eta if "eta" in e.model_fields_set else usual_eta(e),
@@ -39,10 +38,16 @@ def with_defaults(e: Experiment) -> Experiment:
     return e.model_copy(update=changes).knowing(e.data)
 
 
+def _filled(layer: Layer, units: int) -> Layer:
+    """Return a layer whose units are a number, given those that `auto` stands for."""
+    return layer.model_copy(update={"units": units}) if layer.units == AUTO else layer
+
+
 def usual_eta(e: Experiment) -> float:
     """Return the default learning rate, with two digits: what the cost, the activations and the optimizer state."""
     *hidden, output = (ACTIVATIONS[name] for name in e.activations)
-    eta = e.cost.usual_eta(output, e.sizes[-2])
+    fans = [entry.parameter.fan_in for entry in e.network.layout.entries]
+    eta = e.cost.usual_eta(output, fans[-1])
     if output.squashes and not all(f.squashes for f in hidden):
         eta *= NOT_SIGMOID
-    return float(f"{e.optimizer.usual_eta(eta, max(e.sizes[:-1])):.2g}")
+    return float(f"{e.optimizer.usual_eta(eta, max(fans)):.2g}")

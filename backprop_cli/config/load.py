@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from backprop_cli.config.checks import problems_of
 from backprop_cli.config.data_files import KINDS_OF_DATA, dataset_of
 from backprop_cli.config.defaults import with_defaults
+from backprop_cli.config.layers import read_layer, split_layers
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.options import TAGS
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file, read_text
 from backprop_cli.config.schema import FIELDS, KEYS, Experiment, choices_of, has_options, options_of
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
-from backprop_cli.config.types import expand_lambda, layer_entries
+from backprop_cli.config.types import expand_lambda
 from backprop_cli.data.dataset import DataSpec, Source, input_paths
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
 from backprop_cli.sources.registry import DATASETS, get_dataset
@@ -196,7 +197,8 @@ def _override(document: Document, override: str, place: str) -> None:
     if not equals or not all(keys) or not name.isprintable():
         document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
         return
-    if len(keys) > 2 or keys[0] == "extends":
+    of_layer = keys[0] == "layers" and len(keys) == 3 and keys[1].isdecimal()
+    if (len(keys) > 2 and not of_layer) or keys[0] == "extends":
         document.problems.append(f"{place}: '{name}' cannot be set on the command line")
         return
     value = read_text(text, name, place)
@@ -209,24 +211,27 @@ def set_key(document: Document, keys: Sequence[str], value: Any, place: str) -> 
     key = keys[0]
     if len(keys) == 1:
         _merge(document, Document({key: value}, {(key,): place}, {(key,): place}))
-    elif keys[1].isdecimal():
-        _set_entry(document, key, int(keys[1]), value, place)
+    elif key == "layers" and keys[1].isdecimal():
+        _set_layer(document, int(keys[1]), keys[2:], value, place)
     else:
         _set_option(document, key, keys[1], value, place)
 
 
-def _set_entry(document: Document, key: str, index: int, value: Any, place: str) -> None:
-    """Set one entry of a list: the units of a layer."""
-    entries = layer_entries(document.values.get(key))
-    if entries is None:
-        document.problems.append(f"{place}: {key} is not a list of layers")
-    elif index >= len(entries):
-        document.problems.append(f"{place}: {key} has the entries 0 to {len(entries) - 1}")
-    else:
-        entry = entries[index]
-        entries[index] = {**entry, "units": value} if isinstance(entry, dict) else value
-        document.values[key] = entries
-        document.value_places[(key, index)] = place
+def _set_layer(document: Document, k: int, option: Sequence[str], value: Any, place: str) -> None:
+    """Set layer k, counted from the inputs, 0, or one option of it; another number of units keeps its options."""
+    try:
+        entries = split_layers(document.values.get("layers"))
+    except ValueError:  # reported when the layers are validated
+        return
+    if not isinstance(entries, list) or k >= len(entries):
+        last = f"; the last one is {len(entries) - 1}" if isinstance(entries, list) else ""
+        document.problems.append(f"{place}: there is no layer {k}{last}")
+        return
+    old, new = read_layer(entries[k]), {option[0]: value} if option else read_layer(value)
+    changed = {**old, **new} if option or "units" in old and "units" in new else new
+    document.values["layers"] = [*entries[:k], changed, *entries[k + 1 :]]
+    path = ("layers", k, *option)
+    document.key_places[path] = document.value_places[path] = place
 
 
 def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:

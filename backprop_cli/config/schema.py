@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from math import prod
 from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer, model_validator
 
+from backprop_cli.config.layers import Layer, Layers, Probability, inputs_of, shapes_of
 from backprop_cli.config.options import OneOf, OptionsOf
-from backprop_cli.config.reader import ALIASES
 from backprop_cli.config.sweep import SweepOptions
-from backprop_cli.config.types import (
-    AUTO,
-    Amount,
-    BatchSize,
-    KeptEpochs,
-    Lambda,
-    Layer,
-    Layers,
-    Probability,
-    Strengths,
-    Threads,
-    expand_lambda,
-)
+from backprop_cli.config.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS, Classification, Task
 from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.layers.dense import Dense
+from backprop_cli.nn.network import Network, Stage, network_of
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.averages import AVERAGES, Ema
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
@@ -61,7 +52,8 @@ class Experiment(BaseModel):
     )
     layers: Layers = Field(
         description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`; `auto` as the first or the "
-        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`."
+        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`. For "
+        "images: `28x28-conv20x5-max2-100-10` has 20 maps of 5x5 pixels and max-pooling; see the guide."
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="Activation function of all layers (the output layer can be set with `output`)."
@@ -200,29 +192,57 @@ class Experiment(BaseModel):
         return experiment
 
     @property
+    def inputs(self) -> int:
+        """The number of inputs, n_0."""
+        return inputs_of(self.layers[0]) or self.data.inputs
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs, n_L."""
+        units = self.layers[-1].units
+        return units if isinstance(units, int) else self.task.outputs
+
+    @property
+    def in_shape(self) -> Shape:
+        """The shape of an example, as the first layer takes it: of images (c, h, w), of others (n_0,)."""
+        if self.layers[0].image:
+            return self.layers[0].shape
+        image = self.data.image if self.layers[1].of_images and self.inputs == self.data.inputs else None
+        return (1, *image) if image else (self.inputs,)
+
+    @property
+    def network(self) -> Network:
+        """The network. Raises UsageError if a layer cannot have the inputs that come to it."""
+        f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
+        given, *dropouts = self.dropouts
+        stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
+        return network_of(self.in_shape, [*stages, Stage(Dense(self.outputs), next(f))], given)
+
+    @property
+    def architecture(self) -> str:
+        """The layers in one word, 784-30-10."""
+        return "-".join(layer.word for layer in self.layers)
+
+    @property
     def sizes(self) -> tuple[int, ...]:
-        """Units per layer, n_0 … n_L."""
-        found = [layer.units for layer in self.layers]
-        if found[0] == AUTO:
-            found[0] = self.data.inputs
-        if found[-1] == AUTO:
-            found[-1] = self.task.outputs
-        return tuple(units for units in found if isinstance(units, int))
+        """The numbers that leave each layer, n_0 … n_L. Raises UsageError as `network`."""
+        return (*map(prod, shapes_of(self.in_shape, self.layers[1:-1])), self.outputs)
 
     @property
     def activations(self) -> tuple[str, ...]:
-        """The name of f of layer 1 … L."""
+        """The name of f of layer 1 … L, those with weights."""
         *hidden, last = self.layers[1:]
         output = "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
         return (
-            *(layer.activation or self.activation for layer in hidden),
+            *(layer.activation or self.activation for layer in hidden if layer.weighted),
             last.activation or self.output or (output if self.data.classes else "identity"),
         )
 
     @property
     def dropouts(self) -> tuple[float, ...]:
-        """The probability to drop a unit of layer 0 … L - 1."""
-        hidden = (self.dropout if layer.dropout is None else layer.dropout for layer in self.layers[1:-1])
+        """The probability to drop a number that leaves each layer but the last: by default, a unit but not a map."""
+        defaults = (self.dropout if layer.units else 0.0 for layer in self.layers[1:-1])
+        hidden = (p if e.dropout is None else e.dropout for e, p in zip(self.layers[1:-1], defaults, strict=True))
         return (self.input_dropout, *hidden)
 
     @property
@@ -278,20 +298,3 @@ FIELDS = {field.alias or name: field for name, field in Experiment.model_fields.
 
 KEYS = tuple(FIELDS)
 """Every key of a config, in order; `extends` is taken out before."""
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a config file; `extends` and `sweep` do not belong to the experiment."""
-    schema = Experiment.model_json_schema(by_alias=True)
-    extends = {"type": "string", "description": "Path of a config whose keys are the defaults of this one."}
-    aliases = {symbol: schema["properties"][key] for symbol, key in ALIASES.items()}
-    schema["title"] = "backprop experiment"
-    sweep = {**SweepOptions.model_json_schema(), "description": "Values that the runs of `backprop sweep` take."}
-    schema["properties"] = {"extends": extends, **schema["properties"], **aliases, "sweep": sweep}
-    schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def schema_text() -> str:
-    """Return the JSON Schema as the text of a file."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -133,7 +133,7 @@ class Start:
         if parameters > MAX_PARAMETERS:
             outputs = 1 if e.activations[-1] in HIDDEN else 2
             remedy = f", as with dataset=xor layers=2-2-{outputs} batch_size=full" if self.checkpoint is None else ""
-            size = f"{'-'.join(map(str, e.sizes))} has {parameters:,} parameters"
+            size = f"{e.architecture} has {parameters:,} parameters"
             raise UsageError(f"layers: {size}; a trace shows at most {MAX_PARAMETERS}{remedy}")
 
     def __str__(self) -> str:

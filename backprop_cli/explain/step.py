@@ -55,7 +55,7 @@ class Explanation:
             what.append(f"{replace(examples, rows=rows)}{' (counted from 0)' * bool(rows)}")
         if len(self.steps) > 1:
             what.append(f"{len(self.steps)} steps")
-        return f"{'-'.join(map(str, e.sizes))} on {', '.join(what)}"
+        return f"{e.architecture} on {', '.join(what)}"
 
     def to_text(self, digits: int = DIGITS, blank: bool = False) -> str:
         """Return text for a terminal; with `blank`, an exercise without the numbers, and its solution."""
@@ -128,8 +128,8 @@ def explain(
     if examples is not None and not isinstance(examples, Examples):
         examples = training_examples(plan, examples)
     chosen = default_examples(plan, state, steps) if examples is None else examples
-    if chosen and (chosen.x.shape[1], chosen.y.shape[1]) != (e.sizes[0], e.sizes[-1]):
-        sizes = f"{e.sizes[0]} numbers in x and {e.sizes[-1]} in y"
+    if chosen and (chosen.x.shape[1], chosen.y.shape[1]) != (e.inputs, e.outputs):
+        sizes = f"{e.inputs} numbers in x and {e.outputs} in y"
         raise UsageError(
             f"the examples have {chosen.x.shape[1]} numbers in x and {chosen.y.shape[1]} in y, not {sizes}"
         )

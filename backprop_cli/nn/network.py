@@ -18,6 +18,9 @@ from backprop_cli.nn.layers.dropout import Dropout
 from backprop_cli.nn.layers.layer import Cache, Layer
 from backprop_cli.nn.parameters import Gradient, Layout
 
+PIECE = 50_000_000
+"""Batches with more numbers in their signals (`Network.width`) than this are worked through in pieces."""
+
 
 @dataclass(frozen=True)
 class Unit:

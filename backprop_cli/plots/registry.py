@@ -185,7 +185,7 @@ def _plot_mistakes(run: Run, split: str) -> PlotResult:
 def _plot_weights(run: Run, split: str) -> PlotResult:
     W = run.parameters["W1"]
     drawn = W[:TILES].reshape(-1, *_image_shape(run))
-    units_are_classes = len(run.config.sizes) == 2 and len(W) == run.config.task.classes
+    units_are_classes = len(run.config.activations) == 1 and len(W) == run.config.task.classes
     names = [f"class {class_names(run)[j]}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
     count = f"all {len(W)}" if len(drawn) == len(W) else f"the first {len(drawn)} of {len(W)}"
     words = f"Weights of the first layer as images, {count} units"
@@ -208,7 +208,7 @@ def _no_diagnostics(run: Run) -> str | None:
 
 
 def _by_layer(run: Run) -> dict[str, dict[int, Array]]:
-    numbers = range(1, len(run.config.sizes))
+    numbers = range(1, len(run.config.activations) + 1)
     return {
         name: {l: run.table[f"{name}_{l}"] for l in numbers if len(run.table.get(f"{name}_{l}", ()))} for name in PANELS
     }

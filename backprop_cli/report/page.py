@@ -94,7 +94,7 @@ def _details(run: Run, plots: Sequence[dict[str, str]]) -> dict[str, Any]:
         "facts": {
             "status": _status(run),
             "data set": e.dataset.name,
-            "network": "-".join(map(str, e.sizes)),
+            "network": e.architecture,
             "parameters": _text(record.get("parameters")),
             "epochs": f"{len(run.epochs)} of {e.epochs}",
             "seconds": _text(record.get("seconds")),

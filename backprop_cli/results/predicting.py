@@ -65,7 +65,7 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
     e = model.experiment
     e.task.at(threshold)
     names: list[str] = []
-    outputs = [np.empty((0, e.sizes[-1]), model.theta.dtype)]
+    outputs = [np.empty((0, e.outputs), model.theta.dtype)]
     failed: list[Unreadable] = []
     messages: list[str] = []
     notes: list[str] = []

@@ -220,7 +220,7 @@ class Predictions:
 
     @staticmethod
     def _is_binary_sigmoid(e: Experiment) -> bool:
-        return e.activations[-1] == "sigmoid" and e.task.classes == 2 and e.sizes[-1] == 1
+        return e.activations[-1] == "sigmoid" and e.task.classes == 2 and e.outputs == 1
 
 
 def _unused(name: str, names: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ def flatten(experiment: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in experiment.items():
         if isinstance(value, dict):
             flat |= {key if option == "name" else f"{key}.{option}": inner for option, inner in value.items()}
-        elif key == "layers" and isinstance(value, list) and all(isinstance(units, int) for units in value):
+        elif key == "layers" and isinstance(value, list) and all(isinstance(units, int | str) for units in value):
             flat[key] = "-".join(map(str, value))
         else:
             flat[key] = value

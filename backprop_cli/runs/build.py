@@ -14,11 +14,10 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
-from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.initializers import INITIALIZERS
-from backprop_cli.nn.network import Network, dense_network
+from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
@@ -30,7 +29,7 @@ from backprop_cli.training.streams import stream
 
 def build_network(e: Experiment) -> Network:
     """Return the network of an experiment."""
-    return dense_network(e.sizes, [ACTIVATIONS[name] for name in e.activations], e.dropouts)
+    return e.network
 
 
 def cost_of(e: Experiment, data: Dataset) -> Cost:
@@ -124,7 +123,7 @@ def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Arra
         with np.errstate(over="ignore"):
             theta = layout.join(arrays, e.dtype)
     except ValueError as error:
-        raise CheckpointError(f"its arrays are not those of a network {'-'.join(map(str, e.sizes))}") from error
+        raise CheckpointError(f"its arrays are not those of a network {e.architecture}") from error
     if not np.isfinite(theta).all():
         raise CheckpointError("its parameters are not finite")
     return theta

@@ -175,7 +175,10 @@ def test_an_invalid_line_is_located_and_explained(write, line, problem):
         ("layers=784", "layers must be a list such as [784, 30, 10], or 784-30-10, not 784"),
         ("layers=[784]", "layers must have at least 2 entries, not 1"),
         ("layers=784-0-10", "layers[1] must be 'auto' or an integer from 1 to 100,000,000, not 0"),
-        ("layers=[784, many, 10]", "layers[1] must be 'auto' or an integer from 1 to 100,000,000, not 'many'"),
+        (
+            "layers=[784, many, 10]",
+            "layers[1] must be a number of units, 'auto', or a word such as conv20x5, max2, mean2 or up2, not 'many'",
+        ),
         ("layers=784-3000000-10", "layers: training 2,385,000,010 parameters needs about"),
         ("batch_size=50001", "batch_size: 50,001 is more than the 50,000 training examples; write at most 50000"),
         ("optimizer.mu=0.5", "unknown key 'mu'; it is an option of momentum, nesterov"),

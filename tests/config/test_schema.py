@@ -4,7 +4,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from backprop_cli.config.schema import KEYS, choices_of, json_schema, options_of, schema_text
+from backprop_cli.config.json_schema import json_schema, schema_text
+from backprop_cli.config.schema import KEYS, choices_of, options_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
@@ -99,4 +100,4 @@ def test_choices_and_options_of_keys():
     assert choices_of("eta") == choices_of("layers") == choices_of("unknown") == {}
     assert options_of("optimizer", "momentum") == ["name", "mu"]
     assert options_of("early_stopping") == ["patience", "monitor", "min_delta"]
-    assert options_of("layers") == ["units", "activation", "dropout"]
+    assert {"units", "conv", "size", "max", "activation", "dropout"} < set(options_of("layers"))
