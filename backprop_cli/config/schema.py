@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer
 
 from backprop_cli.config.layers import Layer, Layers, Probability, inputs_of, shapes_of
 from backprop_cli.config.options import OneOf, OptionsOf
-from backprop_cli.config.sweep import SweepOptions
 from backprop_cli.config.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source

@@ -85,6 +85,17 @@ class Copy(Call):
 
 
 @dataclass(eq=False)
+class Fill(Call):
+    """out <- a number."""
+
+    by_element: ClassVar[bool] = True
+
+    def replays(self) -> Replays:
+        """Return ndarray.fill."""
+        return [partial(self.out.fill, self.inputs[0])]
+
+
+@dataclass(eq=False)
 class Select(Call):
     """out <- x where condition, else y."""
 

@@ -26,13 +26,24 @@ class Products(Gradient):
     def add_product(self, name: str, a: Any, b: Any) -> None:
         """Add alpha a b."""
         out: Any = self._arrays[name]
-        beta = 1.0 if name in self._begun else self._beta(name, out)
-        self._begun.add(name)
+        beta = self._factor(name)
         self._recording.product(a, b, out.reshape(*a.shape[:-1], *b.shape[1:]), self._alpha, beta)
 
     def add_sum(self, name: str, delta: Any) -> None:
         """Add alpha Σ delta, as a product with ones."""
         self.add_product(name, np.ones(delta.shape[-2], delta.dtype), delta)
+
+    def add(self, name: str, g: Any) -> None:
+        """Add alpha g."""
+        out: Any = self._arrays[name]
+        out *= self._factor(name)
+        out += self._alpha * g
+
+    def _factor(self, name: str) -> Any:
+        """Return beta, which is 1 from the second time on."""
+        beta = 1.0 if name in self._begun else self._beta(name, self._arrays[name])
+        self._begun.add(name)
+        return beta
 
 
 def gradient_of(recording: Recording, layout: Layout, grad: Any) -> list[Products]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Product
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product
 
 NDArray = npt.NDArray[Any]
 
@@ -32,7 +32,7 @@ def owner(array: NDArray) -> NDArray:
 
 def optimize(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
     """Return calls that leave the same numbers in the arrays that are kept."""
-    calls = _without_unused(list(calls), kept)
+    calls = _without_constants(_without_unused(list(calls), kept))
     calls = _scale_smaller_factor(calls, kept)
     calls = _write_directly(calls, kept)
     calls = _reuse_buffers(calls, kept)
@@ -47,6 +47,12 @@ def _without_unused(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call
             needed.update(id(owner(array)) for array in call.arrays)
             found.append(call)
     return found[::-1]
+
+
+def _without_constants(calls: list[Call]) -> list[Call]:
+    """Drop the filling of arrays that nobody else writes: they hold the number already."""
+    writers = Counter(id(owner(call.out)) for call in calls)
+    return [call for call in calls if not isinstance(call, Fill) or writers[id(owner(call.out))] > 1]
 
 
 def _scale_smaller_factor(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Product, Reduce, Select, Take
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take
 from backprop_cli.engine.optimize import optimize, owner
 
 NDArray = npt.NDArray[Any]
@@ -52,7 +52,6 @@ class Recording:
         self._threads = threads
         self._calls: list[Call] = []
         self._watched: dict[int, NDArray] = {}
-        self._constants: dict[int, NDArray] = {}
 
     def watch(self, array: NDArray) -> Any:
         """Return a traced array that stands for this one, whose numbers may change from replay to replay."""
@@ -69,7 +68,8 @@ class Recording:
     def product(self, a: Any, b: Any, out: Any, alpha: float = 1.0, beta: Any = 0.0) -> None:
         """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""
         a, b, out, beta = (self._plain(value) for value in (a, b, out, beta))
-        self._calls.append(Product([a, b, beta], out, alpha=alpha))
+        plain = alpha == 1 and isinstance(beta, float) and beta == 0
+        self._calls.append(Product([a, b, beta], out, alpha=alpha, threads=self._threads and plain))
 
     def elementwise(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Any = None) -> Traced:
         """Note out <- ufunc(*inputs), or a new buffer for it."""
@@ -133,10 +133,11 @@ class Recording:
         self._calls.append(Take([x, np.asarray(indices)], buffer, axis=axis))
         return Traced(buffer, self)
 
-    def constant(self, array: NDArray) -> Traced:
-        """Return a traced array that is never written."""
-        self._constants[id(array)] = array
-        return Traced(array, self)
+    def full(self, like: Any, number: float, **shape_and_order: Any) -> Traced:
+        """Note the filling of a new buffer, laid out like a traced array."""
+        buffer = np.full_like(like.array, number, **shape_and_order)
+        self._calls.append(Fill([number], buffer))
+        return Traced(buffer, self)
 
     def _dtype(self) -> npt.DTypeLike:
         floating = [array.dtype for array in self._watched.values() if array.dtype.kind == "f" and array.ndim]
@@ -151,7 +152,7 @@ class Recording:
         return value.array
 
     def _writable(self, out: Any) -> NDArray:
-        if not isinstance(out, Traced) or id(owner(out.array)) in self._constants:
+        if not isinstance(out, Traced):
             raise TypeError("only watched arrays, and what is computed from them, can be written")
         return out.array
 
@@ -272,8 +273,9 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: lambda recording, condition, x, y: recording.select(condition, x, y),
     np.ndim: lambda recording, x: x.ndim,
     np.shape: lambda recording, x: x.shape,
-    np.zeros_like: lambda recording, x: recording.constant(np.zeros_like(x.array)),
-    np.ones_like: lambda recording, x: recording.constant(np.ones_like(x.array)),
+    np.zeros_like: lambda recording, x, **shape: recording.full(x, 0, **shape),
+    np.ones_like: lambda recording, x, **shape: recording.full(x, 1, **shape),
+    np.empty_like: lambda recording, x, **shape: Traced(np.empty_like(x.array, **shape), recording),
 }
 """What can be recorded besides ufuncs and views."""
 

@@ -22,7 +22,8 @@ class Activation(Layer):
     `kinks` are the z at which f or f' jumps, which the gradient check keeps away from. `hidden` says whether hidden
     layers may use it, `sums_to_one` whether the outputs of an example sum to one. `largest_slope` is max f' of an f
     that saturates on both sides; a unit `can_die` if f' is 0 for all z on one side. `squashes` says that a is between
-    0 and 1 and that its derivatives are at most 1/4, which allows larger steps. `initializer` names the one that suits
+    0 and 1 and that its derivatives are at most 1/4, which allows larger steps; `monotone` that f falls nowhere, so
+    that max f(z) = f(max z). `initializer` names the one that suits
     hidden layers with this f.
     """
 
@@ -33,6 +34,7 @@ class Activation(Layer):
     largest_slope: float | None = None
     can_die: bool = False
     squashes: bool = False
+    monotone: bool = True
     initializer: str = "scaled"
 
     @property
@@ -215,8 +217,8 @@ ACTIVATIONS: dict[str, Activation] = {
         Elementwise("selu", kinks=(0.0,), f=_selu, df=_selu_slope),
         Elementwise("softplus", f=_softplus, df=_softplus_slope),  # ln(1 + e^z), a smooth relu
         # z Φ(z), in the approximation with tanh of Hendrycks and Gimpel 2016
-        Elementwise("gelu", f=_gelu, df=_gelu_slope),
-        Elementwise("silu", f=_silu, df=_silu_slope),  # z σ(z), Elfwing et al. 2017; also called swish
+        Elementwise("gelu", monotone=False, f=_gelu, df=_gelu_slope),
+        Elementwise("silu", monotone=False, f=_silu, df=_silu_slope),  # z σ(z), Elfwing et al. 2017; also called swish
         Elementwise("identity"),
         Softmax(),
         # the outputs of perceptrons: their slope is 0 wherever it exists, so only the perceptron's cost trains them

@@ -57,6 +57,9 @@ class Gradient(Protocol):
     def add_sum(self, name: str, delta: Array) -> None:
         """Add the sum of delta (..., m, n) over its rows to the gradient of the parameter, (..., n)."""
 
+    def add(self, name: str, g: Array) -> None:
+        """Add g, of the shape of the parameter, to its gradient."""
+
 
 class GradientSum(Gradient):
     """Adds the gradient up in arrays that start at zero."""
@@ -71,6 +74,10 @@ class GradientSum(Gradient):
     def add_sum(self, name: str, delta: Array) -> None:
         """Add Σ delta over the rows."""
         self._arrays[name] += np.sum(delta, axis=-2)
+
+    def add(self, name: str, g: Array) -> None:
+        """Add g."""
+        self._arrays[name] += g
 
 
 class Entry(NamedTuple):

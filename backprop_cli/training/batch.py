@@ -44,8 +44,12 @@ class Batch(Noise):
 
     def random(self, size: Shape) -> Any:
         """Return a traced array of that shape, float32, uniform in [0, 1)."""
-        uniform = np.zeros(size, np.float32, order=order_of(size[0], size[-1]) if len(size) == 2 else "C")
-        self._uniform.append(uniform)
+        if len(size) == 2:
+            uniform = memory = np.zeros(size, np.float32, order=order_of(*size))
+        else:  # of images, which lie with the examples last
+            memory = np.zeros((*size[1:], size[0]), np.float32)
+            uniform = np.moveaxis(memory, -1, 0)
+        self._uniform.append(memory)
         self._random = True
         return self._recording.watch(uniform)
 

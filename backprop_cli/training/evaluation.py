@@ -14,6 +14,7 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import Split
 from backprop_cli.data.metrics import LOWER_IS_BETTER, confusion_of
 from backprop_cli.data.tasks import Task
+from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
@@ -62,7 +63,7 @@ class Evaluator:
     """
 
     def __init__(self, estimator: GradientEstimator, theta: Array, scale: float, task: Task, workers: int = 1) -> None:
-        self._estimator, self._theta, self._task = estimator, theta, task
+        self._estimator, self._theta, self._task = fast(estimator), theta, task
         self._scale = np.asarray(scale, theta.dtype)
         self._rows = max(1, min(CHUNK, 1_000_000 // estimator.width))
         self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from backprop_cli.engine.gradients import Products, descent_of, gradient_of
+from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording, Replay
 from backprop_cli.nn.arrays import Array, Noise
+from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.objective import Evaluated
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
@@ -23,6 +26,12 @@ from backprop_cli.training.streams import Streams
 MAX_BATCH, MICRO_BATCH = 5_000, 500
 """The gradient of a batch of more examples than MAX_BATCH is accumulated over micro-batches: their buffers stay small,
 and all 50,000 examples take 784-30-10 0.10 s in micro-batches of 500, and 0.14 s in micro-batches of 5,000."""
+
+
+def piece_of(plan: Plan, m: int) -> int:
+    """Return how many of the m examples of a batch are worked through at a time."""
+    size, fitting = MICRO_BATCH if m > MAX_BATCH else m, PIECE // plan.objective.estimator.width
+    return max(1, min(size, fitting))
 
 
 def textbook_step(
@@ -58,7 +67,7 @@ def limit_norms(plan: Plan, theta: Array) -> None:
         views, entries = plan.objective.layout.named(theta), plan.objective.layout.entries
         weights = [views[entry.name] for entry in entries if entry.parameter.penalized]
         for W in weights[:-1]:
-            plan.max_norm.apply(W)
+            plan.max_norm.apply(W.reshape(len(W), -1))
 
 
 def _finish_step(plan: Plan, theta: Array, average: State) -> None:
@@ -85,7 +94,7 @@ def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Str
     """
     if isinstance(plan.optimizer, Minimizer):
         return MinimizerStep(plan, plan.optimizer, state, m, streams)
-    if plan.optimizer.plain and m <= MAX_BATCH:
+    if plan.optimizer.plain and piece_of(plan, m) == m:
         return FusedStep(plan, state, eta, m, streams)
     return GradientStep(plan, plan.optimizer, state, eta, m, streams)
 
@@ -95,6 +104,7 @@ class _Recorded:
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
         self.recording = Recording()
+        self.objective = replace(plan.objective, estimator=fast(plan.objective.estimator))
         self._plan, self._state = plan, state
         self.theta = self.recording.watch(state.theta)
 
@@ -104,7 +114,7 @@ class _Recorded:
 
     def estimate(self, batch: Batch, sinks: list[Products], weight: Any) -> Evaluated:
         """Record the gradient, and the count of wrong predictions."""
-        estimator = self._plan.objective.weighing(batch.weights).estimator
+        estimator = self.objective.weighing(batch.weights).estimator
         found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch)
         if self._plan.count_mistakes:
             mistakes = self.recording.watch(self._state.arrays[MISTAKES])
@@ -124,7 +134,7 @@ class FusedStep(Step):
         recorded = _Recorded(plan, state)
         eta = recorded.recording.watch(eta)
         self._batch = Batch(plan, m, streams, recorded.recording)
-        sinks = descent_of(recorded.recording, plan.objective, recorded.theta, eta)
+        sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta)
         recorded.estimate(self._batch, sinks, weight=eta / m)
         self._calls = recorded.finish_step().calls
 
@@ -168,7 +178,7 @@ class AccumulatedGradient:
 
     def __init__(self, plan: Plan, state: TrainingState, grad: Array, m: int, streams: Streams) -> None:
         self._grad, self._m = grad, m
-        size = MICRO_BATCH if m > MAX_BATCH else m
+        size = piece_of(plan, m)
         self._parts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
         self._part_grad = grad if len(self._parts) == 1 else np.zeros_like(grad)
         sizes = {part.stop - part.start for part in self._parts}
@@ -197,7 +207,7 @@ class _MicroBatch:
     def __init__(self, plan: Plan, state: TrainingState, grad: Array, m: int, weight: float, streams: Streams) -> None:
         recorded = _Recorded(plan, state)
         self.batch = Batch(plan, m, streams, recorded.recording)
-        sinks = gradient_of(recorded.recording, plan.objective.layout, recorded.recording.watch(grad))
+        sinks = gradient_of(recorded.recording, recorded.objective.layout, recorded.recording.watch(grad))
         found = recorded.estimate(self.batch, sinks, weight)
         wanted = (found.costs,) if plan.optimizer.line_search else ()
         self._replay = recorded.recording.finish(*wanted)

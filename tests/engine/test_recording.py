@@ -107,7 +107,7 @@ def test_bytes_times_a_scale_are_not_rounded_to_bytes():
         lambda x: np.add.accumulate(x),
         lambda x: np.linalg.norm(x),
         lambda x: np.ones((2, 3)).__iadd__(x),
-        lambda x: np.add(x, 1, out=np.zeros_like(x)),
+        lambda x: np.add(x, 1, out=np.zeros((2, 3))),
         lambda x: x + Recording().watch(np.ones((2, 3))),
         lambda x: np.modf(x),
     ],
@@ -115,6 +115,19 @@ def test_bytes_times_a_scale_are_not_rounded_to_bytes():
 def test_what_cannot_be_recorded_is_an_error(what):
     with pytest.raises(TypeError):
         what(Recording().watch(np.ones((2, 3))))
+
+
+def test_a_new_array_of_zeros_starts_at_zero_in_every_replay():
+    x, recording = np.ones((2, 3)), Recording()
+    total = np.zeros_like(recording.watch(x), shape=(2, 5))
+    before = total + 1
+    total[:, 1:4] += recording.watch(x)
+    replay = recording.finish(total, before)
+    for factor in (1, 10, 100):
+        x[...] = factor
+        replay()
+        np.testing.assert_array_equal(replay.results[0], [[0, factor, factor, factor, 0]] * 2)
+        np.testing.assert_array_equal(replay.results[1], np.ones((2, 5)))
 
 
 def test_products_and_added_rows_are_correct_whatever_the_order_in_memory():

@@ -63,7 +63,7 @@ class Conv2D(Layer):
         dx = np.zeros_like(delta, shape=(*stack, m, *self.padded_shape(in_shape)))
         for k, pixel in enumerate(self.windows.pixels(dx)):  # a pixel has a part in every patch that contains it
             pixel += np.moveaxis(d_patches[..., k], -1, -3)
-        return dx[self._inside(in_shape)]
+        return dx[self.inside(in_shape)]
 
     def multiplications(self, in_shape: Shape) -> int:
         """Return filters c size² for each position."""
@@ -91,7 +91,7 @@ class Conv2D(Layer):
         if self.padded_shape(x.shape[-3:]) == x.shape[-3:]:
             return x
         padded = np.zeros_like(x, shape=(*x.shape[:-3], *self.padded_shape(x.shape[-3:])))
-        padded[self._inside(x.shape[-3:])] = x
+        padded[self.inside(x.shape[-3:])] = x
         return padded
 
     def _padding(self, length: int) -> tuple[int, int]:
@@ -99,7 +99,7 @@ class Conv2D(Layer):
         zeros = max(0, (-(-length // self.stride) - 1) * self.stride + self.size - length) if self.same else 0
         return zeros // 2, zeros - zeros // 2
 
-    def _inside(self, in_shape: Shape) -> tuple[Any, ...]:
+    def inside(self, in_shape: Shape) -> tuple[Any, ...]:
         """Return the indices of the image within its padded image."""
         starts = (self._padding(length)[0] for length in in_shape[1:])
         return ..., *(slice(start, start + length) for start, length in zip(starts, in_shape[1:], strict=True))
