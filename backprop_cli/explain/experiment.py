@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest
+from backprop_cli.config.layers import shapes_of
 from backprop_cli.config.schema import Experiment
 from backprop_cli.data.report import lines
 from backprop_cli.runs.build import batch_size, build_network, n_train, threads_of
+from backprop_cli.text import table
 
 STRIDE, WIDTH = 3, 40
 """Evaluations of a range test from one line of its chart to the next, and characters of the bar of the first cost."""
@@ -17,12 +20,14 @@ STRIDE, WIDTH = 3, 40
 
 def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
     """Return the experiment with all defaults and the numbers of parameters and steps, as text and as data."""
-    per_layer = [sum(parameter.size for parameter in layer) for layer in build_network(e).layout.layers if layer]
+    network = build_network(e)
+    per_layer = [sum(parameter.size for parameter in layer) for layer in network.layout.layers if layer]
     batch = batch_size(e)
     steps = -(-n_train(e) // batch)
     threads = threads_of(e)
     facts = {
         "experiment": e.to_dict(),
+        "layers": list(layers_of(e)),
         "parameters": sum(per_layer),
         "steps_per_epoch": steps,
         "threads": threads,
@@ -34,6 +39,10 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
         f"# steps:      {steps:,} per epoch (batch size {batch:,}), {steps * e.epochs:,} in total",
         f"# threads:    {threads}",
     ]
+    if len(network.in_shape) > 1:
+        rows = [[f"{v:,}" if isinstance(v, int) else v for v in layer.values()] for layer in layers_of(e)]
+        lines = table(("", "layer", "output", "parameters", "multiplications"), rows, left=3)
+        comments[:0] = [f"# {line}" for line in lines.splitlines()]
     return e.to_yaml() + "\n".join(comments), facts
 
 
@@ -42,12 +51,27 @@ def announcement(e: Experiment, chosen: bool) -> list[str]:
     notes = list(e.dataset.notes(e.data.validation, e.data.train, e.fold)) if e.dataset.origin == "files" else []
     if chosen:
         functions = " and ".join(dict.fromkeys(e.activations))
-        notes.append(("network", f"{'-'.join(map(str, e.sizes))}, {functions}; {e.cost.name}, lambda {e.lmbda.l2:g}"))
+        notes.append(("network", f"{e.architecture}, {functions}; {e.cost.name}, lambda {e.lmbda.l2:g}"))
         batch = "full batches" if e.batch_size == "full" else f"batches of {e.batch_size}"
         patience = e.early_stopping.patience if e.early_stopping else None
         stop = f" or {patience} without a better validation {e.monitor}" if patience else ""
         notes.append(("training", f"{e.optimizer.name}, eta {e.eta:g}, {batch}, {e.epochs} epochs{stop}"))
     return lines(notes)
+
+
+def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
+    """Yield number, word, shape of the output, parameters and multiplications for an example of each layer."""
+    shapes = [*shapes_of(e.in_shape, e.layers[1:-1]), (e.outputs,)]
+    for number, (entry, shape) in enumerate(zip(e.layers, shapes, strict=True)):
+        layer = entry.layer if number else None
+        given = layer.takes(shapes[number - 1]) if layer else ()
+        yield {
+            "number": number,
+            "layer": entry.word,
+            "output": "x".join(map(str, shape)),
+            "parameters": sum(parameter.size for parameter in layer.build(given)[1]) if layer else 0,
+            "multiplications": layer.multiplications(given) if layer else 0,
+        }
 
 
 def describe_range_test(e: Experiment, found: RangeTest) -> tuple[str, dict[str, Any]]:

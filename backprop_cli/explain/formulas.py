@@ -90,6 +90,50 @@ ACTIVATION_NOTES = {
     "softmax": "g = dC/da; the sum is over the outputs of an example, because each depends on all of its z",
 }
 
+
+@dataclass(frozen=True)
+class LayerFormulas:
+    """z of a layer, what its delta gives the layer below, and dC/dW; _ stands for the signal that the layer takes."""
+
+    z: Formula
+    back: Formula
+    dC_dW: Formula
+    note: str = ""
+
+
+LAYERS = {
+    "dense": LayerFormulas(
+        Formula("_ (W@)ᵀ + b@", "_ (W@)^T + b@"),
+        Formula("delta@ W@", r"\delta@ W@"),
+        Formula("(delta@)ᵀ _", r"(\delta@)^T _"),
+    ),
+    "conv2d": LayerFormulas(
+        Formula("W@ ∗ _ + b@", r"W@ \ast _ + b@"),
+        Formula("delta@ ∗ᵀ W@", r"\delta@ \ast^T W@"),
+        Formula("delta@ ∗ _", r"\delta@ \ast _"),
+        "∗ moves a kernel over an image and sums the products at each position; ∗ᵀ sends delta back to all pixels "
+        "under the kernel. dC/dW and dC/db are sums over the examples and the positions. z[i,j] is map j of example "
+        "i, W[j,c] the kernel from channel c to map j",
+    ),
+}
+"""By the operation of a layer with weights."""
+
+PASSES = {
+    "maxpool": (
+        Formula("max of each window", r"\text{max of each window}"),
+        "p is the largest number of each window; dC/da is dC/dp there, else 0",
+    ),
+    "meanpool": (
+        Formula("mean of each window", r"\text{mean of each window}"),
+        "p is the mean of each window; dC/da is an equal share of dC/dp",
+    ),
+    "upsample": (
+        Formula("each pixel repeated", r"\text{each pixel repeated}"),
+        "p repeats each pixel; dC/da is the sum of dC/dp over its copies",
+    ),
+}
+"""By the operation of a layer without weights: what it computes, and a note on the way forward and back."""
+
 _DIFFERENCE = Formula("(a@ - y) / m")
 _SIGN = Formula("sign(a@ - y) / m", r"\text{sign}(a@ - y) / m")
 

@@ -11,6 +11,8 @@ from backprop_cli.explain.formulas import (
     ACTIVATION_NOTES,
     COST_NOTES,
     JACOBIANS,
+    LAYERS,
+    PASSES,
     SLOPES,
     CostFormulas,
     Formula,
@@ -19,7 +21,7 @@ from backprop_cli.explain.formulas import (
     symbol_of,
 )
 from backprop_cli.explain.steps import Step
-from backprop_cli.explain.trace import Trace
+from backprop_cli.explain.trace import Passed, Trace
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
@@ -68,6 +70,7 @@ C = Formula("C")
 W, B = Formula("W@"), Formula("b@")
 DELTA = Formula("delta@", r"\delta@")
 DC_DA = Formula("dC/da@", r"\frac{\partial C}{\partial a@}")
+DC_DP = Formula("dC/dp@", r"\frac{\partial C}{\partial p@}")
 DC_DW = Formula("dC/dW@", r"\frac{\partial C}{\partial W@}")
 DC_DB = Formula("dC/db@", r"\frac{\partial C}{\partial b@}")
 DELTA_W, DELTA_B = Formula("ΔW@", r"\Delta W@"), Formula("Δb@", r"\Delta b@")
@@ -91,7 +94,20 @@ def sections_of(step: Step, objective: Objective, rule: str, plain: bool) -> lis
     }
     found = [Section(title, tuple(lines)) for title, lines in sections.items()]
     found.append(Section("Central difference", tuple(_difference(trace, objective)), exercise=False))
-    return [section for section in found if section.lines]
+    return [replace(section, lines=tuple(_by_map(section.lines))) for section in found if section.lines]
+
+
+def _by_map(lines: Iterable[Line | str]) -> Iterator[Line | str]:
+    """Yield the lines with a line for each image of a batch, or kernel of W, in place of the whole array."""
+    for line in lines:
+        if isinstance(line, str) or np.ndim(line.value) < 3:
+            yield line
+            continue
+        images, expression = np.asarray(line.value), line.expression
+        for index in np.ndindex(images.shape[:-2]):
+            symbol = line.symbol + Formula(f"[{','.join(map(str, index))}]")
+            yield replace(line, symbol=symbol, value=images[index], expression=expression)
+            expression = None
 
 
 def compact(sections: Sequence[Section], title: str) -> Section:
@@ -137,12 +153,27 @@ def _parts(arrays: dict[str, Array], layout: Layout, parameter: str) -> Iterator
 
 def _forward(trace: Trace) -> Iterator[Line | str]:
     yield Line(Formula("a@").at(0), trace.x, Formula("x"), known=True, minor=True)
+    yield from _passed(trace.passed, 0)
     for l, layer in enumerate(trace.layers, start=1):
-        name = layer.activation.name
+        name, formulas = layer.activation.name, LAYERS[layer.operation]
         f = Formula(f"{name}(z@)", rf"\text{{{name.replace('_', ' ')}}}(z@)")
-        weighted = Formula("a@- (W@)ᵀ + b@", "a@- (W@)^T + b@")
-        yield Line(Formula("z@").at(l), layer.z, weighted.at(l))
+        yield Line(Formula("z@").at(l), layer.z, formulas.z.replace("_", _taken(trace, l)).at(l))
         yield Line(Formula("a@").at(l), layer.a, f.at(l))
+        yield from _passed(layer.passed, l)
+    yield from dict.fromkeys(note for layer in trace.layers if (note := LAYERS[layer.operation].note))
+
+
+def _passed(layers: tuple[Passed, ...], l: int) -> Iterator[Line | str]:
+    for layer in layers:
+        formula, note = PASSES[layer.operation]
+        yield Line(Formula("p@").at(l), layer.p, formula)
+        yield note
+
+
+def _taken(trace: Trace, l: int) -> str:
+    """Return the symbol of what layer l takes: a of the layer below, or p where a layer without weights is between."""
+    below = trace.layers[l - 2].passed if l > 1 else trace.passed
+    return "p@-" if below else "a@-"
 
 
 def _cost(trace: Trace, objective: Objective, formulas: CostFormulas) -> Iterator[Line | str]:
@@ -163,7 +194,11 @@ def _backward(trace: Trace, derivative: Formula, cost_note: str) -> Iterator[Lin
             yield Line(delta, layer.delta, derivative.at(l), tag)
             yield cost_note
             continue
-        dC_da = DC_DA.at(l) if l == last else Formula("delta@+ W@+", r"\delta@+ W@+").at(l)
+        for k, passed in reversed(list(enumerate(layer.passed, start=1))):
+            behind = LAYERS[trace.layers[l].operation].back.at(l + 1) if k == len(layer.passed) else None
+            yield Line(DC_DP.at(l), passed.dC_dp, behind, minor=True)
+        back = None if l == last or layer.passed else LAYERS[trace.layers[l].operation].back.at(l + 1)
+        dC_da = back or DC_DA.at(l)
         yield Line(dC_da, layer.dC_da, derivative.at(l) if l == last else None, minor=True)
         if layer.slope is None:
             yield Line(delta, layer.delta, JACOBIANS[name].at(l), tag)
@@ -179,7 +214,7 @@ def _backward(trace: Trace, derivative: Formula, cost_note: str) -> Iterator[Lin
 def _gradient(trace: Trace, objective: Objective) -> Iterator[Line | str]:
     for l in range(len(trace.layers), 0, -1):
         layer = trace.layers[l - 1]
-        product = Formula("(delta@)ᵀ a@-", r"(\delta@)^T a@-").at(l)
+        product = LAYERS[layer.operation].dC_dW.replace("_", _taken(trace, l)).at(l)
         yield Line(DC_DB.at(l), layer.dC_db, Formula("sum of delta@", r"\sum_x \delta@").at(l), "BP3")
         yield Line(DC_DW.at(l), layer.dC_dW, product, "BP4")
         if objective.penalties:

@@ -26,6 +26,7 @@ from backprop_cli.explain.steps import (
     take_steps,
     training_examples,
 )
+from backprop_cli.explain.trace import Passed
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.runs.build import build_plan
@@ -81,9 +82,13 @@ class Explanation:
 
     def _plain_step(self, step: Step) -> dict[str, Any]:
         trace, update = step.trace, step.update
-        numbers = {name: _plain(value) for name, value in vars(trace).items() if name not in ("layers", "difference")}
+        numbers = {
+            name: _plain(value) for name, value in vars(trace).items() if name not in ("layers", "difference", "passed")
+        }
+        numbers["passed"] = list(map(_plain_passed, trace.passed))
         numbers["layers"] = [
-            {name: _plain(value) for name, value in vars(layer).items()} | {"activation": layer.activation.name}
+            {name: _plain(value) for name, value in vars(layer).items()}
+            | {"activation": layer.activation.name, "passed": list(map(_plain_passed, layer.passed))}
             for layer in trace.layers
         ]
         d = trace.difference
@@ -196,6 +201,10 @@ def _remarks(start: Start, first: Step, single: bool) -> list[str]:
     if e.augment:
         remarks.append("augment is off here; training distorts the images at random")
     return remarks
+
+
+def _plain_passed(layer: Passed) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in vars(layer).items()}
 
 
 def _plain(value: Any) -> Any:

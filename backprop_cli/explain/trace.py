@@ -19,8 +19,20 @@ EPS = 1e-4
 
 
 @dataclass(frozen=True)
+class Passed:
+    """What a layer without weights, such as pooling, makes of a signal, and dC/d of that. Shapes (m, c, h, w)."""
+
+    operation: str
+    p: Array
+    dC_dp: Array
+
+
+@dataclass(frozen=True)
 class LayerTrace:
     """The numbers of one layer l, on the way forward and on the way back.
+
+    The arrays of a convolution have shapes (m, c, h, w) and W (filters, c, size, size). `passed` is what leaves the
+    layers without weights that follow.
 
     `dC_da` (m, n_l) is what the delta was computed from: delta^{l+1} W^{l+1} in a hidden layer. It is None where the
     cost gives the delta of its output layer directly (BP1 as a theorem). `slope` is f'(z) (m, n_l), None where a unit's
@@ -40,6 +52,8 @@ class LayerTrace:
     penalty_dW: Array  # what the penalties add to dC/dW
     new_W: Array
     new_b: Array
+    operation: str = "dense"
+    passed: tuple[Passed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Trace:
-    """A step on the examples x (m, n_0), y (m, n_L).
+    """A step on the examples x (m, n_0), or images (m, c, h, w), and y (m, n_L).
 
     `costs` (m,) are those of the examples and `cost` is their mean; `value` is the objective, the cost plus `penalty`,
     before the step, and `new_value` after it.
@@ -87,6 +101,7 @@ class Trace:
     value: float
     new_value: float
     difference: Difference
+    passed: tuple[Passed, ...] = ()
 
 
 def trace(
@@ -109,6 +124,13 @@ def trace(
     objective.add_penalties(theta, penalty_grad)
 
     before, of_cost, of_penalty, after = (layout.split(vector) for vector in (theta, grad, penalty_grad, new))
+
+    def passed(start: int) -> tuple[Passed, ...]:
+        """Return what the layers without weights from number `start` on make of the signal."""
+        stop = next((unit.index for unit in network.units if unit.index >= start), start)
+        numbers = [i for i in range(start, stop) if network.layers[i].operation != "identity"]  # dropout is off
+        return tuple(Passed(network.layers[i].operation, signals[i + 1], deltas[i + 1]) for i in numbers)
+
     layers = []
     for unit in network.units:
         i, f = unit.index, unit.activation
@@ -133,12 +155,14 @@ def trace(
                 penalty_dW=of_penalty[i].W,
                 new_W=after[i].W,
                 new_b=after[i].b,
+                operation=unit.layer.operation,
+                passed=passed(i + 2),
             )
         )
     index = _most_sensitive(objective, grad) if index is None else index
     costs, penalty = estimator.evaluate(theta, x, y).costs, float(objective.penalty(theta))
     return Trace(
-        x,
+        signals[0],
         y,
         tuple(layers),
         costs=costs,
@@ -147,6 +171,7 @@ def trace(
         value=float(np.mean(costs)) + penalty,
         new_value=float(objective.value(new, x, y)),
         difference=_difference(objective, theta, x, y, index, eps, grad + penalty_grad),
+        passed=passed(0),
     )
 
 

@@ -74,14 +74,23 @@ def film_of_function(run: Run, measure: str) -> FilmResult:
     return plot_film(run, lambda at: draw_fit(x, y, lambda x: at.predict(units.of_network(x)), names))
 
 
-def film_of_weights(run: Run, shape: tuple[int, int]) -> FilmResult:
+def first_weights(run: Run) -> Array:
+    """Return W of the first layer as images (units, h, w); a kernel of several channels as several images."""
+    W, network = run.parameters["W1"], run.config.network
+    inputs = W.shape[1:] if W.ndim > 2 else network.shapes[network.units[0].index]
+    shape = inputs[1:] if len(inputs) == 3 else run.config.data.image
+    assert shape is not None, "weights are images only where the inputs are"
+    return W.reshape(-1, *shape)
+
+
+def film_of_weights(run: Run) -> FilmResult:
     """Return the film of the weights of the first units, all frames on the scale of the last."""
 
     def weights(at: Run) -> Array:
-        return at.parameters["W1"][:UNITS].reshape(-1, *shape)
+        return first_weights(at)[:UNITS]
 
     limit = scale_of(weights(run.at(run.folder.kept_epochs()[-1])))
-    n = len(run.parameters["W1"])
+    n = len(first_weights(run))
     names = [f"unit {j}" for j in range(1, min(n, UNITS) + 1)]
     return plot_film(run, lambda at: draw_weights(weights(at), names, limit))
 

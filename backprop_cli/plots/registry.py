@@ -13,7 +13,7 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult
 from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
 from backprop_cli.plots.confusion import draw_confusion
-from backprop_cli.plots.film import film_of_function, film_of_weights
+from backprop_cli.plots.film import film_of_function, film_of_weights, first_weights
 from backprop_cli.plots.function import draw_fit, draw_regions
 from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
 from backprop_cli.plots.layers import PANELS, draw_layers
@@ -183,8 +183,8 @@ def _plot_mistakes(run: Run, split: str) -> PlotResult:
 
 
 def _plot_weights(run: Run, split: str) -> PlotResult:
-    W = run.parameters["W1"]
-    drawn = W[:TILES].reshape(-1, *_image_shape(run))
+    W = first_weights(run)
+    drawn = W[:TILES]
     units_are_classes = len(run.config.activations) == 1 and len(W) == run.config.task.classes
     names = [f"class {class_names(run)[j]}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
     count = f"all {len(W)}" if len(drawn) == len(W) else f"the first {len(drawn)} of {len(W)}"
@@ -236,7 +236,7 @@ def _no_film(run: Run) -> str | None:
 
 def _plot_film(run: Run, split: str) -> PlotResult:
     if _not_low_dimensional(run):
-        return film_of_weights(run, _image_shape(run))
+        return film_of_weights(run)
     return film_of_function(run, measure(run))
 
 

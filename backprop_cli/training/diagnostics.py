@@ -27,8 +27,8 @@ SATURATED = 0.1
 class LayerState:
     """How a layer is doing: norms of dC/dW, W and its change in a step over its own; shares of its units, or None.
 
-    `saturated` is for sigmoid and tanh, `dead` for relu: units that are 0 for every example looked at. `delta_norm` is
-    ‖δ‖ with δ = dC/db of the mean cost of EXAMPLES examples, the speed of learning of Nielsen, chapter 5.
+    `saturated` is for sigmoid and tanh, `dead` for relu: units, or maps, that are 0 for every example looked at.
+    `delta_norm` is ‖δ‖ with δ = dC/db of the mean cost of EXAMPLES examples, the speed of learning of Nielsen, chapter 5.
     """
 
     gradient_norm: float
@@ -92,7 +92,7 @@ def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float |
                 _norm(W),
                 None if eta is None else float(ratio),
                 None if saturated is None else float(np.mean(saturated)),
-                float(np.mean(~np.any(a > 0, axis=0))) if f.can_die else None,
+                float(np.mean(~np.any(a > 0, axis=(0, *range(2, a.ndim))))) if f.can_die else None,
                 delta,
             )
 
