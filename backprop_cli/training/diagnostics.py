@@ -28,7 +28,8 @@ class LayerState:
     """How a layer is doing: norms of dC/dW, W and its change in a step over its own; shares of its units, or None.
 
     `saturated` is for sigmoid and tanh, `dead` for relu: units, or maps, that are 0 for every example looked at.
-    `delta_norm` is ‖δ‖ with δ = dC/db of the mean cost of EXAMPLES examples, the speed of learning of Nielsen, chapter 5.
+    `delta_norm` is ‖δ‖ with δ = dC/db of the mean cost of EXAMPLES examples, the speed of learning of Nielsen,
+    chapter 5.
     """
 
     gradient_norm: float
