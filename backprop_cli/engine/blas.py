@@ -23,6 +23,9 @@ SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
 """Up to so many multiplications, and numbers in the result, OpenBLAS (for AVX-512) takes a kernel for small matrices,
 which does not copy the operands first and is up to three times as fast."""
 
+LONG_ENOUGH = 200
+"""Parts of the inner or the longer outer axis of a product gain from this length on."""
+
 FEWEST, LARGE_PRODUCT = 10, 32_000_000
 """Blocks with fewer rows or columns, or of a product with more multiplications, gain nothing by being small."""
 
@@ -46,6 +49,13 @@ def products(
     (m, n), k = out.shape, a.shape[1]
     if threads:  # blocks of rows
         return [partial(np.matmul, a[rows], b, out[rows]) for rows in _blocks(m, n, k)]
+    if alpha == 1 and isinstance(beta, float) and beta == 0 and m * n * k > SMALL_PRODUCT:
+        if out.flags.f_contiguous and b.flags.c_contiguous and n > k and (columns := _pieces(n, m * k)):
+            return [partial(np.matmul, a, b[:, block], out[:, block]) for block in columns]
+        if m * n <= SMALL_RESULT and k > n and (inner := _pieces(k, m * n)):
+            parts = np.empty((len(inner), m, n), out.dtype)
+            sums = [partial(np.matmul, a[:, i], b[i], part) for i, part in zip(inner, parts, strict=True)]
+            return [*sums, partial(np.add.reduce, parts, 0, None, out)]
     columns = _blocks(n, m, k) if out.flags.f_contiguous and b.flags.f_contiguous else [slice(None)]
     calls = [gemm(a, b[:, block], out[:, block], alpha, beta) for block in columns]
     return [call for call in calls if call is not None]
@@ -57,6 +67,16 @@ def _blocks(length: int, other: int, k: int) -> list[slice]:
     if not FEWEST <= size < length or length * other * k > LARGE_PRODUCT:
         return [slice(None)]
     return [slice(start, start + size) for start in range(0, length, size)]
+
+
+def _pieces(length: int, others: int) -> list[slice]:
+    """Return equal parts of a long axis, for products that are small for BLAS; none where they would be too short.
+
+    A layer of 100 units on 2,880 inputs takes 86 us in place of 161 at batch size 10, and 64 in place of 176 backward.
+    """
+    count = -(-length * others // SMALL_PRODUCT)
+    size = -(-length // count)
+    return [slice(start, start + size) for start in range(0, length, size)] if size >= LONG_ENOUGH else []
 
 
 def gemm(a: NDArray, b: NDArray, out: NDArray, alpha: float = 1.0, beta: Any = 0.0) -> Callable[[], object] | None:

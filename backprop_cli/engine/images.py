@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -65,7 +66,7 @@ class Convolution(Layer):
 
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, tuple[Shape, Array]]:
         """Return z (m, filters, h', w')."""
-        patches = _patches(_padded(self.of, x), self.of.windows)
+        patches = _contiguous(_patches(_padded(self.of, x), self.of.windows))
         z = _product(p.W.reshape(self.of.filters, -1), _matrix(patches)) + p.b[:, None]
         return _image(z, patches.shape[3:]), (x.shape[1:], patches)
 
@@ -118,11 +119,12 @@ class ConvolutionAndMaxPool(Layer):
 
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, _Found]:
         """Return the largest z of each square, (m, filters, h', w')."""
-        windows = _patches(_padded(self.of, x), self.windows)
-        (filters, c, k, _), (i, j) = p.W.shape, (slice(None), slice(None))
-        W4 = np.zeros_like(windows, shape=(4, filters, c, k + 1, k + 1))
+        windows = _contiguous(np.moveaxis(_patches(_padded(self.of, x), self.windows), 0, 2))
+        filters, c, k, _ = p.W.shape
+        W = _contiguous(np.moveaxis(p.W, 1, -1))  # with the channels last, rows of a kernel are copied in one piece
+        W4 = np.zeros_like(windows, shape=(4, filters, k + 1, k + 1, c))
         for place, (u, v) in enumerate(_SQUARE):
-            W4[place, i, j, u : u + k, v : v + k] = p.W
+            W4[place, :, u : u + k, v : v + k] = W
         z4 = _product(W4.reshape(4 * filters, -1), _matrix(windows)).reshape(4, filters, -1)
         upper, lower = np.maximum(z4[0], z4[1]), np.maximum(z4[2], z4[3])
         right = z4[1] > z4[0], z4[3] > z4[2]  # of equal ones the first is the maximum
@@ -131,7 +133,7 @@ class ConvolutionAndMaxPool(Layer):
 
     def backward(self, p: Params, cache: _Found, delta: Array, grad: Gradient) -> Array:
         """Add dC/dW and dC/db to grad; return dC/dx. delta (m, filters, h', w') is dC/dz of the maxima."""
-        filters, c, k, _ = p.W.shape
+        filters, _, k, _ = p.W.shape
         d = _examples_last(delta).reshape(filters, -1)
         d4 = np.empty_like(d, shape=(4, *d.shape), order="C")
         lower = d * cache.lower
@@ -141,11 +143,11 @@ class ConvolutionAndMaxPool(Layer):
         d4 = d4.reshape(4 * filters, -1)
         d_windows = _product(cache.W4.reshape(4 * filters, -1).mT, d4).reshape(*cache.windows.shape)
         dW4 = _product(d4, _matrix(cache.windows).mT).reshape(*cache.W4.shape)
-        first, *others = (dW4[n, :, :, u : u + k, v : v + k] for n, (u, v) in enumerate(_SQUARE))
-        grad.add("W", sum(others, start=first))
+        first, *others = (dW4[n, :, u : u + k, v : v + k] for n, (u, v) in enumerate(_SQUARE))
+        grad.add("W", np.moveaxis(sum(others, start=first), -1, 1))
         grad.add_sum("b", d.mT)
         dx = np.zeros_like(d_windows, shape=(*self.of.padded_shape(cache.in_shape), d_windows.shape[-1]))
-        _scatter(d_windows, self.windows, dx)
+        _scatter(np.moveaxis(d_windows, 2, 0), self.windows, dx)
         return _inside(self.of, dx, cache.in_shape)
 
 
@@ -194,19 +196,22 @@ def _inside(layer: Conv2D, padded: Array, in_shape: Shape) -> Array:
 
 
 def _patches(x: Array, windows: Windows) -> Array:
-    """Return the pixels of all windows of x (c, h, w, m), contiguous: (c, size, size, h', w', m)."""
+    """Return a view of the pixels of all windows of x (c, h, w, m): (c, size, size, h', w', m)."""
     every = slice(None, None, windows.stride)
     size = (windows.size, windows.size)
-    view = np.moveaxis(sliding_window_view(x, size, axis=(1, 2))[:, every, every], (-2, -1), (1, 2))
-    patches = np.empty_like(x, shape=view.shape, order="C")
-    patches[...] = view
-    return patches
+    return np.moveaxis(sliding_window_view(x, size, axis=(1, 2))[:, every, every], (-2, -1), (1, 2))
+
+
+def _contiguous(x: Array) -> Array:
+    """Return a copy of x by rows."""
+    copy = np.empty_like(x, shape=x.shape, order="C")
+    copy[...] = x
+    return copy
 
 
 def _matrix(patches: Array) -> Array:
-    """Return patches (c, k, k, h', w', m) as (c k², h' w' m)."""
-    c, k = patches.shape[:2]
-    return patches.reshape(c * k * k, -1)
+    """Return patches (…, h', w', m), three axes and three, as (c k², h' w' m)."""
+    return patches.reshape(prod(patches.shape[:3]), -1)
 
 
 def _product(a: Array, b: Array) -> Array:
