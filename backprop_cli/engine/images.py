@@ -81,6 +81,10 @@ class Convolution(Layer):
         _scatter(d_patches, self.of.windows, dx)
         return _inside(self.of, dx, in_shape)
 
+    def workspace(self, in_shape: Shape) -> int:
+        """Return the numbers in the patches of an example."""
+        return self.of.workspace(in_shape)
+
 
 class _Found(NamedTuple):
     """What the way back needs: the shape of an example, its windows, W of all four, and where the maxima were."""
@@ -149,6 +153,11 @@ class ConvolutionAndMaxPool(Layer):
         dx = np.zeros_like(d_windows, shape=(*self.of.padded_shape(cache.in_shape), d_windows.shape[-1]))
         _scatter(np.moveaxis(d_windows, 2, 0), self.windows, dx)
         return _inside(self.of, dx, cache.in_shape)
+
+    def workspace(self, in_shape: Shape) -> int:
+        """Return the numbers in the windows of an example, and in the four z of each square."""
+        (filters, h, w), (W, _) = self.build(in_shape)
+        return h * w * (W.fan_in // self.of.size**2 * self.windows.size**2 + 4 * filters)
 
 
 _SQUARE = tuple(product((0, 1), (0, 1)))
