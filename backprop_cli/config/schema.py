@@ -52,7 +52,7 @@ class Experiment(BaseModel):
     layers: Layers = Field(
         description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`; `auto` as the first or the "
         "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`. For "
-        "images: `28x28-conv20x5-max2-100-10` has 20 maps of 5x5 pixels and max-pooling; see the guide."
+        "images: `28x28-conv20x5-max2-100-10` has 20 maps, windows of 5x5 pixels, and max-pooling."
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="Activation function of all layers (the output layer can be set with `output`)."
