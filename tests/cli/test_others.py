@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from backprop_cli.cli.main import COMMANDS, cli
-from backprop_cli.config.schema import json_schema
+from backprop_cli.config.json_schema import json_schema
 from tests.conftest import ROOT
 
 
