@@ -175,6 +175,8 @@ _WORD = "|".join(re.sub(r"\?P<\w+>", "", f"({kind.pattern})") for kind in KINDS.
 
 def read_layer(entry: Any) -> Any:
     """Return a layer as a mapping, given its number of units, its word or its mapping; a wrong word as wrong units."""
+    if isinstance(entry, dict) and isinstance(entry.get("image"), list):
+        return {**entry, "image": tuple(entry["image"])}
     if isinstance(entry, dict | Layer):
         return entry
     if isinstance(entry, str) and entry != AUTO:
@@ -195,7 +197,7 @@ def split_layers(value: Any) -> Any:
     if len(words) > 1 and re.fullmatch(_WORD, words[0]) and all(re.fullmatch("[a-z0-9]+", word) for word in words):
         return [int(word) if re.fullmatch(_DIGITS, word) else word for word in words]
     size = f"({_DIGITS}|{AUTO})"
-    if re.fullmatch(rf"{size}([^0-9]{{1,3}}{size}){{1,99}}", value):
+    if re.fullmatch(rf"{size}([^0-9]{{1,3}}{size}){{1,99}}", value) and not re.fullmatch(_WORD, value):
         sizes = re.findall(size, value)
         raise ValueError(f"must be written {'-'.join(sizes)} or [{', '.join(sizes)}], not '{value}'")
     return value
@@ -213,8 +215,7 @@ def _read_layers(value: Any) -> Any:
 class _LayersSchema:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         mapping = Layer.model_json_schema(mode="validation")
-        mapping["oneOf"] = [{"required": [name]} for name in KINDS if name != "image"]
-        del mapping["properties"]["image"]
+        mapping["oneOf"] = [{"required": [name]} for name in KINDS]
         words = {"type": "string", "pattern": f"^({_WORD})$"}
         entry = {"anyOf": [{"type": "integer", "minimum": 1}, words, mapping]}
         entries = {"type": "array", "items": entry, "minItems": 2, "maxItems": MAX_LAYERS + 1}

@@ -77,7 +77,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_worked_through_in_pieces(backp
 
 
 @pytest.mark.parametrize(
-    "layers", ["8x8-conv2x3-10", "64-conv2x3-10", "auto-conv2x3-auto", "[8x8, {conv: 2, size: 3}, 10]"]
+    "layers", ["8x8-conv2x3-10", "64-conv2x3-10", "auto-conv2x3-auto", "[{image: [8, 8]}, {conv: 2, size: 3}, 10]"]
 )
 def test_the_same_network_is_written_in_several_ways(backprop, images, layers):
     facts = json.loads(backprop("check", images, f"layers={layers}", "--json").out)
