@@ -49,6 +49,10 @@ def products(
     (m, n), k = out.shape, a.shape[1]
     if threads:  # blocks of rows
         return [partial(np.matmul, a[rows], b, out[rows]) for rows in _blocks(m, n, k)]
+    if isinstance(beta, np.ndarray) and beta.dtype == out.dtype and m * n * k > SMALL_PRODUCT:
+        # BLAS takes longer for beta than for all else: 155 us in place of 93 (100x2880, batch size 10)
+        calls = products(a, b, out, alpha, 1.0)
+        return [partial(np.multiply, out, beta, out), *calls] if calls else []
     if alpha == 1 and isinstance(beta, float) and beta == 0 and m * n * k > SMALL_PRODUCT:
         if out.flags.f_contiguous and b.flags.c_contiguous and n > k and (columns := _pieces(n, m * k)):
             return [partial(np.matmul, a, b[:, block], out[:, block]) for block in columns]

@@ -35,3 +35,21 @@ def test_products_that_blas_cannot_do_in_place_are_declined():
     assert gemm(a[:, ::2], b[::2], out) is None
     assert gemm(a.astype("float64"), b, out) is None
     assert gemm(a.astype("float16"), b.astype("float16"), out.astype("float16")) is None
+
+
+@pytest.mark.parametrize("order_a", "CF")
+@pytest.mark.parametrize("order_b", "CF")
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(("m", "k", "n"), [(10, 2880, 100), (10, 100, 2880), (100, 10, 2880), (3, 400_003, 1)])
+def test_products_in_pieces_are_products(m, k, n, order_a, order_b, order):
+    """Layers with thousands of inputs: forward, back to the inputs, and the gradient of the weights."""
+    rng, keep = np.random.default_rng(0), np.asarray(0.5)
+    a, b = np.array(rng.random((m, k)), order=order_a), np.array(rng.random((k, n)), order=order_b)
+    for alpha, beta in ((1.0, 0.0), (-2.0, 1.0), (-1.0, keep)):
+        out = np.array(rng.random((m, n)), order=order)
+        expected = alpha * (a @ b) + beta * out
+        calls = products(a, b, out, alpha, beta)
+        assert calls
+        for call in calls:
+            call()
+        np.testing.assert_allclose(out, expected, rtol=1e-9)
