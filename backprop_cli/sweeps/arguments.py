@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from backprop_cli.errors import UsageError, not_installed
 from backprop_cli.sweeps.definition import Definition, load_sweep
 from backprop_cli.sweeps.driver import Driver
 from backprop_cli.sweeps.sweep import open_sweep
+
+T = TypeVar("T")
 
 
 def define(config: Path, words: Sequence[str], threads: int | None) -> Definition:
@@ -94,6 +96,20 @@ def _dask(place: str) -> Executor:
         client: Any = Client(**at, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(f"--on dask:{place}: no scheduler there: {error}") from error
-    executor: Any = client.get_executor(pure=False)
-    executor._max_workers = max(1, sum(client.nthreads().values()))
-    return executor
+    return DaskExecutor(client)
+
+
+class DaskExecutor(Executor):
+    """The workers of a Dask cluster. Futures of a client whose scheduler is gone never end, so it is asked for."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._workers = client, client.get_executor(pure=False)
+        self._max_workers = max(1, sum(client.nthreads().values()))
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Start a call on a worker."""
+        return cast("Future[T]", self._workers.submit(fn, *args, **kwargs))
+
+    def is_lost(self) -> bool:
+        """Whether the scheduler is gone for good."""
+        return self._client.status not in ("running", "connecting")

@@ -61,6 +61,8 @@ def dispatch(
                 return
             time.sleep(PATIENCE)
             continue
+        if (is_lost := getattr(executor, "is_lost", None)) and is_lost():
+            raise BackpropError("the engine was lost; to continue, repeat the command")
         for future in wait(running, PATIENCE, FIRST_COMPLETED).done:
             call = running.pop(future)
             try:

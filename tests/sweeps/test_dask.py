@@ -83,7 +83,10 @@ def test_a_killed_scheduler_ends_the_sweep_which_continues_on_another_one(cluste
     assert wait_for(lambda: len(training(tmp_path)) >= 2, 60)
     cluster.scheduler.kill()
     started = time.monotonic()
-    _, err = process.communicate(timeout=120)
+    try:
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert (process.returncode, "Traceback" in err) == (1, False), err
     assert "error: the engine was lost" in err
     assert time.monotonic() - started < 60
