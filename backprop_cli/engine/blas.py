@@ -49,20 +49,31 @@ def products(
     (m, n), k = out.shape, a.shape[1]
     if threads:  # blocks of rows
         return [partial(np.matmul, a[rows], b, out[rows]) for rows in _blocks(m, n, k)]
-    if isinstance(beta, np.ndarray) and beta.dtype == out.dtype and m * n * k > SMALL_PRODUCT:
+    large = m * n * k > SMALL_PRODUCT
+    if large and isinstance(beta, np.ndarray) and beta.dtype == out.dtype:
         # BLAS takes longer for beta than for all else: 155 us in place of 93 (100x2880, batch size 10)
-        calls = products(a, b, out, alpha, 1.0)
-        return [partial(np.multiply, out, beta, out), *calls] if calls else []
-    if alpha == 1 and isinstance(beta, float) and beta == 0 and m * n * k > SMALL_PRODUCT:
-        if out.flags.f_contiguous and b.flags.c_contiguous and n > k and (columns := _pieces(n, m * k)):
-            return [partial(np.matmul, a, b[:, block], out[:, block]) for block in columns]
-        if m * n <= SMALL_RESULT and k > n and (inner := _pieces(k, m * n)):
-            parts = np.empty((len(inner), m, n), out.dtype)
-            sums = [partial(np.matmul, a[:, i], b[i], part) for i, part in zip(inner, parts, strict=True)]
-            return [*sums, partial(np.add.reduce, parts, 0, None, out)]
+        rest = products(a, b, out, alpha, 1.0)
+        return [partial(np.multiply, out, beta, out), *rest] if rest else []
+    if large and alpha == 1 and isinstance(beta, float) and beta == 0 and (pieces := _in_pieces(a, b, out)):
+        return pieces
     columns = _blocks(n, m, k) if out.flags.f_contiguous and b.flags.f_contiguous else [slice(None)]
     calls = [gemm(a, b[:, block], out[:, block], alpha, beta) for block in columns]
     return [call for call in calls if call is not None]
+
+
+def _in_pieces(a: NDArray, b: NDArray, out: NDArray) -> list[Callable[[], object]]:
+    """Return calls that do out <- a b where one axis is long: in parts that are small for BLAS; else none.
+
+    A layer of 100 units on 2,880 inputs takes 86 us in place of 161 at batch size 10, and 64 in place of 176 backward.
+    """
+    (m, n), k = out.shape, a.shape[1]
+    if n > k and out.flags.f_contiguous and b.flags.c_contiguous:
+        return [partial(np.matmul, a, b[:, part], out[:, part]) for part in _parts(n, m * k)]
+    if k > n and m * n <= SMALL_RESULT and (parts := _parts(k, m * n)):
+        terms = np.empty((len(parts), m, n), out.dtype)
+        calls = [partial(np.matmul, a[:, part], b[part], term) for part, term in zip(parts, terms, strict=True)]
+        return [*calls, partial(np.add.reduce, terms, 0, None, out)]
+    return []
 
 
 def _blocks(length: int, other: int, k: int) -> list[slice]:
@@ -73,11 +84,8 @@ def _blocks(length: int, other: int, k: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, length, size)]
 
 
-def _pieces(length: int, others: int) -> list[slice]:
-    """Return equal parts of a long axis, for products that are small for BLAS; none where they would be too short.
-
-    A layer of 100 units on 2,880 inputs takes 86 us in place of 161 at batch size 10, and 64 in place of 176 backward.
-    """
+def _parts(length: int, others: int) -> list[slice]:
+    """Return equal parts of a long axis, given the product of the others; none where they would be too short."""
     count = -(-length * others // SMALL_PRODUCT)
     size = -(-length // count)
     return [slice(start, start + size) for start in range(0, length, size)] if size >= LONG_ENOUGH else []
