@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backprop_cli.config.load import SWEEP, apply_overrides, document_of, read_config, set_key, validate
+from backprop_cli.config.load import SWEEP, document_of, read_config, validate
 from backprop_cli.config.messages import message
+from backprop_cli.config.overrides import apply_overrides, set_key
 from backprop_cli.config.reader import Document, read_text
 from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config

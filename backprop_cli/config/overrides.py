@@ -1,0 +1,110 @@
+"""Changing the keys of a config: words of the command line, and paths that become absolute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+from backprop_cli.config.layers import read_layer, split_layers
+from backprop_cli.config.reader import ALIASES, Document, Path, read_text
+from backprop_cli.config.schema import FIELDS, KEYS, choices_of, has_options
+from backprop_cli.config.types import expand_lambda
+from backprop_cli.data.dataset import input_paths
+from backprop_cli.sources.registry import DATASETS
+
+
+def merge(base: Document, document: Document) -> None:
+    """Replace the keys of the base that the document has too, and add the others."""
+    base.values.update(document.values)
+    for places, more in ((base.key_places, document.key_places), (base.value_places, document.value_places)):
+        for path in [path for path in places if path[:1] and path[0] in document.values]:
+            del places[path]
+        places.update(more)
+
+
+def resolve_paths(values: dict[str, Any], folder: FilePath) -> None:
+    """Make the paths among the options of a data set absolute; they are relative to a folder."""
+    options = values.get("dataset")
+    if isinstance(options, dict) and options.get("name") in DATASETS:
+        paths = input_paths(DATASETS[options["name"]])
+        values["dataset"] = {
+            key: os.path.abspath(folder / value) if key in paths and isinstance(value, str) and value else value
+            for key, value in options.items()
+        }
+
+
+def apply_overrides(document: Document, overrides: Sequence[str], source: str) -> None:
+    """Change a document by `KEY=VALUE` words from `source`; adds problems to it."""
+    torn = overrides[1:] and any("=" not in word or word.startswith("=") for word in overrides)
+    if torn and any(word.startswith("=") or word.endswith("=") for word in overrides):  # eta = 0.5 is three words
+        document.problems.append(f"{source}: {' '.join(overrides)}: write KEY=VALUE without spaces around '='")
+        return
+    for override in overrides:
+        _override(document, override, f"{source}: {override}")
+    resolve_paths(document.values, FilePath())
+
+
+def _override(document: Document, override: str, place: str) -> None:
+    """Apply one `KEY=VALUE` or `KEY.OPTION=VALUE`."""
+    name, equals, text = override.partition("=")
+    keys = ["dataset", name] if name == "target" else [ALIASES.get(key, key) for key in name.split(".")]
+    if not equals or not all(keys) or not name.isprintable():
+        document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
+        return
+    of_layer = keys[0] == "layers" and len(keys) == 3 and keys[1].isdecimal()
+    if (len(keys) > 2 and not of_layer) or keys[0] == "extends":
+        document.problems.append(f"{place}: '{name}' cannot be set on the command line")
+        return
+    value = read_text(text, name, place)
+    document.problems += value.problems
+    set_key(document, keys, value.values, place)
+
+
+def set_key(document: Document, keys: Sequence[str], value: Any, place: str) -> None:
+    """Set a key, or an option of a key, to a value that was given at `place`."""
+    key = keys[0]
+    if len(keys) == 1:
+        merge(document, Document({key: value}, {(key,): place}, {(key,): place}))
+    elif key == "layers" and keys[1].isdecimal():
+        _set_layer(document, int(keys[1]), keys[2:], value, place)
+    else:
+        _set_option(document, key, keys[1], value, place)
+
+
+def _set_layer(document: Document, k: int, option: Sequence[str], value: Any, place: str) -> None:
+    """Set layer k, counted from the inputs, 0, or one option of it; another number of units keeps its options."""
+    try:
+        entries = split_layers(document.values.get("layers"))
+    except ValueError:  # reported when the layers are validated
+        return
+    if not isinstance(entries, list) or k >= len(entries):
+        last = f"; the last one is {len(entries) - 1}" if isinstance(entries, list) else ""
+        document.problems.append(f"{place}: there is no layer {k}{last}")
+        return
+    old, new = read_layer(entries[k]), {option[0]: value} if option else read_layer(value)
+    changed = {**old, **new} if option or "units" in old and "units" in new else new
+    document.values["layers"] = [*entries[:k], changed, *entries[k + 1 :]]
+    path: Path = ("layers", k, *option)
+    document.key_places[path] = document.value_places[path] = place
+
+
+def _set_option(document: Document, key: str, option: str, value: Any, place: str) -> None:
+    """Set one option of a key whose value may be a name, a number, or not given; another name drops all options."""
+    choices = choices_of(key)
+    if key in KEYS and not has_options(key):
+        document.problems.append(f"{place}: {key} has no options")
+        return
+    only = next(iter(choices)) if len(choices) == 1 else None  # `average.decay=0.9` is an option of ema
+    options = document.values.get(key, getattr(FIELDS[key].default, "name", only) if key in FIELDS else None)
+    if isinstance(options, str):
+        options = {"name": options} if options else {}
+    elif key == "lambda":
+        options = expand_lambda(options, document.values.get("penalty"))
+    if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
+        options = {}
+    document.values[key] = {**options, option: value}
+    document.key_places[(key, option)] = document.value_places[(key, option)] = place
+    document.value_places.setdefault((key,), place)
+    document.key_places.setdefault((key,), place)
