@@ -209,12 +209,11 @@ def _of_images(hidden: str, *layers: Layer) -> Objective:
 
 def example_of(objective: Objective) -> tuple[Array, Array, Array]:
     """Return a theta, inputs x (6, *in_shape) and one-hot targets y (6, 3), in float64 and always the same."""
-    assert isinstance(objective.estimator, Backpropagation)
     rng = np.random.default_rng(0)
     theta = np.empty(objective.layout.size)
     for entry in objective.layout.entries:
         theta[entry.place.start : entry.place.stop] = INITIALIZERS["scaled"].draw(entry.parameter, rng).ravel()
-    return theta, rng.random((6, *objective.estimator.network.in_shape)), np.eye(3)[rng.integers(0, 3, 6)]
+    return theta, rng.random((6, *objective.estimator.in_shape)), np.eye(3)[rng.integers(0, 3, 6)]
 
 
 def worst_of(results: Sequence[Result]) -> Result:

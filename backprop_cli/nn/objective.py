@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from backprop_cli.nn.arrays import Array, Noise
+from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Gradient, Layout
@@ -28,6 +28,10 @@ class GradientEstimator(Protocol):
     @property
     def layout(self) -> Layout:
         """Where the parameters lie in theta."""
+
+    @property
+    def in_shape(self) -> Shape:
+        """The shape of an example."""
 
     @property
     def width(self) -> int:
@@ -62,6 +66,11 @@ class Backpropagation(GradientEstimator):
     def layout(self) -> Layout:
         """That of the network."""
         return self.network.layout
+
+    @property
+    def in_shape(self) -> Shape:
+        """That of the network."""
+        return self.network.in_shape
 
     @property
     def width(self) -> int:
@@ -116,6 +125,11 @@ class Weighted(GradientEstimator):
     def layout(self) -> Layout:
         """That of the estimator."""
         return self.estimator.layout
+
+    @property
+    def in_shape(self) -> Shape:
+        """That of the estimator."""
+        return self.estimator.in_shape
 
     @property
     def width(self) -> int:

@@ -102,7 +102,7 @@ def test_impossible_combinations_are_found_before_anything_runs_with_their_place
         (["epoch=1,2"], "unknown key 'epoch'; did you mean 'epochs'?"),
         (["optimizer=sgd,adam", "optimizer.mu=0.5,0.9"], "an option of none of optimizer=sgd, adam"),
         (["optimizer.mu=0.5,0.9"], "it is an option of momentum, nesterov"),
-        (["layers.5=1,2"], "layers has the entries 0 to 2"),
+        (["layers.5=1,2"], "there is no layer 5; the last one is 2"),
         (["epochs=3,9", "sweep.prune=asha"], "epochs cannot be varied"),
         (["seed=0..3000", "layers.1=1..3000", "batch_size=1..1000", "epochs=1..9999"], "more than 10,000,000 settings"),
     ],
@@ -117,7 +117,7 @@ def test_errors_say_where_and_what_to_do(words, problem):
 def test_the_places_of_layers_can_be_set_on_any_command_line(backprop):
     assert '"layers": [64, 7, 10]' in backprop("check", "digits", "layers.1=7", "--json").out
     failed = backprop("check", "digits", "layers.7=7")
-    assert (failed.code, "layers has the entries 0 to 2" in failed.err) == (2, True)
+    assert (failed.code, "there is no layer 7; the last one is 2" in failed.err) == (2, True)
 
 
 def test_training_a_sweep_says_what_to_type(backprop, tmp_path):
