@@ -18,10 +18,10 @@ from backprop_cli.advice.learning import Notice
 from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.config.arguments import experiment_from, words_of
 from backprop_cli.config.data_files import stem_of
-from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import RunError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.exporting.formats import export_model
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.continuing import claimed_run

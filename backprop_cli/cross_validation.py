@@ -8,7 +8,7 @@ from typing import Any
 
 from backprop_cli.api import OnEvent, train
 from backprop_cli.config.arguments import experiment_from, words_of
-from backprop_cli.config.schema import Experiment
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.results.folds import CrossValidation, fold_runs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from backprop_cli.api import RunLike, cache_in
 from backprop_cli.config.arguments import experiment_from, words_of
-from backprop_cli.config.schema import Experiment
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.explain.start import Start, Words, names_run
 from backprop_cli.explain.step import Explanation, explain
 from backprop_cli.results.run import Run

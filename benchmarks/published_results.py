@@ -19,9 +19,9 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from backprop_cli.config.load import load_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.engine.threads import limit_threads
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.sources.mnist import Mnist
 from backprop_cli.training.evaluation import Evaluator

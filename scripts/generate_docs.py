@@ -28,8 +28,8 @@ import pictures
 from pydantic import BaseModel
 
 from backprop_cli.cli.main import COMMANDS, cli
-from backprop_cli.config.schema import Experiment, choices_of
-from backprop_cli.config.sweep import SweepOptions
+from backprop_cli.experiment.schema import Experiment, choices_of
+from backprop_cli.experiment.sweep import SweepOptions
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 
 ROOT = Path(__file__).parents[1]

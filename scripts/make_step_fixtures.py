@@ -18,9 +18,9 @@ from make_optimizer_fixtures import optimizer
 from torch.nn import functional as F
 
 from backprop_cli.config.load import override_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import ConfigError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 from backprop_cli.runs.build import build_plan, initial_theta, load_data

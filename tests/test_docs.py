@@ -13,7 +13,7 @@ import pytest
 import run_notebooks
 
 from backprop_cli.cli.main import cli
-from backprop_cli.config.schema import Experiment
+from backprop_cli.experiment.schema import Experiment
 from tests.conftest import ROOT
 
 DOCUMENTS = pytest.mark.parametrize(

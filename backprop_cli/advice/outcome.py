@@ -10,7 +10,7 @@ from backprop_cli.errors import DivergedError
 from backprop_cli.text import duration, further_metrics, metric
 
 if TYPE_CHECKING:
-    from backprop_cli.config.schema import Experiment
+    from backprop_cli.experiment.schema import Experiment
     from backprop_cli.training.diagnostics import LayerState
     from backprop_cli.training.plan import Plan
     from backprop_cli.training.state import TrainingState

@@ -18,8 +18,8 @@ from backprop_cli.config.data_files import dataset_of
 from backprop_cli.config.shipped import find_config
 
 if TYPE_CHECKING:
-    from backprop_cli.config.schema import Experiment
     from backprop_cli.data.cache import Cache
+    from backprop_cli.experiment.schema import Experiment
 
 Function = Callable[..., Any]
 GetCache = Callable[[], "Cache"]

@@ -65,8 +65,8 @@ def command(
     require_extra("matplotlib")
     found = load_runs(runs, chosen, console)
 
-    from backprop_cli.plots.paths import paths_of
     from backprop_cli.plots.registry import plan_plots
+    from backprop_cli.terminal.plot_paths import paths_of
 
     jobs = plan_plots(found, kinds, each, chosen.split, tuple((keys or "").split(",") if keys else ()), metric)
     written: list[dict[str, object]] = []

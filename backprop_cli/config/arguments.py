@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli.config.load import load_experiment, override_experiment
-from backprop_cli.config.schema import Experiment
+from backprop_cli.experiment.schema import Experiment
 
 KEYWORD = "keyword argument"
 """Where errors in overrides are located."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.config.layers import AUTO, shapes_of
 from backprop_cli.config.reader import Path
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.layers import AUTO, shapes_of
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.network import PIECE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_cli.config.layers import AUTO, Layer
-from backprop_cli.config.schema import Experiment
+from backprop_cli.experiment.layers import AUTO, Layer
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.optimizers import Adam
 

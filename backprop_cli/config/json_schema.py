@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from backprop_cli.config.reader import ALIASES
-from backprop_cli.config.schema import Experiment
-from backprop_cli.config.sweep import SweepOptions
+from backprop_cli.experiment.schema import Experiment
+from backprop_cli.experiment.sweep import SweepOptions
 
 
 def json_schema() -> dict[str, Any]:

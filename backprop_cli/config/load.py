@@ -14,20 +14,20 @@ from backprop_cli.config.checks import problems_of
 from backprop_cli.config.data_files import KINDS_OF_DATA, dataset_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
-from backprop_cli.config.options import TAGS
 from backprop_cli.config.overrides import apply_overrides, merge, resolve_paths
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file
-from backprop_cli.config.schema import KEYS, Experiment, choices_of, options_of
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
 from backprop_cli.data.dataset import DataSpec, Source
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
+from backprop_cli.experiment.options import TAGS
+from backprop_cli.experiment.schema import KEYS, Experiment, choices_of, options_of
 from backprop_cli.sources.registry import DATASETS, get_dataset
 
 MAX_EXTENDS = 10
 
 SWEEP = "sweep"
-"""The key of configs that describe many experiments, see `backprop_cli.config.sweep`."""
+"""The key of configs that describe many experiments, see `backprop_cli.experiment.sweep`."""
 
 
 def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from backprop_cli.config.data_files import column_names
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.errors import ConfigError, UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.sources.registry import DATASETS
 
 COMMON: dict[str, Any] = {

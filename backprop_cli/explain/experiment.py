@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest
-from backprop_cli.config.layers import shapes_of
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.report import lines
+from backprop_cli.experiment.layers import shapes_of
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import batch_size, build_network, n_train, threads_of
 from backprop_cli.text import table
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.gradcheck import Result, check_gradient, combinations, worst_of
 from backprop_cli.runs.build import batch_size, build_objective, initial_theta
 from backprop_cli.text import table

@@ -14,9 +14,9 @@ from pydantic_core import PydanticCustomError
 from backprop_cli.config.data_files import dataset_of
 from backprop_cli.config.load import override_experiment
 from backprop_cli.config.reader import read_text
-from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
 from backprop_cli.errors import CheckpointError, ConfigError, UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.explain.steps import Examples
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.arrays import Array

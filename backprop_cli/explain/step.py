@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.explain.formulas import Formula
 from backprop_cli.explain.rendering import Page, to_markdown, to_text
 from backprop_cli.explain.sections import Line, Section, compact, sections_of, worksheet

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.explain.trace import EPS, Trace, trace
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.loop import batches_of_epoch

@@ -11,8 +11,8 @@ from typing import Any
 
 from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import override_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.errors import ConfigError, RunError, UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import hold_lock
 from backprop_cli.results.settings import differing_keys, flatten, value_text
 from backprop_cli.runs.folder import RunFolder, check_name, remove, runs_in

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification, Regression, Task
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset, DataSpec
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import SPLITS, evaluate_model
 from backprop_cli.runs.build import limit_blas

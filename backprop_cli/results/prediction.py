@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.tasks import Classification, Targets
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
 from backprop_cli.sources.rows import TableRows

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.config.load import load_experiment, override_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, DataSpec, Split
 from backprop_cli.errors import CheckpointError, DataError, DataWarning, RunError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, evaluate_model
 from backprop_cli.results.importance import REPEATS, Importance, importance_of

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest, range_test
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.initializers import INITIALIZERS

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from backprop_cli.config.load import override_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.engine.threads import choose_workers
 from backprop_cli.errors import CheckpointError, ConfigError, RunError, UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Layout

@@ -9,9 +9,9 @@ from typing import cast
 
 import numpy as np
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import DataSpec, Inputs, Split
 from backprop_cli.errors import DataError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.sources.table import PreparedTable, Table, prepare_table
 from backprop_cli.sources.table_report import check_table
 

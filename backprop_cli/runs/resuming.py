@@ -11,7 +11,6 @@ from typing import Any
 
 from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import load_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import (
     BackpropError,
@@ -22,6 +21,7 @@ from backprop_cli.errors import (
     UsageError,
     without_password,
 )
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, changed_files, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint

@@ -17,9 +17,9 @@ import yaml
 
 from backprop_cli import __version__
 from backprop_cli.advice.learning import LearningWatch, Notice
-from backprop_cli.config.schema import Experiment
 from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import DivergedError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.runs import metrics

@@ -19,11 +19,11 @@ from backprop_cli.config.load import SWEEP, document_of, read_config, validate
 from backprop_cli.config.messages import message
 from backprop_cli.config.overrides import apply_overrides, set_key
 from backprop_cli.config.reader import Document, read_text
-from backprop_cli.config.schema import Experiment
 from backprop_cli.config.shipped import find_config
-from backprop_cli.config.sweep import SweepOptions
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.errors import ConfigError
+from backprop_cli.experiment.schema import Experiment
+from backprop_cli.experiment.sweep import SweepOptions
 from backprop_cli.search.pruning import PRUNERS
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.search.spaces import (

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import BackpropError, CheckpointError, DataError, DivergedError, RunError, RunInUseError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import flush_all, flush_later, sync_folder
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.results.summary import best_row

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from backprop_cli.config.sweep import PRUNERS as PRUNER_NAMES
-from backprop_cli.config.sweep import SAMPLERS as SAMPLER_NAMES
+from backprop_cli.experiment.sweep import PRUNERS as PRUNER_NAMES
+from backprop_cli.experiment.sweep import SAMPLERS as SAMPLER_NAMES
 from backprop_cli.search.pruning import PRUNERS
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.search.spaces import parse_space

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from backprop_cli.config.load import override_experiment
-from backprop_cli.config.schema import Experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import DataSpec, Source, Split
 from backprop_cli.errors import ConfigError, UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import load_data
 from backprop_cli.sources.registry import DATASETS, data_folder, get_dataset
 

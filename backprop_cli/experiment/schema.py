@@ -10,13 +10,13 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_serializer, model_validator
 
-from backprop_cli.config.layers import Layer, Layers, Probability, inputs_of, shapes_of
-from backprop_cli.config.options import OneOf, OptionsOf
-from backprop_cli.config.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import DataSpec, Source
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS, Classification, Task
+from backprop_cli.experiment.layers import Layer, Layers, Probability, inputs_of, shapes_of
+from backprop_cli.experiment.options import OneOf, OptionsOf
+from backprop_cli.experiment.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from backprop_cli.config.options import CountOr, Examples, OptionsOf
+from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
 from backprop_cli.nn.penalties import PENALTIES
 
 Amount = Annotated[int | float, Examples()]

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from backprop_cli.config.options import CountOr, OneOf
+from backprop_cli.experiment.options import CountOr, OneOf
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.layers.convolution import Conv2D

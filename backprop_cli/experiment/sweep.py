@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from backprop_cli.config.options import OneOf
+from backprop_cli.experiment.options import OneOf
 
 SAMPLERS = ("grid", "random", "sobol", "tpe")
 PRUNERS = ("none", "median", "asha", "hyperband")
