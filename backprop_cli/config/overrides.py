@@ -29,10 +29,9 @@ def resolve_paths(values: dict[str, Any], folder: FilePath) -> None:
     options = values.get("dataset")
     if isinstance(options, dict) and options.get("name") in DATASETS:
         paths = input_paths(DATASETS[options["name"]])
-        values["dataset"] = {
-            key: os.path.abspath(folder / value) if key in paths and isinstance(value, str) and value else value
-            for key, value in options.items()
-        }
+        given = {key: value for key, value in options.items() if key in paths and isinstance(value, str) and value}
+        absolute = {key: os.path.abspath(folder / os.path.expanduser(path)) for key, path in given.items()}
+        values["dataset"] = options | absolute
 
 
 def apply_overrides(document: Document, overrides: Sequence[str], source: str) -> None:

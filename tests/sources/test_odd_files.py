@@ -118,3 +118,14 @@ def test_a_clock_past_the_year_9999_is_no_error(backprop, tmp_path, monkeypatch)
     assert backprop("train", "c.yaml", "--name", "run").code == 0
     assert "9999-12-31T23:59:59+00:00" in (tmp_path / "runs/run/run.json").read_text()
     assert backprop("runs", "list").code == 0
+
+
+def test_a_tilde_is_the_home_folder(backprop, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "t.csv").write_text("a,y\n" + "".join(f"{k},{'ny'[k % 2]}\n" for k in range(40)))
+    words = ("layers=auto-2-auto", "output=softmax", "epochs=1")
+    (tmp_path / "c.yaml").write_text("dataset: {name: table, file: ~/t.csv, target: y}\nlayers: auto-2-auto\n")
+    done = backprop("check", tmp_path / "c.yaml", *words)
+    assert done.code == 0, done.err
+    assert f"file: {tmp_path}/home/t.csv" in done.out
