@@ -24,7 +24,7 @@ DIABETES = load_diabetes(return_X_y=True)
 CHECKS = [
     pytest.param(estimator, check, id=f"{type(estimator).__name__}-{k}-{check.func.__name__}")
     for estimator in (BackpropClassifier(), BackpropRegressor())
-    for k, (estimator, check) in enumerate(estimator_checks_generator(estimator))  # noqa: B020
+    for k, (estimator, check) in enumerate(estimator_checks_generator(estimator))  # noqa: B020 - of the outer loop
 ]
 
 

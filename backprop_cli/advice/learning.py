@@ -152,7 +152,7 @@ def vanished_gradients(plan: Plan, theta: Array) -> Iterator[str]:
     """Yield a sentence if the first layer learns next to nothing beside the others."""
     first, *others = delta_norms(plan, theta)
     if first < VANISHED * max(others, default=0.0):
-        network = plan.objective.estimator.network  # type: ignore[attr-defined]
+        network = plan.objective.estimator.network  # type: ignore[attr-defined]  # a run trains a network
         relu = "activation=relu, or " * (not network.units[0].activation.can_die)
         times = f"{max(others) / first:,.0f} times smaller than" if first else "0, unlike"
         yield f"The gradient of layer 1 is {times} the largest of a layer: it vanishes. Try {relu}fewer layers"

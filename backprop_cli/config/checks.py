@@ -68,7 +68,7 @@ def _shapes_of_layers(e: Experiment) -> Iterator[Problem]:
     """Every layer fits what the layers before it give."""
     k, shape = 1, e.in_shape
     try:
-        for k, shape in enumerate(shapes_of(e.in_shape, e.layers[1:-1]), start=1):  # noqa: B007
+        for k, shape in enumerate(shapes_of(e.in_shape, e.layers[1:-1]), start=1):  # noqa: B007 - for the except
             pass
     except UsageError as error:
         flat = k == 1 and len(shape) == 1

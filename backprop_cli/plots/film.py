@@ -112,6 +112,6 @@ def _image(figure: Figure) -> Any:
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     draw_with_style(canvas.draw)
-    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # of matplotlib
     image = opener.fromarray(pixels).convert("RGB")
     return image.quantize(COLOURS, opener.Quantize.MAXCOVERAGE, dither=opener.Dither.NONE)

@@ -144,7 +144,7 @@ def _plane(points: Array, labels: Array, classes: int, names: Names) -> tuple[Fi
 
 
 @styled
-def draw_fit(x: Array, y: Array, f: Callable[[Array], Array], names: Names = Names()) -> Figure:  # noqa: B008
+def draw_fit(x: Array, y: Array, f: Callable[[Array], Array], names: Names = Names()) -> Figure:  # noqa: B008 - frozen
     """Draw examples x (n, 1), y (n, 1), and the values f(x) (m, 1) of the network as a curve.
 
     The axes are those of the examples, with a margin, whatever the network does.

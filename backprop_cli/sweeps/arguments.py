@@ -93,7 +93,7 @@ def _dask(place: str) -> Executor:
         raise UsageError(not_installed("distributed", extra="dask")) from None
     at: dict[str, Any] = {"address" if "://" in place else "scheduler_file": place}
     try:
-        client: Any = Client(**at, timeout=10)  # type: ignore[no-untyped-call]
+        client: Any = Client(**at, timeout=10)  # type: ignore[no-untyped-call]  # of Dask
     except (OSError, ValueError) as error:
         raise UsageError(f"--on dask:{place}: no scheduler there: {error}") from error
     return DaskExecutor(client)

@@ -118,7 +118,7 @@ def _continue(folder: RunFolder, experiment: Experiment, data: Dataset, until: i
 
 def _run(session: Session, until: int | None) -> Outcome:
     session.one_of_many = True
-    with suppress(DivergedError), closing(session.run(stopping, until)) as events:  # type: ignore[type-var]
+    with suppress(DivergedError), closing(session.run(stopping, until)) as events:  # type: ignore[type-var]  # a generator
         for _ in events:
             pass
     epochs, seconds = session.state.status.epoch, session.history["seconds"]
