@@ -54,7 +54,7 @@ def tiny(tmp_path: Path) -> Path:
 @pytest.fixture
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn, but their files hold nothing, which saves most of the time."""
-    from backprop_cli.plots import style
+    from backprop_cli.drawing import style
 
     monkeypatch.setattr(style, "to_bytes", lambda figure, format: b"")
 

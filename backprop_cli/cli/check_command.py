@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import ConfigFile, GetCache, common_options, config_arguments, data_options
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("check", cls=Command, short_help="Validate a config and print it with all defaults.")

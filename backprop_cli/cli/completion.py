@@ -52,7 +52,7 @@ def complete_space(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 def complete_condition(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Return what `complete_override` does, and the statuses of a run."""
-    from backprop_cli.results.summary import STATUSES
+    from backprop_cli.listing.summary import STATUSES
 
     return _key_and_value({**keys_and_words(), "status": list(STATUSES)}, incomplete)
 
@@ -64,7 +64,7 @@ def complete_words(words: Callable[[], Iterable[str]]) -> Callable[[click.Contex
 
 def columns() -> Iterable[str]:
     """Return the columns of a table of runs."""
-    from backprop_cli.results.columns import FIXED
+    from backprop_cli.listing.columns import FIXED
 
     return dict.fromkeys([*FIXED, *keys_and_words()])
 

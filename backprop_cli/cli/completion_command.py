@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("completion", cls=Command, short_help="Print a shell completion script.")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backprop_cli.advice.outcome import COMPLETE, outcome, outcome_text
-from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import GetCache
 from backprop_cli.errors import RunError
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_table
+from backprop_cli.terminal.console import Console
 
 if TYPE_CHECKING:
     from backprop_cli.runs.session import Session

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from backprop_cli.cli.completion import complete_override, complete_words
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import (
     ConfigFile,
     GetCache,
@@ -18,6 +17,7 @@ from backprop_cli.cli.options import (
     split_option,
 )
 from backprop_cli.config.shipped import keys_and_words
+from backprop_cli.terminal.console import Command, Console
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache

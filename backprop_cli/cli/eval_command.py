@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import Selection, fraction, selection_options, threshold_option
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("eval", cls=Command, short_help="Evaluate a checkpoint or a run.")

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import Selection, selection_options
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("export", cls=Command, short_help="Write a network for ONNX, PyTorch, a browser, C.")

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_override, complete_words
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options
 from backprop_cli.config.shipped import SCHEMA, shipped_configs, template
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("init", cls=Command, short_help="Write a commented config.")

@@ -15,8 +15,8 @@ from typing import NoReturn
 import click
 
 from backprop_cli import __version__
-from backprop_cli.cli.console import Console, error_line
 from backprop_cli.errors import Exit
+from backprop_cli.terminal.console import Console, error_line
 
 COMMANDS = (
     "train",

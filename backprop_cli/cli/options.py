@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backprop_cli.cli.completion import complete_config, complete_override
-from backprop_cli.cli.console import DEBUG, Console
 from backprop_cli.config.data_files import dataset_of
 from backprop_cli.config.shipped import find_config
+from backprop_cli.terminal.console import DEBUG, Console
 
 if TYPE_CHECKING:
     from backprop_cli.data.cache import Cache

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import Selection, selection_options
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("plot", cls=Command, short_help="Plot learning curves, mistakes, weights.")

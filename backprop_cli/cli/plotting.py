@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backprop_cli.cli.console import Console
 from backprop_cli.cli.options import Selection
 from backprop_cli.errors import BackpropError, ConfigError, RunError, UsageError, not_installed
 from backprop_cli.files import is_stream
+from backprop_cli.terminal.console import Console
 
 if TYPE_CHECKING:
     from backprop_cli.results.run import Run
@@ -29,8 +29,8 @@ def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[
 
     Raises BackpropError if there is no such run.
     """
+    from backprop_cli.listing.summary import find_runs
     from backprop_cli.results.run import DatasetCache, Run
-    from backprop_cli.results.summary import find_runs
 
     datasets = DatasetCache(chosen.cache())
     folders = {folder.path.resolve(): folder for text in runs for folder in find_runs(text, chosen.runs_dir)}

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console, error_line
 from backprop_cli.cli.options import checkpoint_option, common_options, csv_option, runs_option, threshold_option
+from backprop_cli.terminal.console import Command, Console, error_line
 
 
 @click.command("predict", cls=Command, short_help="Predict the labels or values of examples.")

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import Selection, selection_options
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("report", cls=Command, short_help="Write an HTML report about one or several runs.")

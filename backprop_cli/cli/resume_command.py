@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from backprop_cli.cli.completion import complete_run
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import GetCache, common_options, data_options, live_option, runs_option
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("resume", cls=Command, short_help="Continue a run that was stopped, or extend it.")

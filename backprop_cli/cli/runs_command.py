@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from backprop_cli.cli.completion import columns, complete_condition, complete_run, complete_words
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import common_options, csv_option, runs_option
+from backprop_cli.terminal.console import Command, Console
 
 if TYPE_CHECKING:
-    from backprop_cli.results.summary import RunSummary
+    from backprop_cli.listing.summary import RunSummary
 
 MAX_PROBLEMS = 5
 """How many damaged or foreign folders are named; the others are counted."""
@@ -75,9 +75,9 @@ def list_(
     for any runs. -q prints the folders, for use in other commands:
     backprop runs rm $(backprop runs list -q --where status=diverged)
     """
-    from backprop_cli.results.conditions import where
-    from backprop_cli.results.summary import read_summaries
-    from backprop_cli.results.table import RunTable
+    from backprop_cli.listing.conditions import where
+    from backprop_cli.listing.summary import read_summaries
+    from backprop_cli.listing.table import RunTable
     from backprop_cli.text import some_of
 
     runs_dir = folder or runs_dir
@@ -107,7 +107,7 @@ def list_(
 @common_options
 def show(run: str, runs_dir: Path, console: Console) -> None:
     """Show a run: command, status, metrics, config."""
-    from backprop_cli.results.details import details
+    from backprop_cli.listing.details import details
 
     (found,) = _find([run], runs_dir)
     data = {"run": str(found.path), **found.record, **found.to_dict()}
@@ -120,7 +120,7 @@ def show(run: str, runs_dir: Path, console: Console) -> None:
 @common_options
 def compare_(runs: tuple[str, ...], runs_dir: Path, console: Console) -> None:
     """Compare runs side by side: only the config keys, metrics and versions that differ."""
-    from backprop_cli.results.details import compare, comparison_lines
+    from backprop_cli.listing.details import compare, comparison_lines
 
     found = _find(runs, runs_dir)
     differences = compare(found)
@@ -159,7 +159,7 @@ def rm(runs: tuple[str, ...], yes: bool, runs_dir: Path, console: Console) -> No
 
 
 def _find(texts: Iterable[str], runs_dir: Path) -> list[RunSummary]:
-    from backprop_cli.results.summary import read_summary
+    from backprop_cli.listing.summary import read_summary
     from backprop_cli.runs.folder import find_run
 
     return [read_summary(find_run(text, runs_dir)) for text in texts]

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from backprop_cli.cli.completion import complete_space
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import ConfigFile, common_options, config_arguments, data_options, fraction, runs_option
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("sweep", cls=Command, short_help="Train a config with many settings, each exactly once.")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import (
     ConfigFile,
     GetCache,
@@ -17,6 +16,7 @@ from backprop_cli.cli.options import (
     data_options,
     runs_option,
 )
+from backprop_cli.terminal.console import Command, Console
 
 
 @click.command("trace", cls=Command, short_help="Show every number of one training step, or of several.")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backprop_cli.cli.console import Command, Console
 from backprop_cli.cli.options import (
     ConfigFile,
     GetCache,
@@ -20,6 +19,7 @@ from backprop_cli.cli.options import (
     live_option,
     runs_option,
 )
+from backprop_cli.terminal.console import Command, Console
 
 if TYPE_CHECKING:
     from backprop_cli.runs.session import Session

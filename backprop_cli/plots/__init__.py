@@ -1,4 +1,4 @@
-"""Plots: drawing functions from arrays to matplotlib Figures, and the registry of the plots of a run.
+"""Plots of runs: the registry of their kinds, and how the numbers of runs become figures.
 
 What is here imports no matplotlib, which --help need not wait for.
 """
@@ -38,6 +38,6 @@ class PlotResult:
 
     def to_bytes(self, format: str) -> bytes:
         """Return the plot as the bytes of a file."""
-        from backprop_cli.plots import style
+        from backprop_cli.drawing import style
 
         return style.to_bytes(self.figure, format)

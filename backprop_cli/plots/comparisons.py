@@ -9,16 +9,16 @@ from statistics import fmean
 
 import numpy as np
 
+from backprop_cli.drawing.heatmap import MAX_VALUES, Axis, draw_heatmap
+from backprop_cli.drawing.parallel import Coordinate, draw_parallel
 from backprop_cli.errors import RunError, UsageError
+from backprop_cli.listing.columns import METRICS, higher_is_better, metric_text, require_known
+from backprop_cli.listing.settings import FIRST, config_keys, natural_key, setting, value_text
+from backprop_cli.listing.summary import read_summary
+from backprop_cli.listing.table import RunGroup, RunTable
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import PlotResult
-from backprop_cli.plots.heatmap import MAX_VALUES, Axis, draw_heatmap
-from backprop_cli.plots.parallel import Coordinate, draw_parallel
-from backprop_cli.results.columns import METRICS, higher_is_better, metric_text, require_known
 from backprop_cli.results.run import Run
-from backprop_cli.results.settings import FIRST, config_keys, natural_key, setting, value_text
-from backprop_cli.results.summary import read_summary
-from backprop_cli.results.table import RunGroup, RunTable
 from backprop_cli.text import some_of
 
 MIN_GROUPS = 4

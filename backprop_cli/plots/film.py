@@ -13,11 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from backprop_cli.data.images import pillow
+from backprop_cli.drawing.function import draw_fit, draw_regions
+from backprop_cli.drawing.images import draw_weights, scale_of
+from backprop_cli.drawing.style import Array, draw_with_style, title
 from backprop_cli.plots import PlotResult
-from backprop_cli.plots.function import draw_fit, draw_regions
-from backprop_cli.plots.images import draw_weights, scale_of
 from backprop_cli.plots.quality import axis_names
-from backprop_cli.plots.style import Array, draw_with_style, title
 from backprop_cli.results.run import Run
 from backprop_cli.runs.preparation import Units
 from backprop_cli.text import metric

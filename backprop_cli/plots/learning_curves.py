@@ -7,13 +7,13 @@ from functools import reduce
 
 import numpy as np
 
+from backprop_cli.drawing.curves import Curves, draw_curves
+from backprop_cli.drawing.style import COLOURS, FIRST, title
 from backprop_cli.errors import RunError
+from backprop_cli.listing.settings import config_differences, group_by_seed, group_name, split_duplicates
 from backprop_cli.plots import PlotResult
-from backprop_cli.plots.curves import Curves, draw_curves
-from backprop_cli.plots.style import COLOURS, FIRST, title
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
-from backprop_cli.results.settings import config_differences, group_by_seed, group_name, split_duplicates
 
 MAX_LABEL = 44
 """The longest label; longer ones leave out the config values."""

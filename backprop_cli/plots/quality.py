@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from backprop_cli.errors import RunError, UsageError
-from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.arrays import Array
-from backprop_cli.plots import PlotResult
-from backprop_cli.plots.function import Names
-from backprop_cli.plots.scores import (
+from backprop_cli.drawing.function import Names
+from backprop_cli.drawing.scores import (
     BARS,
     ClassCurve,
     draw_calibration,
@@ -21,7 +17,11 @@ from backprop_cli.plots.scores import (
     draw_residuals,
     draw_roc,
 )
-from backprop_cli.plots.style import FIRST, title
+from backprop_cli.drawing.style import FIRST, title
+from backprop_cli.errors import RunError, UsageError
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.arrays import Array
+from backprop_cli.plots import PlotResult
 from backprop_cli.results.evaluation import SPLITS, Evaluation
 from backprop_cli.results.importance import input_columns, no_importance
 from backprop_cli.results.predicting import predict_array

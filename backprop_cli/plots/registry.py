@@ -8,15 +8,16 @@ from functools import partial
 
 import numpy as np
 
+from backprop_cli.drawing.confusion import draw_confusion
+from backprop_cli.drawing.function import draw_fit, draw_regions
+from backprop_cli.drawing.images import MISTAKES, TILES, draw_mistakes, draw_weights
+from backprop_cli.drawing.layers import PANELS, draw_layers
+from backprop_cli.drawing.style import title
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult
 from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
-from backprop_cli.plots.confusion import draw_confusion
 from backprop_cli.plots.film import film_of_function, film_of_weights, first_weights
-from backprop_cli.plots.function import draw_fit, draw_regions
-from backprop_cli.plots.images import MISTAKES, TILES, draw_mistakes, draw_weights
-from backprop_cli.plots.layers import PANELS, draw_layers
 from backprop_cli.plots.learning_curves import plot_learning_curves
 from backprop_cli.plots.quality import (
     axis_names,
@@ -35,7 +36,6 @@ from backprop_cli.plots.quality import (
     plot_residuals,
     plot_roc,
 )
-from backprop_cli.plots.style import title
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 from backprop_cli.runs.preparation import Units

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backprop_cli.listing.table import RunGroup, RunTable
 from backprop_cli.plots.comparisons import Comparison
 from backprop_cli.results.run import Run
-from backprop_cli.results.table import RunGroup, RunTable
 from backprop_cli.text import some_of
 
 MAX_ROWS = 1000

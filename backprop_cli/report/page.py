@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from backprop_cli.drawing import style
 from backprop_cli.errors import BackpropError
-from backprop_cli.plots import KINDS, PlotResult, style
+from backprop_cli.listing.details import command_text
+from backprop_cli.plots import KINDS, PlotResult
 from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
-from backprop_cli.results.details import command_text
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 from backprop_cli.runs.preparation import TableSummary, summarize_table

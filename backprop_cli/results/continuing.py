@@ -14,7 +14,7 @@ from backprop_cli.config.load import override_experiment
 from backprop_cli.errors import ConfigError, RunError, UsageError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import hold_lock
-from backprop_cli.results.settings import differing_keys, flatten, value_text
+from backprop_cli.listing.settings import differing_keys, flatten, value_text
 from backprop_cli.runs.folder import RunFolder, check_name, remove, runs_in
 
 

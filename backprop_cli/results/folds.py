@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.data.cache import Cache
+from backprop_cli.listing.columns import METRICS, metric_text
 from backprop_cli.nn.arrays import Array
-from backprop_cli.results.columns import METRICS, metric_text
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.text import TITLES, table

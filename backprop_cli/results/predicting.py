@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from backprop_cli.errors import BackpropError, UnreadableError, UsageError
+from backprop_cli.inputs.files import InputBatch, read_inputs
+from backprop_cli.inputs.rows import read_stream
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.prediction import Predictions, Unreadable
 from backprop_cli.runs.model import Model
-from backprop_cli.sources.inputs import InputBatch, read_inputs
-from backprop_cli.sources.rows import read_stream
 from backprop_cli.text import one_line
 
 MAX_PROBLEMS = 10

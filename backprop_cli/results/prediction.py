@@ -16,9 +16,9 @@ import numpy.typing as npt
 from backprop_cli.data.tasks import Classification, Targets
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.inputs.rows import TableRows
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
-from backprop_cli.sources.rows import TableRows
 from backprop_cli.text import metric, table
 
 Labels = npt.NDArray[np.intp]

@@ -17,11 +17,11 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset, DataSpec, Split
 from backprop_cli.errors import CheckpointError, DataError, DataWarning, RunError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.listing.settings import flatten
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation, evaluate_model
 from backprop_cli.results.importance import REPEATS, Importance, importance_of
 from backprop_cli.results.predicting import predict_array
-from backprop_cli.results.settings import flatten
 from backprop_cli.runs.build import changed_files, load_data
 from backprop_cli.runs.checkpoint import read_checkpoint
 from backprop_cli.runs.folder import RunFolder

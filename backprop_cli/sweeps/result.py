@@ -12,9 +12,9 @@ from typing import Any
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import BackpropError, CheckFailed, Exit
-from backprop_cli.results.columns import metric_text
+from backprop_cli.listing.columns import metric_text
+from backprop_cli.listing.settings import value_text
 from backprop_cli.results.run import DatasetCache, Run
-from backprop_cli.results.settings import value_text
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.sweeps.journal import Entry
 from backprop_cli.sweeps.standings import Standing

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-from backprop_cli.results.columns import higher_is_better, main_metric, metric_text
+from backprop_cli.listing.columns import higher_is_better, main_metric, metric_text
 from backprop_cli.search.spaces import Setting, setting_text
 from backprop_cli.sweeps.journal import Entry
 

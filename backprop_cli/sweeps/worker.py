@@ -17,8 +17,8 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import BackpropError, CheckpointError, DataError, DivergedError, RunError, RunInUseError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import flush_all, flush_later, sync_folder
+from backprop_cli.listing.summary import best_row
 from backprop_cli.results.run import DatasetCache, Run
-from backprop_cli.results.summary import best_row
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_rows

@@ -74,8 +74,8 @@ class Examples:
         """Return a sheet of the images, or a scatter plot. Raises BackpropError if Pillow is missing."""
         if not self.source.spec.is_scattered:
             return as_png(self._images(), self._captions())
-        from backprop_cli.plots.function import draw_points, draw_values
-        from backprop_cli.plots.style import title, to_bytes
+        from backprop_cli.drawing.function import draw_points, draw_values
+        from backprop_cli.drawing.style import title, to_bytes
 
         draw = draw_points if self.source.spec.classes else draw_values
         figure = draw(self.split.inputs[self.rows], self.split.targets[self.rows])

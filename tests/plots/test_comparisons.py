@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backprop_cli.drawing.heatmap import Axis, draw_heatmap
+from backprop_cli.drawing.parallel import Coordinate, draw_parallel
+from backprop_cli.drawing.style import to_bytes
 from backprop_cli.plots import comparisons
-from backprop_cli.plots.heatmap import Axis, draw_heatmap
-from backprop_cli.plots.parallel import Coordinate, draw_parallel
-from backprop_cli.plots.style import to_bytes
 from tests.cli.helpers import record_of
 
 pytestmark = pytest.mark.usefixtures("unrendered")

@@ -7,11 +7,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from backprop_cli.plots import registry
-from backprop_cli.plots.confusion import draw_confusion
-from backprop_cli.plots.function import Names, draw_regions
-from backprop_cli.plots.images import draw_mistakes
-from backprop_cli.plots.scores import (
+from backprop_cli.drawing.confusion import draw_confusion
+from backprop_cli.drawing.function import Names, draw_regions
+from backprop_cli.drawing.images import draw_mistakes
+from backprop_cli.drawing.scores import (
     ClassCurve,
     draw_calibration,
     draw_importance,
@@ -19,7 +18,8 @@ from backprop_cli.plots.scores import (
     draw_residuals,
     draw_roc,
 )
-from backprop_cli.plots.style import FIRST, to_bytes
+from backprop_cli.drawing.style import FIRST, to_bytes
+from backprop_cli.plots import registry
 from backprop_cli.training.ranking import Calibration, ThresholdCurve
 
 OWN = ["roc", "precision-recall", "calibration", "importance"]

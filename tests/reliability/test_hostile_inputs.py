@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from backprop_cli.errors import UnreadableError
-from backprop_cli.sources import inputs
+from backprop_cli.inputs import files as inputs
+from backprop_cli.inputs.files import read_inputs
 from backprop_cli.sources.digits import Digits
-from backprop_cli.sources.inputs import read_inputs
 from backprop_cli.sources.synthetic import Sine, Xor
 from tests.reliability.limits import Limits
 

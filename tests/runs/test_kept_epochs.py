@@ -9,7 +9,7 @@ import pytest
 
 import backprop_cli as bp
 from backprop_cli.config.load import override_experiment
-from backprop_cli.results.summary import best_row
+from backprop_cli.listing.summary import best_row
 
 CONFIG = {"dataset": "digits", "layers": [64, 12, 10], "eta": 1.0, "epochs": 4, "train_size": 195}
 

@@ -68,7 +68,7 @@ def test_resuming_a_monitored_run_gives_the_same_bits(tmp_path):
 
 
 def test_the_best_row_of_a_killed_run_is_that_of_the_monitored_metric(tmp_path):
-    from backprop_cli.results.summary import best_row
+    from backprop_cli.listing.summary import best_row
 
     rows = [{"epoch": 1, "val_log_loss": 0.5}, {"epoch": 2, "val_log_loss": 0.3}, {"epoch": 3, "val_log_loss": 0.4}]
     assert best_row(rows, {"monitor": "log_loss"})["epoch"] == 2

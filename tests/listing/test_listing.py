@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_cli.results.settings import group_name, telling_keys
+from backprop_cli.listing.settings import group_name, telling_keys
 from tests.cli.helpers import on_a_terminal
 from tests.cli.test_runs import make, names, table_of
 

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import FAINT, INK, WIDTH, Array, plain, styled
+from backprop_cli.drawing.style import FAINT, INK, WIDTH, Array, plain, styled
 
 MAX_VALUES = 20
 """The most rows or columns."""

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from backprop_cli.errors import RunError
-from backprop_cli.plots.style import (
+from backprop_cli.drawing.style import (
     COLOURS,
     FAINT,
     FIRST,
@@ -25,6 +24,7 @@ from backprop_cli.plots.style import (
     plain,
     styled,
 )
+from backprop_cli.errors import RunError
 
 NAMES = {"cost": "cost", "accuracy": "accuracy", "rmse": "RMSE", "r2": "R²"}
 SPLITS = {"train": "training", "val": "validation"}

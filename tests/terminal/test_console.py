@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from backprop_cli.cli.console import Console, printable
 from backprop_cli.cli.options import checkpoint_option, common_options, csv_option, split_option
+from backprop_cli.terminal.console import Console, printable
 from tests.cli.helpers import on_a_terminal
 from tests.conftest import ROOT
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from backprop_cli.errors import UsageError
-from backprop_cli.results.columns import is_metric, metric_text
-from backprop_cli.results.settings import differing_keys
-from backprop_cli.results.summary import RunSummary
-from backprop_cli.results.table import RunGroup
+from backprop_cli.listing.columns import is_metric, metric_text
+from backprop_cli.listing.settings import differing_keys
+from backprop_cli.listing.summary import RunSummary
+from backprop_cli.listing.table import RunGroup
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.text import duration, table

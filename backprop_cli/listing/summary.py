@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError
-from backprop_cli.results.columns import higher_is_better
-from backprop_cli.results.settings import Config, flatten, setting
+from backprop_cli.listing.columns import higher_is_better
+from backprop_cli.listing.settings import Config, flatten, setting
 from backprop_cli.runs.folder import RunFolder, find_run
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.text import one_line

@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from backprop_cli.config.shipped import keys_and_words
-from backprop_cli.results.columns import (
+from backprop_cli.listing.columns import (
     ALIASES,
     FIXED,
     METRICS,
@@ -20,7 +20,7 @@ from backprop_cli.results.columns import (
     metric_text,
     require_known,
 )
-from backprop_cli.results.settings import (
+from backprop_cli.listing.settings import (
     config_keys,
     differing_keys,
     group_by_seed,
@@ -30,7 +30,7 @@ from backprop_cli.results.settings import (
     telling_keys,
     value_text,
 )
-from backprop_cli.results.summary import RunSummary
+from backprop_cli.listing.summary import RunSummary
 
 ALL = "all"
 """Stands for every metric and every config key that differs."""

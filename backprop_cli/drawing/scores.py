@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.curves import OTHER
-from backprop_cli.plots.style import COLOURS, FAINT, FIRST, INK, Array, plain, styled
+from backprop_cli.drawing.curves import OTHER
+from backprop_cli.drawing.style import COLOURS, FAINT, FIRST, INK, Array, plain, styled
 from backprop_cli.training.ranking import Calibration, ThresholdCurve
 
 DASHES: tuple[object, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import MARKERS, WIDTH, Array, by_epoch, in_percent, styled
+from backprop_cli.drawing.style import MARKERS, WIDTH, Array, by_epoch, in_percent, styled
 
 PANELS = {
     "delta_norm": "speed of learning, $\\|\\delta\\|$",

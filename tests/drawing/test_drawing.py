@@ -6,13 +6,13 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
+from backprop_cli.drawing.confusion import draw_confusion
+from backprop_cli.drawing.curves import OTHER, Curves, draw_curves
+from backprop_cli.drawing.function import draw_fit, draw_points, draw_regions, draw_values
+from backprop_cli.drawing.images import draw_mistakes, draw_weights
+from backprop_cli.drawing.layers import draw_layers
+from backprop_cli.drawing.style import COLOURS, STYLE, UNDATED, to_bytes
 from backprop_cli.plots import FORMATS, KINDS, ON_REQUEST, learning_curves, registry
-from backprop_cli.plots.confusion import draw_confusion
-from backprop_cli.plots.curves import OTHER, Curves, draw_curves
-from backprop_cli.plots.function import draw_fit, draw_points, draw_regions, draw_values
-from backprop_cli.plots.images import draw_mistakes, draw_weights
-from backprop_cli.plots.layers import draw_layers
-from backprop_cli.plots.style import COLOURS, STYLE, UNDATED, to_bytes
 
 EPOCHS = np.arange(1.0, 6)
 COSTS = ((1, "quadratic"), (2, "cross_entropy"), (3, "quadratic"))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import FAINT, Array, in_percent, plain, styled
+from backprop_cli.drawing.style import FAINT, Array, in_percent, plain, styled
 
 MAX_CLASSES = 20
 """Counts are written into the cells for at most so many classes."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from backprop_cli.errors import UsageError
-from backprop_cli.results.columns import ALIASES, FIXED, require_known
-from backprop_cli.results.settings import config_keys, flatten
-from backprop_cli.results.summary import RunSummary
+from backprop_cli.listing.columns import ALIASES, FIXED, require_known
+from backprop_cli.listing.settings import config_keys, flatten
+from backprop_cli.listing.summary import RunSummary
 
 _CONDITION = re.compile(r"([^=!<>]+)(!=|<=|>=|==?|<|>)(.*)", re.DOTALL)
 _PERCENT = re.compile(r"([0-9.]+)%")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import FAINT, SIGNED, WIDTH, Array, bare, plain, styled, title
+from backprop_cli.drawing.style import FAINT, SIGNED, WIDTH, Array, bare, plain, styled, title
 
 TILES = 100
 """Weights are drawn for at most so many units, 10 by 10."""

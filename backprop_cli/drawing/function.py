@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from backprop_cli.plots.style import COLOURS, FAINT, INK, MARKERS, Array, plain, styled
+from backprop_cli.drawing.style import COLOURS, FAINT, INK, MARKERS, Array, plain, styled
 
 POINTS = 1000
 """At most so many examples are drawn."""

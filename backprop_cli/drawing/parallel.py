@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from backprop_cli.plots.style import FAINT, INK, WIDTH, Array, plain, styled
+from backprop_cli.drawing.style import FAINT, INK, WIDTH, Array, plain, styled
 
 FAN = 0.55
 """How much of the distance between two values the lines of one value are spread over, the best at the top."""

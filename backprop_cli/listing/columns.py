@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from backprop_cli.errors import UsageError
-from backprop_cli.results.settings import value_text
+from backprop_cli.listing.settings import value_text
 from backprop_cli.text import duration, metric
 
 FURTHER = ("balanced_accuracy", "f1", "roc_auc", "log_loss", "mae")

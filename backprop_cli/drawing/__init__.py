@@ -1,0 +1,1 @@
+"""Arrays to matplotlib figures, in one style. Knows neither runs nor files."""

@@ -1,0 +1,1 @@
+"""Rows to predict: from files, standard input, arrays and data frames."""
