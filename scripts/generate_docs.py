@@ -28,7 +28,8 @@ import pictures
 from pydantic import BaseModel
 
 from backprop_cli.cli.main import COMMANDS, cli
-from backprop_cli.experiment.schema import Experiment, choices_of
+from backprop_cli.experiment.keys import choices_of
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.experiment.sweep import SweepOptions
 from backprop_cli.nn.costs import OUTPUT_PAIRS
 

@@ -38,8 +38,8 @@ MAY_IMPORT = {
     "api": "errors nn data experiment config training advice runs listing inputs results exporting",
     "cross_validation": "api experiment config listing results",
     "tracing": "api experiment config explain runs listing results",
-    "cli": "errors files text nn optim engine data experiment config training runs listing results sources terminal drawing "
-    "plots report advice exporting explain sweeps api",
+    "cli": "errors files text nn optim engine data experiment config training runs listing results sources terminal "
+    "drawing plots report advice exporting explain sweeps api",
     "__main__": "cli",
     "__init__": "api cross_validation explain fitting results sweeps tracing",
 }

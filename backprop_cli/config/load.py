@@ -20,8 +20,9 @@ from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
 from backprop_cli.data.dataset import DataSpec, Source
 from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
+from backprop_cli.experiment.keys import KEYS, choices_of, options_of
 from backprop_cli.experiment.options import TAGS
-from backprop_cli.experiment.schema import KEYS, Experiment, choices_of, options_of
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.sources.registry import DATASETS, get_dataset
 
 MAX_EXTENDS = 10

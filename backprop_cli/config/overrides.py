@@ -9,8 +9,8 @@ from typing import Any
 
 from backprop_cli.config.reader import ALIASES, Document, Path, read_text
 from backprop_cli.data.dataset import input_paths
+from backprop_cli.experiment.keys import FIELDS, KEYS, choices_of, has_options
 from backprop_cli.experiment.layers import read_layer, split_layers
-from backprop_cli.experiment.schema import FIELDS, KEYS, choices_of, has_options
 from backprop_cli.experiment.types import expand_lambda
 from backprop_cli.sources.registry import DATASETS
 

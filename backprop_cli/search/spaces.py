@@ -17,7 +17,7 @@ from typing import Any
 
 from backprop_cli.config.reader import ALIASES, read_text
 from backprop_cli.config.shipped import types_of
-from backprop_cli.experiment.schema import choices_of, options_of
+from backprop_cli.experiment.keys import choices_of, options_of
 from backprop_cli.listing.settings import value_text
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|[0-9]*\.[0-9]+)(?:[eE][-+]?[0-9]+)?"

@@ -11,7 +11,7 @@ from dataclasses import fields
 import pytest
 
 from backprop_cli.cli.completion import keys_and_words
-from backprop_cli.experiment.schema import KEYS
+from backprop_cli.experiment.keys import KEYS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.sources.registry import DATASETS

@@ -5,7 +5,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from backprop_cli.config.json_schema import json_schema, schema_text
-from backprop_cli.experiment.schema import KEYS, choices_of, options_of
+from backprop_cli.experiment.keys import KEYS, choices_of, options_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
