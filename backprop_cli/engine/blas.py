@@ -7,16 +7,39 @@ step while the gradient is being computed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.blas import dgemm, sgemm
+import scipy
 
 NDArray = npt.NDArray[Any]
-GEMM = {np.dtype(np.float32): sgemm, np.dtype(np.float64): dgemm}
+
+
+def _fortran_blas() -> Any:
+    """Return SciPy's module of BLAS functions, without the rest of scipy.linalg, which takes longer to load than NumPy.
+
+    The module that is loaded by its file is private to SciPy; where there is none, the public one has the functions.
+    """
+    name, folder = "scipy.linalg._fblas", Path(scipy.__file__).parent / "linalg"
+    found = PathFinder.find_spec("_fblas", [str(folder)]) if name not in sys.modules else None
+    spec = spec_from_file_location(name, found.origin) if found and found.origin else None
+    if spec is None or spec.loader is None:
+        return import_module("scipy.linalg.blas")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_BLAS = _fortran_blas()
+GEMM = {np.dtype(np.float32): _BLAS.sgemm, np.dtype(np.float64): _BLAS.dgemm}
 
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200

@@ -17,6 +17,10 @@ LARGE = 4_000_000
 """Multiplications in a product from which several threads are faster than one."""
 
 
+TRAINING = "backprop_cli.engine.blas"
+"""The module that loads the BLAS library that trains, besides that of NumPy."""
+
+
 def choose_threads(threads: int | str, multiplications: int) -> int:
     """Return the number of BLAS threads: as given, or for `auto` one if the products are small, else all cores.
 
@@ -65,7 +69,7 @@ def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/
 @contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
     """Let BLAS use so many threads within this context; NumPy may be loaded already."""
-    with _libraries("scipy.linalg" in sys.modules).limit(limits=threads, user_api="blas"):
+    with _libraries(TRAINING in sys.modules).limit(limits=threads, user_api="blas"):
         yield
 
 
@@ -80,7 +84,7 @@ def blas_info() -> dict[str, str | int]:
 
     SciPy and NumPy may each bring a BLAS of their own; that of SciPy does the products of a step.
     """
-    pools = [pool for pool in _libraries("scipy.linalg" in sys.modules).info() if pool["user_api"] == "blas"]
+    pools = [pool for pool in _libraries(TRAINING in sys.modules).info() if pool["user_api"] == "blas"]
     pools.sort(key=lambda pool: "scipy.libs" not in pool["filepath"])
     if not pools:
         return {"name": "unknown"}

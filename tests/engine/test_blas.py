@@ -1,7 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import scipy.linalg.blas
 
-from backprop_cli.engine.blas import gemm, products
+from backprop_cli.engine.blas import GEMM, gemm, products
 
 
 def arrays(dtype="float32", m=50, k=300, n=7):
@@ -53,3 +57,9 @@ def test_products_in_pieces_are_products(m, k, n, order_a, order_b, order):
         for call in calls:
             call()
         np.testing.assert_allclose(out, expected, rtol=1e-9)
+
+
+def test_the_functions_are_those_of_scipy_but_the_rest_of_its_linear_algebra_is_not_loaded():
+    assert GEMM[np.dtype("float32")] is scipy.linalg.blas.sgemm
+    program = "import sys, backprop_cli.engine.blas; sys.exit('scipy.linalg.lapack' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
