@@ -76,7 +76,7 @@ class Experiment(Keys):
     def activations(self) -> tuple[str, ...]:
         """The name of f of layer 1 … L, those with weights."""
         *hidden, last = self.layers[1:]
-        output = "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
+        output = ACTIVATIONS[self.activation].as_output
         return (
             *(layer.activation or self.activation for layer in hidden if layer.weighted),
             last.activation or self.output or (output if self.data.classes else "identity"),
