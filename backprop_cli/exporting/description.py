@@ -26,8 +26,9 @@ class Step:
     """A layer or an activation: its operation, the shapes of its input and output for one example, and its arrays.
 
     Images have the shape (c, h, w); `flatten` makes numbers of them, in this order, and `unflatten` images of numbers.
-    `options` are those of `Layer.options`. The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of `standardize` are fill, center and scale, each
-    (n,): its output is (x - center) / scale, where a missing number, NaN, counts as fill.
+    `options` are those of `Layer.options`. The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of
+    `standardize` are fill, center and scale, each (n,): its output is (x - center) / scale, where a missing number,
+    NaN, counts as fill.
     """
 
     operation: str

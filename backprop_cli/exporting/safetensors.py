@@ -130,7 +130,8 @@ def _tensor(array: Array) -> str:
 
 def _module(step: Step) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     name, options = OPERATIONS[step.operation]
-    return name, ARGUMENTS.get(step.operation, lambda step: ())(step), options
+    arguments = ARGUMENTS.get(step.operation)
+    return name, arguments(step) if arguments else (), options
 
 
 def _text(step: Step) -> str:
