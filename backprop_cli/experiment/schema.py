@@ -14,6 +14,7 @@ from backprop_cli.experiment.keys import Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
+from backprop_cli.nn.initializers import Initializer
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.network import Network, Stage, network_of
 
@@ -75,11 +76,17 @@ class Experiment(Keys):
     def activations(self) -> tuple[str, ...]:
         """The name of f of layer 1 … L, those with weights."""
         *hidden, last = self.layers[1:]
-        output = "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
+        output = ACTIVATIONS[self.activation].as_output
         return (
             *(layer.activation or self.activation for layer in hidden if layer.weighted),
             last.activation or self.output or (output if self.data.classes else "identity"),
         )
+
+    @property
+    def initializers(self) -> dict[int, Initializer]:
+        """The initializers of layers that have one of their own, by their place among the layers with weights."""
+        weighted = enumerate(layer for layer in self.layers[1:] if layer.weighted)
+        return {k: layer.initializer for k, layer in weighted if layer.initializer}
 
     @property
     def dropouts(self) -> tuple[float, ...]:

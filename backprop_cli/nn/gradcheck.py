@@ -12,7 +12,7 @@ import numpy as np
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
-from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.dropout import Dropout
@@ -140,19 +140,24 @@ def resolution(cost: float, eps: float) -> float:
 
 @dataclass(frozen=True)
 class Combination:
-    """A small objective: hidden activation, output activation, cost and what else there is, by name."""
+    """A small objective: hidden activation, output activation, cost and what else there is, by name.
+
+    Without noise, units are not dropped, and random ones have their means.
+    """
 
     hidden: str
     output: str
     cost: str
     extra: str
     objective: Objective
+    noisy: bool = True
 
     def check(self, eps: float = EPS) -> Result:
         """Check all parameters of it; the masks of dropout are the same in every evaluation."""
-        return check_gradient(
-            self.objective, *example_of(self.objective), eps=eps, noise=lambda: np.random.default_rng(1)
-        )
+        return check_gradient(self.objective, *example_of(self.objective), eps=eps, noise=self._noise)
+
+    def _noise(self) -> Noise | None:
+        return np.random.default_rng(1) if self.noisy else None
 
 
 def combinations() -> Iterator[Combination]:
@@ -163,12 +168,15 @@ def combinations() -> Iterator[Combination]:
     """
     for cost, output in OUTPUT_PAIRS:
         for hidden in HIDDEN:
-            yield Combination(hidden, output, cost, "", _objective((hidden, hidden, output), COSTS[cost]()))
+            yield Combination(
+                hidden, output, cost, "", _objective((hidden, hidden, output), COSTS[cost]()), noisy=False
+            )
         names = ("tanh", "elu", output)
         for extra, objective in _extras(names, cost):
             yield Combination("tanh, elu", output, cost, extra, objective)
     for hidden in HIDDEN:
-        yield Combination(hidden, "softmax", "cross_entropy", f"conv, max, {hidden}", _of_images(hidden, MaxPool(2)))
+        objective = _of_images(hidden, MaxPool(2))
+        yield Combination(hidden, "softmax", "cross_entropy", f"conv, max, {hidden}", objective, noisy=False)
     for extra, stages in _IMAGE_LAYERS.items():
         yield Combination("tanh", "softmax", "cross_entropy", extra, _of_images("tanh", *stages))
 
@@ -212,7 +220,7 @@ def example_of(objective: Objective) -> tuple[Array, Array, Array]:
     rng = np.random.default_rng(0)
     theta = np.empty(objective.layout.size)
     for entry in objective.layout.entries:
-        theta[entry.place.start : entry.place.stop] = INITIALIZERS["scaled"].draw(entry.parameter, rng).ravel()
+        theta[entry.place.start : entry.place.stop] = Scaled().draw(entry.parameter, rng).ravel()
     return theta, rng.random((6, *objective.estimator.in_shape)), np.eye(3)[rng.integers(0, 3, 6)]
 
 

@@ -16,7 +16,6 @@ from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
-from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
@@ -80,9 +79,9 @@ def limit_blas(e: Experiment) -> AbstractContextManager[None]:
 
 
 def n_train(e: Experiment) -> int:
-    """Return the number of training examples."""
+    """Return the number of training examples, with all their copies."""
     assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
-    return e.train_size
+    return e.train_size * e.data.copies
 
 
 def batch_size(e: Experiment) -> int:
@@ -93,7 +92,8 @@ def batch_size(e: Experiment) -> int:
 def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
-    data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache, e.fold)
+    assert isinstance(e.train_size, int)
+    data = load_dataset(e.dataset, e.task, e.validation, e.train_size, cache, e.fold)
     train, validation, test = (split.in_precision(e.dtype) for split in (data.train, data.validation, data.test))
     return replace(data, train=train, validation=validation, test=test)
 
@@ -107,7 +107,8 @@ def changed_files(e: Experiment, data: Dataset) -> str:
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
     """Return the initial parameters of an experiment: those that are given, and the others drawn."""
     network = build_network(e)
-    theta = network.initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
+    rng = stream(e.seed, "initialization")
+    theta = network.initialize(e.initializer, rng, dtype or e.dtype, e.initializers)
     views = network.layout.named(theta)
     for name, value in (e.initial or {}).items():
         views[name][...] = value
