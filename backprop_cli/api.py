@@ -35,6 +35,7 @@ from backprop_cli.runs.folder import find_run
 from backprop_cli.runs.model import Model, load_model
 from backprop_cli.runs.resuming import environment_changes, new_session, prepare_resume, resumed_session
 from backprop_cli.runs.session import Session
+from backprop_cli.runs.start import find_start
 from backprop_cli.training.loop import Event
 
 RunLike = Run | Path | str
@@ -79,7 +80,8 @@ def train(
     ('finished', 5)
     """
     stem = "run"
-    experiment = experiment_from(config, words_of(overrides))
+    where = Path(runs_dir or "runs")
+    experiment = experiment_from(config, words_of(overrides), lambda e: find_start(e, where))
     if isinstance(config, Path | str):
         stem = stem_of(find_config(Path(config)))
     cache = cache_in(data_dir, offline)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from backprop_cli.config.reader import Path
+from backprop_cli.config.reuse_checks import Problem, layers_that_train
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.layers import AUTO, shapes_of
@@ -16,9 +17,6 @@ from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.network import PIECE
 from backprop_cli.optim.schedules import Constant
-
-Problem = tuple[Path, str]
-"""The place in the config, and the message."""
 
 COPIES = 5
 """Copies of theta, and of each array of the optimizer, while training: in use, to go back to, and in a checkpoint that
@@ -40,6 +38,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _options,
         _without_effect,
         _line_search,
+        layers_that_train,
     )
     problems = [problem for rule in rules for problem in rule(experiment)]
     misfits = [] if any(path[0] == "layers" for path, _ in problems) else list(_shapes_of_layers(experiment))

@@ -14,7 +14,17 @@ from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
 from backprop_cli.experiment.layers import Layer, Layers, Probability
 from backprop_cli.experiment.options import OneOf, OptionsOf
-from backprop_cli.experiment.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
+from backprop_cli.experiment.types import (
+    Amount,
+    BatchSize,
+    Frozen,
+    KeptEpochs,
+    Lambda,
+    StartFrom,
+    Strengths,
+    Threads,
+    expand_lambda,
+)
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
@@ -46,7 +56,8 @@ class Keys(BaseModel):
     )
     layers: Layers = Field(
         description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`; `auto` as the first or the "
-        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`. For "
+        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5, rate: "
+        "0.1}`, where `rate` multiplies eta for this layer. For "
         "images: `28x28-conv20x5-max2-100-10` has 20 maps, windows of 5x5 pixels, and max-pooling."
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
@@ -128,6 +139,16 @@ class Keys(BaseModel):
         None,
         description="Initial values of some or all parameters, `{W1: [[1, 2], [3, 4]], b1: [0, 0]}`; the others are "
         "drawn by `initializer`.",
+    )
+    start: StartFrom = Field(
+        None,
+        description="Start from the parameters of another run, `ae-001`, or of a checkpoint file: as many layers from "
+        "the input on as have the same shapes, or so many, `{run: ae-001, layers: 2}`. `last` is the latest run.",
+    )
+    freeze: Frozen = Field(
+        None,
+        description="Layers that keep their parameters, counted as W1, W2, …: the first ones, `2`, those listed, "
+        "`[1, 3]`, or for some epochs, `{layers: 2, epochs: 5}`.",
     )
     validation: Amount | None = Field(
         None,

@@ -68,6 +68,7 @@ class Layer(BaseModel):
     padding: Annotated[str | None, OneOf(("valid", "same"))] = None
     activation: Annotated[str | None, OneOf(ACTIVATIONS)] = None
     dropout: Probability | None = None
+    rate: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Layer:
@@ -85,7 +86,7 @@ class Layer(BaseModel):
     @model_serializer
     def _write(self) -> int | str | dict[str, Any]:
         kind = KINDS[self.kind]
-        options = {name: getattr(self, name) for name in ("activation", "dropout")}
+        options = {name: getattr(self, name) for name in ("activation", "dropout", "rate")}
         if all(option is None for option in options.values()):
             return self.units if self.units is not None else self.word
         options = {name: getattr(self, name) for name in (self.kind, *kind.required, *kind.options)}
@@ -144,14 +145,17 @@ _STRIDE = f"(s(?P<stride>{_DIGITS}))?"
 
 KINDS: dict[str, Kind] = {
     "units": Kind(
-        f"(?P<units>{_DIGITS}|{AUTO})", lambda e: f"{e.units}", lambda e: Dense(e.units), ("activation", "dropout")
+        f"(?P<units>{_DIGITS}|{AUTO})",
+        lambda e: f"{e.units}",
+        lambda e: Dense(e.units),
+        ("activation", "dropout", "rate"),
     ),
     "image": Kind(f"(?P<image>{_DIGITS}(x{_DIGITS}){{1,2}})", lambda e: "x".join(map(str, e.image)), _no_layer),
     "conv": Kind(
         f"conv(?P<conv>{_DIGITS})x(?P<size>{_DIGITS}){_STRIDE}(?P<padding>same)?",
         lambda e: f"conv{e.conv}x{e.size}",
         lambda e: Conv2D(e.conv, e.size, e.stride or 1, e.padding == "same"),
-        ("stride", "padding", "activation", "dropout"),
+        ("stride", "padding", "activation", "dropout", "rate"),
         ("size",),
     ),
     "max": Kind(

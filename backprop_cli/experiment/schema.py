@@ -89,6 +89,11 @@ class Experiment(Keys):
         return (self.input_dropout, *hidden)
 
     @property
+    def rates(self) -> tuple[float, ...]:
+        """The η of layer 1 … L, those with weights, in units of `eta`."""
+        return tuple(1.0 if layer.rate is None else layer.rate for layer in self.layers[1:] if layer.weighted)
+
+    @property
     def encoding(self) -> str:
         """The name of the encoding of classes."""
         two_to_one = self.data.classes == 2 and self.layers[-1].units == 1

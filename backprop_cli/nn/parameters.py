@@ -80,6 +80,19 @@ class GradientSum(Gradient):
         self._arrays[name] += g
 
 
+class NoGradient(Gradient):
+    """Takes in the gradient of a layer whose parameters stay as they are: nothing becomes of it."""
+
+    def add_product(self, name: str, a: Array, b: Array) -> None:
+        """Do nothing."""
+
+    def add_sum(self, name: str, delta: Array) -> None:
+        """Do nothing."""
+
+    def add(self, name: str, g: Array) -> None:
+        """Do nothing."""
+
+
 class Entry(NamedTuple):
     """A parameter of a network: its name there (`W1`), the index of its layer, and its indices in theta."""
 

@@ -22,6 +22,7 @@ from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.max_norm import MaxNorm
+from backprop_cli.runs.start import take_start
 from backprop_cli.sources.registry import load_dataset
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.streams import stream
@@ -66,6 +67,8 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         count_mistakes=e.cost.counts_mistakes,
         diagnostics=e.diagnostics,
         workers=choose_workers(e.threads),
+        rates=e.rates,
+        freeze=e.freeze,
     )
 
 
@@ -105,11 +108,11 @@ def changed_files(e: Experiment, data: Dataset) -> str:
 
 
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
-    """Return the initial parameters of an experiment: those that are given, and the others drawn."""
-    network = build_network(e)
+    """Return the initial parameters of an experiment: those that are given or of another run, and the others drawn."""
+    network, start = build_network(e), take_start(e)
     theta = network.initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
     views = network.layout.named(theta)
-    for name, value in (e.initial or {}).items():
+    for name, value in {**(start.arrays if start else {}), **(e.initial or {})}.items():
         views[name][...] = value
     return theta
 

@@ -82,6 +82,6 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "a whole number": (_is_count, "epochs seed parameters"),
     "a duration": (lambda value: _is_number(value) and value >= 0, "seconds"),
     "a set of numbers by name": (_is_metrics, "best final test diverged"),
-    "an object": (lambda value: isinstance(value, dict), "experiment versions blas data cost"),
+    "an object": (lambda value: isinstance(value, dict), "experiment versions blas data cost start"),
 }
 """The kinds of values, each with its check and the keys of that kind."""

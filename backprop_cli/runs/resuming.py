@@ -30,6 +30,7 @@ from backprop_cli.runs.folder import RunFolder, create_run_folder
 from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
 from backprop_cli.runs.session import Session, columns_of, environment, now
+from backprop_cli.runs.start import take_start
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -80,7 +81,9 @@ def new_session(
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
         state = plan.initial_state(initial_theta(experiment))
-        history = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
+        history: dict[str, Any] = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
+        if taken := take_start(experiment):
+            history["start"] = {"checkpoint": str(taken.path), "sha256": taken.sha256, "layers": list(taken.layers)}
         folder = create_run_folder(runs_dir, stem, name, overwrite)  # once all that could fail before has not
         with folder.lock():
             yield Session(experiment, folder, plan, state, history)
@@ -105,7 +108,7 @@ def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] =
             raise CheckpointError(f"{resumption.origin}: {error}") from error
         if resumption.best is None:
             state.status.best = None  # the best of the epochs to come
-        history: dict[str, Any] = {key: record[key] for key in ("argv", "started") if key in record}
+        history: dict[str, Any] = {key: record[key] for key in ("argv", "started", "start") if key in record}
         history |= {
             "seconds": record.get("seconds") or 0.0,
             "resumed": now(),

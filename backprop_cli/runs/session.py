@@ -18,7 +18,7 @@ import yaml
 from backprop_cli import __version__
 from backprop_cli.advice.learning import LearningWatch, Notice
 from backprop_cli.engine.threads import blas_info
-from backprop_cli.errors import DivergedError
+from backprop_cli.errors import DataError, DivergedError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.activations import ACTIVATIONS
@@ -124,7 +124,9 @@ class Session:
         """Return a learning rate for this experiment, found by a range test; None if none works, or none is needed."""
         if self.plan.optimizer.line_search or self.one_of_many:
             return None
-        return find_eta(self.experiment, self.plan.data).suggestion
+        with contextlib.suppress(DataError):  # the run that this one started from is missing
+            return find_eta(self.experiment, self.plan.data).suggestion
+        return None
 
     def _notices(self, notice: Notice | None) -> Iterator[Notice]:
         if notice:

@@ -147,11 +147,18 @@ class _Stepper:
         self._plan, self._state = plan, state
         self._eta = np.asarray(plan.eta, plan.dtype)
         self._streams = Streams(plan.seed)
-        sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
-        self._steps = {m: make_step(plan, state, self._eta, m, self._streams) for m in sizes}
+        self._sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
+        self._record(state.status.epoch + 1)
+
+    def _record(self, epoch: int) -> None:
+        """Record the steps of an epoch (from 1), which are those of the following ones until layers are unfrozen."""
+        self._rates = self._plan.layer_rates(epoch)
+        self._steps = {m: make_step(self._plan, self._state, self._eta, m, self._streams) for m in self._sizes}
 
     def begin(self, epoch: int, batches: list[Rows]) -> None:
         """Prepare the next step of an epoch (from 1)."""
+        if self._rates != self._plan.layer_rates(epoch):
+            self._record(epoch)
         self._batches = batches
         etas = self._plan.etas(epoch, len(batches), self._state.status.halvings)
         searches = self._plan.optimizer.line_search

@@ -15,6 +15,7 @@ from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.rates import Freeze, LayerRates
 from backprop_cli.optim.schedules import Constant, Schedule, Warmup
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.training.state import CONVERGED, MISTAKES, TrainingState
@@ -28,7 +29,8 @@ class Plan:
     """Everything that decides what training does, as objects. Raises UsageError if what is monitored is undefined.
 
     `monitor` is the metric of the validation split by which the best epoch is chosen; metrics are computed after every
-    `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result.
+    `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result. `rates` are
+    the η of layers 1 … L in units of `eta`, all 1 if there are none.
     """
 
     objective: Objective
@@ -50,6 +52,8 @@ class Plan:
     count_mistakes: bool = False
     diagnostics: bool = False
     workers: int = 1
+    rates: tuple[float, ...] = ()
+    freeze: Freeze | None = None
 
     def __post_init__(self) -> None:
         split, task = self.data.validation, self.data.task
@@ -67,6 +71,12 @@ class Plan:
         schedule = Warmup(self.warmup, self.schedule) if self.warmup else self.schedule
         t = epoch - 1 + np.arange(steps) / steps
         return self.eta * 0.5**halvings * schedule.factors(t, self.epochs)
+
+    def layer_rates(self, epoch: int) -> LayerRates:
+        """Return the η of each layer in an epoch (from 1), in units of that of its steps; 0 for a frozen layer."""
+        layout = self.objective.layout
+        frozen = self.freeze.layers if self.freeze and self.freeze.holds(epoch) else ()
+        return LayerRates.of(layout, self.rates or (1.0,) * len(layout.layers), frozen)
 
     def evaluates(self, epoch: int) -> bool:
         """Whether metrics are computed after an epoch (from 1)."""
