@@ -9,12 +9,12 @@ import yaml
 from pydantic import PrivateAttr
 
 from backprop_cli.data.dataset import DataSpec
+from backprop_cli.data.density import Density
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
 from backprop_cli.experiment.keys import Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
-from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.network import Network, Stage, network_of
 
 
@@ -59,7 +59,9 @@ class Experiment(Keys):
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
-        return network_of(self.in_shape, [*stages, Stage(Dense(self.outputs), next(f))], given)
+        output = next(f)
+        last = self.cost.layer(self.outputs, output)
+        return network_of(self.in_shape, [*stages, Stage(last, output)], given)
 
     @property
     def architecture(self) -> str:
@@ -78,7 +80,7 @@ class Experiment(Keys):
         output = "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
         return (
             *(layer.activation or self.activation for layer in hidden if layer.weighted),
-            last.activation or self.output or (output if self.data.classes else "identity"),
+            last.activation or self.output or ("identity" if self.predicts_values else output),
         )
 
     @property
@@ -95,8 +97,15 @@ class Experiment(Keys):
         return self.targets or ("scalar" if two_to_one else "one_hot")
 
     @property
+    def predicts_values(self) -> bool:
+        """Whether the targets are values, and are used."""
+        return not (self.data.classes or self.cost.unsupervised)
+
+    @property
     def task(self) -> Task:
         """What the outputs mean."""
+        if self.cost.unsupervised:
+            return Density(self.inputs)
         if not self.data.classes:
             return self.data.regression
         output = ACTIVATIONS[self.activations[-1]]
