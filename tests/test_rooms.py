@@ -12,12 +12,13 @@ MAY_IMPORT = {
     "files": "",
     "text": "",
     "nn": "errors",
+    "boltzmann": "errors nn",
     "optim": "errors nn",
     "engine": "nn",
     "tables": "errors files",
     "data": "errors files text tables",
     "sources": "errors files text tables data",
-    "experiment": "errors nn optim data sources",
+    "experiment": "errors nn boltzmann optim data sources",
     "config": "experiment errors nn optim tables data sources",
     "training": "errors nn optim engine data",
     "advice": "errors text nn optim data experiment config training",
@@ -43,7 +44,7 @@ MAY_IMPORT = {
     "__main__": "cli",
     "__init__": "api cross_validation explain fitting results sweeps tracing",
 }
-PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
+PURE = {room: {"numpy", "annotated_types"} for room in ("nn", "boltzmann", "optim")}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}
 
 
@@ -73,7 +74,7 @@ def test_imports_point_one_way(path):
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in PURE], ids=lambda path: path.name)
-def test_nn_and_optim_use_no_files_clock_or_console(path):
+def test_the_mathematics_uses_no_files_clock_or_console(path):
     for module in imports(path):
         top = module.split(".")[0]
         assert top in {"backprop_cli", *STDLIB_OF_PURE, *PURE[room_of(path)]}, f"{path.name} imports {module}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backprop_cli.config.boltzmann import boltzmann
 from backprop_cli.config.reader import Path
 from backprop_cli.config.reuse_checks import Problem, layers_that_train
 from backprop_cli.data.tasks import ENCODINGS
@@ -36,6 +37,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _validation,
         _monitor,
         _options,
+        boltzmann,
         _without_effect,
         _line_search,
         layers_that_train,
@@ -82,7 +84,10 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
         has = f"images of {image}" if image else f"{data.inputs} input{'s' * (data.inputs != 1)}"
         units = f"is {e.layers[0].word}" if e.layers[0].image else f"has {e.inputs:,} units"
         yield ("layers", 0), f"layers: the first layer {units}, but {name} has {has}; write {image or data.inputs}"
-    if e.layers[-1].units and e.outputs != e.task.outputs:
+    if e.cost.unsupervised:
+        if e.layers[-1].units == AUTO:
+            yield ("layers", last), "layers: the hidden layer needs a number of units; 'auto' is for the visible layer"
+    elif e.layers[-1].units and e.outputs != e.task.outputs:
         has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
         has = f"{e.inputs} inputs to reconstruct" if e.reconstructs else has
         if data.classes and not ENCODINGS[e.encoding].output_per_class:
@@ -117,7 +122,7 @@ def _output_and_cost(e: Experiment) -> Iterator[Problem]:
             use += f", or {', '.join(costs)}"
         place = "output" if e.output else "cost"
         yield (place,), f"cost: {cost.name} cannot be used with {output} outputs; use {use}"
-    if not e.data.classes:
+    if e.predicts_values:
         kind = "regression data set" if not e.reconstructs else f"data set of values with 'targets: {e.targets}'"
         needs = f"needs classes, but {e.dataset.name} is a {kind}; use"
         fractions = e.data.fractions and cost.for_fractions and not cost.needs_one_hot
@@ -129,9 +134,10 @@ def _output_and_cost(e: Experiment) -> Iterator[Problem]:
 
 
 def _encoding(e: Experiment) -> Iterator[Problem]:
-    if not e.data.classes:
-        if e.targets and not e.reconstructs:
-            yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
+    if not e.task.classes:
+        why = "is not used" if e.cost.unsupervised else f"{e.dataset.name} is a regression data set without classes"
+        if e.targets and (e.cost.unsupervised or not e.reconstructs):
+            yield ("targets",), f"targets: {why}; remove this key"
         return
     if e.outputs != e.task.outputs:  # reported by _input_output_sizes
         return
@@ -197,8 +203,8 @@ def _monitor(e: Experiment) -> Iterator[Problem]:
         yield path, f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two"
     for name, place in ((key, path[1:]), (alias, path)):
         if name not in (None, "cost", *(known := (*e.task.metric_names, *e.task.further))):
-            use = f"use 'cost', or one of {', '.join(known)}"
-            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {e.task.kind} data set without {name}; {use}"
+            what = "a Boltzmann machine is" if e.cost.unsupervised else f"{e.dataset.name} is a {e.task.kind} data set"
+            yield place, f"{'.'.join(place)}: {what} without {name}; use 'cost', or one of {', '.join(known)}"
 
 
 def _options(e: Experiment) -> Iterator[Problem]:

@@ -8,8 +8,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
+from backprop_cli.boltzmann.costs import LIKELIHOODS
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Source
+from backprop_cli.data.density import Density
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
 from backprop_cli.experiment.layers import Layer, Layers, Probability
@@ -77,9 +79,10 @@ class Keys(BaseModel):
         description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output. `inputs` "
         "trains an autoencoder, whose outputs are to be its inputs.",
     )
-    cost: Annotated[Cost, OptionsOf(COSTS)] = Field(
+    cost: Annotated[Cost, OptionsOf({**COSTS, **LIKELIHOODS})] = Field(
         Quadratic(),
-        description="Cost (loss) function: a name, or a name with options, `{name: cross_entropy, smoothing: 0.1}`.",
+        description="Cost (loss) function: a name, or a name with options, `{name: cross_entropy, smoothing: 0.1}`. "
+        "With `cd` and `pcd`, `layers: 784-500` is a restricted Boltzmann machine.",
     )
     eta: Annotated[float, Field(gt=0)] = Field(
         DEPENDS,
@@ -124,7 +127,7 @@ class Keys(BaseModel):
         None,
         description="`ema`: evaluate an exponential moving average of the parameters, `{name: ema, decay: 0.999}`.",
     )
-    monitor: Annotated[str | None, OneOf(MONITORS)] = Field(
+    monitor: Annotated[str | None, OneOf((*MONITORS, *Density.metric_names))] = Field(
         None,
         description="Validation metric that selects the best epoch. Default: `accuracy` for classification, `cost` for "
         "regression.",

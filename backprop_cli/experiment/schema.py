@@ -9,12 +9,12 @@ import yaml
 from pydantic import PrivateAttr
 
 from backprop_cli.data.dataset import DataSpec
+from backprop_cli.data.density import Density
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
 from backprop_cli.experiment.keys import INPUTS, Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
-from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.network import Network, Stage, network_of
 
 
@@ -65,7 +65,9 @@ class Experiment(Keys):
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
-        return network_of(self.in_shape, [*stages, Stage(Dense(self.outputs), next(f))], given)
+        output = next(f)
+        last = self.cost.layer(self.outputs, output)
+        return network_of(self.in_shape, [*stages, Stage(last, output)], given)
 
     @property
     def architecture(self) -> str:
@@ -89,7 +91,7 @@ class Experiment(Keys):
     @property
     def suited_output(self) -> str:
         """The name of the activation of the output layer where the config gives none."""
-        if not self.data.classes:
+        if self.predicts_values:
             return "sigmoid" if self.reconstructs and self.data.fractions else "identity"
         return "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
 
@@ -112,8 +114,15 @@ class Experiment(Keys):
         return self.targets or ("scalar" if two_to_one else "one_hot")
 
     @property
+    def predicts_values(self) -> bool:
+        """Whether the targets are values, and are used."""
+        return not (self.data.classes or self.cost.unsupervised)
+
+    @property
     def task(self) -> Task:
         """What the outputs mean."""
+        if self.cost.unsupervised:
+            return Density(self.inputs)
         if self.reconstructs:
             return self.data.reconstruction
         if not self.data.classes:

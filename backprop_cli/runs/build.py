@@ -11,6 +11,7 @@ import numpy as np
 from backprop_cli.advice.range_test import RangeTest, range_test
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.data.density import without_targets
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
@@ -42,7 +43,8 @@ def cost_of(e: Experiment, data: Dataset) -> Cost:
 def build_objective(e: Experiment, data: Dataset) -> Objective:
     """Return what an experiment minimizes; its λ is divided by the number of training examples."""
     penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
-    return Objective(Backpropagation(build_network(e), cost_of(e, data)), penalties)
+    network, cost = build_network(e), cost_of(e, data)
+    return Objective(cost.estimator(network) or Backpropagation(network, cost), penalties)
 
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:
@@ -99,7 +101,8 @@ def load_data(e: Experiment, cache: Cache) -> Dataset:
     data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache, e.fold)
     splits = [split.in_precision(e.dtype) for split in (data.train, data.validation, data.test)]
     train, validation, test = (split.reconstructing() for split in splits) if e.reconstructs else splits
-    return replace(data, train=train, validation=validation, test=test)
+    data = replace(data, train=train, validation=validation, test=test)
+    return without_targets(data) if e.cost.unsupervised else data
 
 
 def changed_files(e: Experiment, data: Dataset) -> str:

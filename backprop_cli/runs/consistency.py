@@ -63,6 +63,8 @@ def _arrays(plan: Plan, state: TrainingState, steps: int) -> Iterator[str]:
     arrays, done = state.arrays, state.status.epoch * steps + state.status.step
     if not np.isfinite(state.evaluated_theta).all():
         yield f"{AVERAGE} is not finite"
+    if not all(np.isfinite(array).all() for array in state.group("estimator").values()):
+        yield "its chains are not finite"
     if MISTAKES in arrays and not is_count(arrays[MISTAKES], len(plan.data.train)):
         yield f"{MISTAKES} is {arrays[MISTAKES]:g}"
     if CONVERGED in arrays and not is_count(arrays[CONVERGED], 1):

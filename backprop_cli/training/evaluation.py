@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -47,10 +47,23 @@ class Score:
     roc_auc: float | None = None
     log_loss: float | None = None
     mae: float | None = None
+    reconstruction: float | None = None
+    pseudo_likelihood: float | None = None
+    free_energy: float | None = None
+    free_energy_gap: float | None = None
 
     def metrics(self) -> dict[str, float]:
         """Return cost and metrics by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def beside(self, train: Score) -> Score:
+        """Return a score on the validation split with what compares it with that on the training split.
+
+        The gap of the free energies grows when an unsupervised model begins to overfit (Hinton 2010, section 6).
+        """
+        if self.free_energy is None or train.free_energy is None:
+            return self
+        return replace(self, free_energy_gap=self.free_energy - train.free_energy)
 
 
 def higher_is_better(metric: str) -> bool:

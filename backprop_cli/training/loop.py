@@ -75,7 +75,9 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
 
     def scores() -> tuple[Score, Score | None]:
         train_score = evaluator.score(data.train)
-        return train_score, evaluator.score(data.validation, plan.further) if len(data.validation) else None
+        if not len(data.validation):
+            return train_score, None
+        return train_score, evaluator.score(data.validation, plan.further).beside(train_score)
 
     if plan.diagnostics and (status.epoch, status.step) == (0, 0):
         batches = batches_of_epoch(plan, 1)

@@ -85,6 +85,7 @@ class Plan:
     def initial_state(self, theta: Array) -> TrainingState:
         """Return the state in which training starts from theta (n,)."""
         arrays = {f"optimizer.{name}": array for name, array in self.optimizer.init(theta).items()}
+        arrays |= {f"estimator.{name}": array for name, array in self.objective.estimator.init(theta).items()}
         if self.average:
             arrays |= {f"average.{name}": array for name, array in self.average.init(theta).items()}
         if self.count_mistakes:

@@ -43,7 +43,8 @@ def textbook_step(
 
     Returns the quantities of the optimizer's rule that have a name and are not kept, such as the m_hat of Adam.
     """
-    objective, theta, s = plan.objective, state.theta, state.group("optimizer")
+    estimator = plan.objective.estimator.bound(state.group("estimator"))
+    objective, theta, s = replace(plan.objective, estimator=estimator), state.theta, state.group("optimizer")
     rates = plan.layer_rates(state.status.epoch + 1)
 
     def gradient(theta: Array) -> Array:
@@ -114,9 +115,10 @@ class _Recorded:
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
         self.recording = Recording()
-        self.objective = replace(plan.objective, estimator=fast(plan.objective.estimator))
         self.rates = plan.layer_rates(state.status.epoch + 1)
         self._plan, self._state = plan, state
+        estimator = fast(plan.objective.estimator).bound(self.group("estimator"))
+        self.objective = replace(plan.objective, estimator=estimator)
         self.theta = self.recording.watch(state.theta)
 
     def group(self, name: str) -> State:
