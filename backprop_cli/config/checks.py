@@ -99,6 +99,8 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
             yield ("layers", k), f"layers[{k}]: a hidden layer needs a number of units; 'auto' is for input and output"
     if e.layers[0].units and (e.layers[0].activation or e.layers[0].dropout is not None):
         yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
+    if e.layers[0].initializer:
+        yield ("layers", 0), "layers: the input layer has no weights to initialize; remove its initializer"
     if e.layers[-1].units and e.layers[-1].dropout is not None:
         yield ("layers", last), "layers: the output layer cannot have dropout"
 

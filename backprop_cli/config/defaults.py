@@ -7,6 +7,7 @@ from dataclasses import replace
 from backprop_cli.experiment.layers import AUTO, Layer
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.optim.optimizers import Adam
 
 NOT_SIGMOID = 1 / 5
@@ -31,7 +32,7 @@ def with_defaults(e: Experiment) -> Experiment:
         "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
         "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
         "early_stopping": replace(stopping, monitor=None) if stopping else None,
-        "initializer": e.initializer or e.cost.initializer or ACTIVATIONS[e.activations[0]].initializer,
+        "initializer": e.initializer or INITIALIZERS[e.cost.initializer or ACTIVATIONS[e.activations[0]].initializer](),
         "validation": n_validation,
         "train_size": n_train,
     }

@@ -15,6 +15,7 @@ from backprop_cli.experiment.keys import Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
+from backprop_cli.nn.initializers import Initializer
 from backprop_cli.nn.network import Network, Stage, network_of
 
 
@@ -82,6 +83,12 @@ class Experiment(Keys):
             *(layer.activation or self.activation for layer in hidden if layer.weighted),
             last.activation or self.output or ("identity" if self.predicts_values else output),
         )
+
+    @property
+    def initializers(self) -> dict[int, Initializer]:
+        """The initializers of layers that have one of their own, by their place among the layers with weights."""
+        weighted = enumerate(layer for layer in self.layers[1:] if layer.weighted)
+        return {k: layer.initializer for k, layer in weighted if layer.initializer}
 
     @property
     def dropouts(self) -> tuple[float, ...]:

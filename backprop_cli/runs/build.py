@@ -17,7 +17,6 @@ from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
-from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
@@ -110,7 +109,8 @@ def changed_files(e: Experiment, data: Dataset) -> str:
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
     """Return the initial parameters of an experiment: those that are given, and the others drawn."""
     network = build_network(e)
-    theta = network.initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
+    rng = stream(e.seed, "initialization")
+    theta = network.initialize(e.initializer, rng, dtype or e.dtype, e.initializers)
     views = network.layout.named(theta)
     for name, value in (e.initial or {}).items():
         views[name][...] = value
