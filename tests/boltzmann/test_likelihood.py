@@ -10,7 +10,6 @@ from backprop_cli.boltzmann.sampling import gibbs
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.gradcheck import check_gradient
 from backprop_cli.nn.objective import Objective
-from backprop_cli.nn.parameters import Params
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.minimizers import LBFGS
 from tests.boltzmann.helpers import energies, machine, network, probabilities, states
