@@ -19,7 +19,7 @@ from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import COSTS, Cost
-from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.initializers import INITIALIZERS, Initializer
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.network import Network
@@ -79,7 +79,7 @@ def fit(
     epochs: int = 20,
     lmbda: float = 0.0,
     penalty: str = "l2",
-    initializer: str = "he",
+    initializer: str | Initializer = "he",
     sample_weight: npt.ArrayLike | None = None,
     validation: float | tuple[npt.ArrayLike, ...] = 0.0,
     early_stopping: EarlyStopping | None = None,
@@ -94,7 +94,8 @@ def fit(
     example; predictions then find the columns of x by name. `layers` are the layers behind the input: the number of
     units of a dense layer, which is followed by `activation`, or Layer objects; the last one is the output layer, whose
     activation is `output` (softmax for classes, identity for values). It may also be a Network. `cost` is cross_entropy
-    for classes and quadratic for values. Activations, costs and optimizers are names or objects.
+    for classes and quadratic for values. Activations, costs, optimizers and initializers are names or
+    objects.
 
     `sample_weight` (n,), not negative, multiplies the cost of each example. It is divided by its mean over the training
     examples, so that only its proportions matter.
@@ -137,7 +138,8 @@ def fit(
     data = Dataset("arrays", task, 1.0, train_split, validation_split, validation_split)
     chosen = _named(COSTS, cost or ("cross_entropy" if task.classes else "quadratic"), "cost")
     rule = _named({**OPTIMIZERS, **MINIMIZERS}, optimizer, "optimizer")
-    rule, chosen = (found() if isinstance(found, type) else found for found in (rule, chosen))
+    start = _named(INITIALIZERS, initializer, "initializer")
+    rule, chosen, start = (found() if isinstance(found, type) else found for found in (rule, chosen, start))
     if classes:
         chosen = chosen.fitted_to(np.bincount(train_split.targets, minlength=classes).tolist())
     penalties = ((_named(PENALTIES, penalty, "penalty"), lmbda / len(train_split)),) if lmbda else ()
@@ -154,7 +156,7 @@ def fit(
         count_mistakes=chosen.counts_mistakes,
         **{"monitor": task.monitor, "workers": choose_workers("auto"), **settings},
     )
-    theta = layers.initialize(_named(INITIALIZERS, initializer, "initializer"), stream(seed, "initialization"), dtype)
+    theta = layers.initialize(start, stream(seed, "initialization"), dtype)
     state, history, best = plan.initial_state(theta), [], theta
     with limit_threads(choose_threads("auto", plan.batch_size * layers.multiplications)):
         for event in train(plan, state):

@@ -15,7 +15,7 @@ from backprop_cli.data.tasks import Classification
 from backprop_cli.engine.threads import limit_threads
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.network import dense_network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.optim.optimizers import SGD
@@ -54,7 +54,7 @@ def _measure(sizes: tuple[int, ...], m: int, value: int) -> Point:
     network = dense_network(sizes, [ACTIVATIONS["sigmoid"]] * (len(sizes) - 1))
     data = Dataset("noise", Classification(10), 1 / 255, split, split[:0], split[:0])
     plan = Plan(Objective(Backpropagation(network, COSTS["quadratic"]())), SGD(), data, 1.0, m, 1, 0, "float32")
-    theta = network.initialize(INITIALIZERS["scaled"], rng, "float32")
+    theta = network.initialize(Scaled(), rng, "float32")
     batches = [rng.integers(0, 5_000, m) for _ in range(max(5, 2_000 // m))]
     with limit_threads(1), np.errstate(all="ignore"):
         step = make_step(plan, plan.initial_state(theta), np.asarray(1.0, np.float32), m, Streams(0))

@@ -24,6 +24,8 @@ CASES: list[tuple[str, dict[str, float], float]] = [  # the name, options and et
     ("nesterov", {"mu": 0.9}, 0.01),
     ("nesterov", {"mu": 0.0}, 0.01),
     ("adagrad", {"eps": 1e-10}, 0.1),
+    ("adadelta", {"rho": 0.95, "eps": 1e-6}, 1.0),
+    ("adadelta", {"rho": 0.5, "eps": 1e-3}, 0.3),
     ("rmsprop", {"rho": 0.9, "eps": 1e-8}, 0.05),
     ("rmsprop", {"rho": 0.99, "eps": 1e-3}, 0.05),
     ("adam", {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}, 0.05),
@@ -44,6 +46,8 @@ def optimizer(name: str, options: dict[str, float], eta: float, theta: torch.Ten
         return torch.optim.SGD([theta], lr=eta, momentum=mu, nesterov=name == "nesterov" and mu > 0)
     if name == "adagrad":
         return torch.optim.Adagrad([theta], lr=eta, eps=o["eps"])
+    if name == "adadelta":
+        return torch.optim.Adadelta([theta], lr=eta, rho=o["rho"], eps=o["eps"])
     if name == "rmsprop":
         return torch.optim.RMSprop([theta], lr=eta, alpha=o["rho"], eps=o["eps"])
     if name == "rprop":

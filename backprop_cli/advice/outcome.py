@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backprop_cli.errors import DivergedError
+from backprop_cli.nn.initializers import Normal
 from backprop_cli.text import duration, further_metrics, metric
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def divergence_advice(error: DivergedError, e: Experiment, eta: float | None, be
     `eta` is a learning rate that was found to work, if there is one.
     """
     remedies = [] if e.optimizer.line_search else [f"eta={e.eta / 10 if eta is None else min(eta, e.eta / 3):.1g}"]
-    remedies += ["initializer=scaled"] * (e.initializer == "normal") + ["a smaller lambda"] * bool(e.strengths)
+    remedies += ["initializer=scaled"] * (e.initializer == Normal()) + ["a smaller lambda"] * bool(e.strengths)
     remedy = f": try {', or '.join(remedies)}" if remedies else ""
     kept = f"The best checkpoint so far is {best}." if best else "No epoch was completed."
     return f"{error}\nThe steps are too large for this network{remedy}.\n{kept}"

@@ -97,8 +97,8 @@ class ContrastiveDivergence(OfRBM):
         h = rbm.hidden.mean(z)
         v_chain, h_chain, share = self._negative_phase(p, z, weight, noise)
         evaluated = self.evaluate(theta, x, y)
-        _add(grads[0], -weight, x, h)
-        _add(grads[0], share, v_chain, h_chain)
+        add_statistics(grads[0], -weight, x, h)
+        add_statistics(grads[0], share, v_chain, h_chain)
         return evaluated
 
     def _negative_phase(
@@ -154,8 +154,8 @@ class PersistentContrastiveDivergence(ContrastiveDivergence):
         return v, self.rbm.hidden.mean(z_chain), total * (1 / self.chains)
 
 
-def _add(grad: Gradient, weight: Array | float, v: Array, h: Array) -> None:
-    """Add weight · Σ dE-terms of the rows v (..., m, visible), h (..., m, hidden): h vᵀ, h and v."""
+def add_statistics(grad: Gradient, weight: Array | float, v: Array, h: Array) -> None:
+    """Add the sums of weight · h vᵀ, h and v over the rows v (..., m, visible) and h (..., m, hidden)."""
     delta = weight * h
     grad.add_product("W", delta.mT, v)
     grad.add_sum("b", delta)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -11,7 +11,12 @@ from backprop_cli.nn.arrays import Array, Noise
 
 
 class HiddenUnits(Protocol):
-    """Units that are independent of each other given the visible ones, which reach them as z = W v + b."""
+    """Units that are independent of each other given the visible ones, which reach them as z = W v + b.
+
+    `binary` says that they are 0 or 1.
+    """
+
+    binary: ClassVar[bool] = False
 
     def mean(self, z: Array) -> Array:
         """Return E[h | v], of the shape of z."""
@@ -28,6 +33,8 @@ class HiddenUnits(Protocol):
 
 class Bernoulli(HiddenUnits):
     """h is 0 or 1, and 1 with probability σ(z)."""
+
+    binary: ClassVar[bool] = True
 
     def mean(self, z: Array) -> Array:
         """Return σ(z)."""

@@ -99,6 +99,8 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
             yield ("layers", k), f"layers[{k}]: a hidden layer needs a number of units; 'auto' is for input and output"
     if e.layers[0].units and (e.layers[0].activation or e.layers[0].dropout is not None):
         yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
+    if e.layers[0].initializer:
+        yield ("layers", 0), "layers: the input layer has no weights to initialize; remove its initializer"
     if e.layers[-1].units and e.layers[-1].dropout is not None:
         yield ("layers", last), "layers: the output layer cannot have dropout"
 
@@ -134,10 +136,13 @@ def _output_and_cost(e: Experiment) -> Iterator[Problem]:
 
 
 def _encoding(e: Experiment) -> Iterator[Problem]:
-    if not e.task.classes:
-        why = "is not used" if e.cost.unsupervised else f"{e.dataset.name} is a regression data set without classes"
-        if e.targets and (e.cost.unsupervised or not e.reconstructs):
-            yield ("targets",), f"targets: {why}; remove this key"
+    if e.cost.unsupervised:
+        if e.targets:
+            yield ("targets",), f"targets: not used by cost {e.cost.name}; remove this key"
+        return
+    if not e.data.classes:
+        if e.targets and not e.reconstructs:
+            yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
         return
     if e.outputs != e.task.outputs:  # reported by _input_output_sizes
         return
@@ -203,8 +208,8 @@ def _monitor(e: Experiment) -> Iterator[Problem]:
         yield path, f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two"
     for name, place in ((key, path[1:]), (alias, path)):
         if name not in (None, "cost", *(known := (*e.task.metric_names, *e.task.further))):
-            what = "a Boltzmann machine is" if e.cost.unsupervised else f"{e.dataset.name} is a {e.task.kind} data set"
-            yield place, f"{'.'.join(place)}: {what} without {name}; use 'cost', or one of {', '.join(known)}"
+            use = f"use 'cost', or one of {', '.join(known)}"
+            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {e.task.kind} data set without {name}; {use}"
 
 
 def _options(e: Experiment) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from backprop_cli.experiment.layers import AUTO, Layer
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.optim.optimizers import Adam
 
 NOT_SIGMOID = 1 / 5
@@ -25,13 +26,13 @@ def with_defaults(e: Experiment) -> Experiment:
     changes = {
         "layers": (_filled(e.layers[0], e.inputs), *e.layers[1:-1], _filled(e.layers[-1], e.outputs)),
         "output": e.activations[-1],
-        "targets": e.encoding if e.task.classes else e.targets,
+        "targets": e.encoding if e.data.classes else e.targets,
         "eta": e.eta if "eta" in e.model_fields_set else usual_eta(e),
         "batch_size": batch_size,
         "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
         "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
         "early_stopping": replace(stopping, monitor=None) if stopping else None,
-        "initializer": e.initializer or e.cost.initializer or ACTIVATIONS[e.activations[0]].initializer,
+        "initializer": e.initializer or INITIALIZERS[e.cost.initializer or ACTIVATIONS[e.activations[0]].initializer](),
         "validation": n_validation,
         "train_size": n_train,
     }

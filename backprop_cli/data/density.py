@@ -24,6 +24,8 @@ class Density(Regression):
     which the pseudo-likelihood is estimated. The outputs of an evaluation are the metrics of each example.
     """
 
+    kind: ClassVar[str] = "Boltzmann machine"
+    unsupervised: ClassVar[bool] = True
     metric_names: ClassVar[tuple[str, ...]] = ("reconstruction", "pseudo_likelihood", "free_energy")
     gaps: ClassVar[tuple[str, ...]] = ("free_energy_gap",)
     further: ClassVar[tuple[str, ...]] = ()
@@ -73,7 +75,9 @@ def without_targets(data: Dataset) -> Dataset:
         needs = "the units of a Boltzmann machine need inputs from 0 to 1"
         raise UsageError(f"cost: {needs}; those of {data.name} are from {low:.4g} to {high:.4g}")
     train, validation, test = (
-        replace(split, targets=np.random.default_rng(0).integers(data.task.outputs, size=len(split)))
+        replace(
+            split, targets=np.random.default_rng(0).integers(data.task.outputs, size=len(split)), classes=split.labels
+        )
         for split in (data.train, data.validation, data.test)
     )
     return replace(data, train=train, validation=validation, test=test)

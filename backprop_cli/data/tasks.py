@@ -93,11 +93,12 @@ class Classification:
     are monitored; `gaps` compare the validation split with the training split; `monitor` is the one that the best epoch
     is chosen by. `fractions` says that outputs are between 0 and 1 and stand for probabilities, `sums_to_one` that
     those of an example sum to one. Of two classes, the second is predicted from a probability of `threshold` on.
-    `reconstructs` says that the targets are the inputs.
+    `reconstructs` says that the targets are the inputs, `unsupervised` that there are no other targets.
     """
 
     kind: ClassVar[str] = "classification"
     reconstructs: ClassVar[bool] = False
+    unsupervised: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
     further: ClassVar[tuple[str, ...]] = tuple(OF_CLASSES)
     gaps: ClassVar[tuple[str, ...]] = ()
@@ -199,6 +200,7 @@ class Regression:
     threshold: ClassVar[None] = None
     kind: ClassVar[str] = "regression"
     reconstructs: ClassVar[bool] = False
+    unsupervised: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
     further: ClassVar[tuple[str, ...]] = tuple(OF_VALUES)
     gaps: ClassVar[tuple[str, ...]] = ()
@@ -260,6 +262,7 @@ class Reconstruction(Regression):
 
     kind: ClassVar[str] = "reconstruction"
     reconstructs: ClassVar[bool] = True
+    unsupervised: ClassVar[bool] = True
     metric_names: ClassVar[tuple[str, ...]] = ("squared_error",)
     further: ClassVar[tuple[str, ...]] = ()
     factor: float = 1.0

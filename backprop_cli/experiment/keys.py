@@ -15,7 +15,7 @@ from backprop_cli.data.density import Density
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
 from backprop_cli.experiment.layers import Layer, Layers, Probability
-from backprop_cli.experiment.options import OneOf, OptionsOf
+from backprop_cli.experiment.options import BriefOptionsOf, OneOf, OptionsOf
 from backprop_cli.experiment.types import (
     Amount,
     BatchSize,
@@ -29,7 +29,7 @@ from backprop_cli.experiment.types import (
 )
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
-from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.initializers import INITIALIZERS, Initializer
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.averages import AVERAGES, Ema
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
@@ -138,11 +138,12 @@ class Keys(BaseModel):
     evaluate_every: Annotated[int, Field(ge=1)] = Field(
         1, description="Epochs between evaluations of the training and validation splits; the last is always evaluated."
     )
-    initializer: Annotated[str, OneOf(INITIALIZERS)] = Field(
+    initializer: Annotated[Initializer, BriefOptionsOf(INITIALIZERS)] = Field(
         DEPENDS,
         json_schema_extra=_without_default,
-        description="Initialization: `scaled` draws weights from N(0, 1/n_in) and biases from N(0, 1). Default: "
-        "`scaled`, or `he` if the first layer is `relu` or `leaky_relu`.",
+        description="Initialization: a name, or a name with options, `{name: normal, sigma: 0.01, bias: 0}`; `scaled` "
+        "draws weights from N(0, 1/n_in) and biases from N(0, 1). Default: `scaled`, or `he` if the first layer is "
+        "`relu` or `leaky_relu`.",
     )
     initial: dict[str, Numbers] | None = Field(
         None,

@@ -14,15 +14,17 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from backprop_cli.experiment.options import CountOr, OneOf
+from backprop_cli.experiment.options import BriefOptionsOf, CountOr, OneOf
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
+from backprop_cli.nn.initializers import INITIALIZERS, Initializer
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.layer import Layer as NetworkLayer
@@ -69,6 +71,7 @@ class Layer(BaseModel):
     activation: Annotated[str | None, OneOf(ACTIVATIONS)] = None
     dropout: Probability | None = None
     rate: Annotated[float, Field(ge=0)] | None = None
+    initializer: Annotated[Initializer | None, BriefOptionsOf(INITIALIZERS)] = None
 
     @model_validator(mode="after")
     def _check(self) -> Layer:
@@ -83,14 +86,13 @@ class Layer(BaseModel):
             raise ValueError(f"needs {missing[0]}, such as {{conv: 20, size: 5}}")
         return self
 
-    @model_serializer
-    def _write(self) -> int | str | dict[str, Any]:
-        kind = KINDS[self.kind]
-        options = {name: getattr(self, name) for name in ("activation", "dropout", "rate")}
-        if all(option is None for option in options.values()):
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> int | str | dict[str, Any]:
+        kind, given = KINDS[self.kind], write(self)
+        if all(given.get(name) is None for name in ("activation", "dropout", "rate", "initializer")):
             return self.units if self.units is not None else self.word
-        options = {name: getattr(self, name) for name in (self.kind, *kind.required, *kind.options)}
-        return {name: option for name, option in options.items() if option is not None}
+        names = (self.kind, *kind.required, *kind.options)
+        return {name: given[name] for name in names if given.get(name) is not None}
 
     @property
     def kind(self) -> str:
@@ -148,14 +150,14 @@ KINDS: dict[str, Kind] = {
         f"(?P<units>{_DIGITS}|{AUTO})",
         lambda e: f"{e.units}",
         lambda e: Dense(e.units),
-        ("activation", "dropout", "rate"),
+        ("activation", "dropout", "rate", "initializer"),
     ),
     "image": Kind(f"(?P<image>{_DIGITS}(x{_DIGITS}){{1,2}})", lambda e: "x".join(map(str, e.image)), _no_layer),
     "conv": Kind(
         f"conv(?P<conv>{_DIGITS})x(?P<size>{_DIGITS}){_STRIDE}(?P<padding>same)?",
         lambda e: f"conv{e.conv}x{e.size}",
         lambda e: Conv2D(e.conv, e.size, e.stride or 1, e.padding == "same"),
-        ("stride", "padding", "activation", "dropout", "rate"),
+        ("stride", "padding", "activation", "dropout", "rate", "initializer"),
         ("size",),
     ),
     "max": Kind(

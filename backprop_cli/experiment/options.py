@@ -156,6 +156,15 @@ class OptionsOf(Format):
         return {**schema, "properties": properties, "required": ["name", *schema.get("required", [])], "title": name}
 
 
+class BriefOptionsOf(OptionsOf):
+    """As OptionsOf, but only the options that differ from their defaults are written."""
+
+    def _write(self, value: Any) -> Any:
+        usual = self._read(value.name)
+        options = {name: option for name, option in vars(value).items() if option != getattr(usual, name)}
+        return {"name": value.name, **options} if options else value.name
+
+
 @cache
 def options_model(kind: Any) -> type[BaseModel]:
     """Return a model of the fields of a dataclass; it reads a list where the dataclass has a tuple."""

@@ -15,6 +15,7 @@ from backprop_cli.experiment.keys import INPUTS, Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
+from backprop_cli.nn.initializers import Initializer
 from backprop_cli.nn.network import Network, Stage, network_of
 
 
@@ -27,7 +28,7 @@ class Experiment(Keys):
     def data(self) -> DataSpec:
         """What is known about the data set before it is loaded."""
         known = self._known or self.dataset.describe(self.validation, self.train_size, self.fold)
-        return known.reconstructing() if self.reconstructs else known
+        return known.reconstructing() if self.reconstructs or self.cost.unsupervised else known
 
     def knowing(self, data: DataSpec | None) -> Experiment:
         """Return the experiment with what is known about its data, which then need not be looked at."""
@@ -91,9 +92,16 @@ class Experiment(Keys):
     @property
     def suited_output(self) -> str:
         """The name of the activation of the output layer where the config gives none."""
-        if self.predicts_values:
-            return "sigmoid" if self.reconstructs and self.data.fractions else "identity"
+        if not self.data.classes:
+            fractions = self.cost.unsupervised or (self.reconstructs and self.data.fractions)
+            return "sigmoid" if fractions else "identity"
         return "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
+
+    @property
+    def initializers(self) -> dict[int, Initializer]:
+        """The initializers of layers that have one of their own, by their place among the layers with weights."""
+        weighted = enumerate(layer for layer in self.layers[1:] if layer.weighted)
+        return {k: layer.initializer for k, layer in weighted if layer.initializer}
 
     @property
     def dropouts(self) -> tuple[float, ...]:

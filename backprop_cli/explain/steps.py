@@ -77,6 +77,7 @@ def take_steps(
     while True:
         batches = batches_of_epoch(plan, epoch)
         etas = plan.etas(epoch, len(batches), status.halvings)
+        plan.optimizer.begin_epoch(state.group("optimizer"), epoch)
         for i in range(first, len(batches)):
             examples = chosen or training_examples(plan, batches[i].tolist())
             with np.errstate(all="ignore"):  # as in training: a step that is too long shows as inf or nan

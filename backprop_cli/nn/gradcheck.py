@@ -12,7 +12,7 @@ import numpy as np
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
-from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.dropout import Dropout
@@ -212,7 +212,7 @@ def example_of(objective: Objective) -> tuple[Array, Array, Array]:
     rng = np.random.default_rng(0)
     theta = np.empty(objective.layout.size)
     for entry in objective.layout.entries:
-        theta[entry.place.start : entry.place.stop] = INITIALIZERS["scaled"].draw(entry.parameter, rng).ravel()
+        theta[entry.place.start : entry.place.stop] = Scaled().draw(entry.parameter, rng).ravel()
     return theta, rng.random((6, *objective.estimator.in_shape)), np.eye(3)[rng.integers(0, 3, 6)]
 
 

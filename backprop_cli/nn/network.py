@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -90,13 +90,28 @@ class Network:
         """The multiplications for one example in the layer that has most of them."""
         return max(layer.multiplications(shape) for layer, shape in zip(self.layers, self.taken, strict=True))
 
-    def initialize(self, initializer: Initializer, rng: np.random.Generator, dtype: str) -> Array:
-        """Return a new theta (n,), drawn layer after layer from rng."""
+    def initialize(
+        self,
+        initializer: Initializer,
+        rng: np.random.Generator,
+        dtype: str,
+        others: Mapping[int, Initializer] | None = None,
+    ) -> Array:
+        """Return a new theta (n,), drawn layer after layer from rng.
+
+        `others` are the initializers of some of the units, by their place in `units`.
+        """
         theta = np.empty(self.layout.size, dtype)
         views = self.layout.named(theta)
+        own = {unit.index: (others or {}).get(k, initializer) for k, unit in enumerate(self.units)}
         for entry in self.layout.entries:
-            views[entry.name][...] = initializer.draw(entry.parameter, rng)
+            views[entry.name][...] = own[entry.layer].draw(entry.parameter, rng, self._window(entry.layer))
         return theta
+
+    def _window(self, index: int) -> int:
+        """Return the pixels of the windows that are pooled between a layer with parameters and the next one."""
+        behind = range(index + 1, min((u.index for u in self.units if u.index > index), default=len(self.layers)))
+        return prod(self.layers[k].window for k in behind)
 
     def forward(self, theta: Array, x: Array, noise: Noise | None = None) -> tuple[list[Array], list[Cache]]:
         """Send the examples x (..., m, *in_shape), or flat, through all layers.

@@ -47,6 +47,9 @@ class Minimizer:
         """Return the state before the first iteration."""
         raise NotImplementedError
 
+    def begin_epoch(self, s: State, epoch: int) -> None:
+        """Do nothing: all iterations are alike."""
+
     def step(self, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> None:
         """Change theta, and the arrays in s, in place by one iteration, which never raises the cost.
 

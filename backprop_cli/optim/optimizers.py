@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -47,6 +47,9 @@ class Optimizer:
     def init(self, theta: Array) -> State:
         """Return the state before the first step."""
         raise NotImplementedError
+
+    def begin_epoch(self, s: State, epoch: int) -> None:
+        """Write what an epoch (from 1) decides about its steps into s."""
 
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array] | None:
         """Change theta, and the arrays in s, in place by one step with gradient g.
@@ -89,22 +92,53 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
-    """v <- mu v - eta g; theta <- theta + v (Sutskever et al. 2013, eq. 1-2)."""
+    """v <- mu v - eta g; theta <- theta + v (Sutskever et al. 2013, eq. 1-2).
+
+    With `first`, mu is `first` in the first so many `epochs` (Hinton 2010, section 9.1), or grows from `first` in
+    the first of them to mu in the last, by the same factor each time, with `change: geometric`.
+    """
 
     name: ClassVar[str] = "momentum"
     mu: Decay = 0.9
+    first: Annotated[float, Gt(0), Lt(1)] | None = None
+    epochs: Annotated[int, Ge(1)] | None = None
+    change: Literal["jump", "geometric"] | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is missing of the three options of a mu that changes."""
+        if self.first is None:
+            for option in ("epochs", "change"):
+                if getattr(self, option) is not None:
+                    yield option, "is for a momentum that changes; set optimizer.first, its value in the first epoch"
+        elif self.epochs is None:
+            yield "first", "needs optimizer.epochs, the number of epochs until momentum is mu"
+
+    def mu_of(self, epoch: int) -> float:
+        """Return mu of an epoch (from 1)."""
+        if self.first is None or self.epochs is None or epoch > self.epochs:
+            return self.mu
+        if self.change != "geometric":
+            return self.first
+        return float(self.first * (self.mu / self.first) ** ((epoch - 1) / max(1, self.epochs - 1)))
 
     def usual_eta(self, descent: float, fan_in: int) -> float:
         """Return (1 - mu)/2 of that of gradient descent: gradients that stay alike add up to 1 / (1 - mu) of one."""
         return (1 - self.mu) / 2 * descent
 
     def init(self, theta: Array) -> State:
-        """Return a velocity of zero."""
-        return State(v=np.zeros_like(theta))
+        """Return a velocity of zero, and mu of the first epoch if it changes."""
+        v = State(v=np.zeros_like(theta))
+        return v if self.first is None else State(**v, mu=np.array(self.mu_of(1), theta.dtype))
+
+    def begin_epoch(self, s: State, epoch: int) -> None:
+        """Write mu, if it changes."""
+        if "mu" in s:
+            s.mu = np.asarray(self.mu_of(epoch))
 
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move theta by its velocity."""
-        s.v = self.mu * s.v - eta * g
+        mu = s.get("mu", self.mu)
+        s.v = mu * s.v - eta * g
         theta += s.v
 
 
@@ -120,8 +154,9 @@ class Nesterov(Momentum):
 
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move theta by the new velocity, shortened by mu, and by the gradient once more."""
-        s.v = self.mu * s.v - eta * g
-        theta += self.mu * s.v - eta * g
+        mu = s.get("mu", self.mu)
+        s.v = mu * s.v - eta * g
+        theta += mu * s.v - eta * g
 
 
 @dataclass(frozen=True)
@@ -146,6 +181,33 @@ class Adagrad(_Normalized):
         """Move each parameter by its gradient, in units of the root of the sum of its squares so far."""
         s.v += g * g
         theta -= eta * g / (np.sqrt(s.v) + self.eps)
+
+
+@dataclass(frozen=True)
+class Adadelta(Optimizer):
+    """v <- rho v + (1 - rho) g²; d = √(u + eps) / √(v + eps) g; theta <- theta - eta d; u <- rho u + (1 - rho) d².
+
+    Zeiler 2012, algorithm 1, which has eta = 1; eps as in PyTorch and Keras.
+    """
+
+    name: ClassVar[str] = "adadelta"
+    rho: Decay = 0.95
+    eps: Epsilon = 1e-6
+
+    def usual_eta(self, descent: float, fan_in: int) -> float:
+        """Return 1: a step is as long as earlier steps, not as the gradient."""
+        return 1.0
+
+    def init(self, theta: Array) -> State:
+        """Return means of zero."""
+        return State(v=np.zeros_like(theta), u=np.zeros_like(theta))
+
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
+        """Move each parameter by its gradient, times the ratio of the recent lengths of its steps and gradients."""
+        s.v = self.rho * s.v + (1 - self.rho) * (g * g)
+        d = np.sqrt(s.u + self.eps) / np.sqrt(s.v + self.eps) * g
+        theta -= eta * d
+        s.u = self.rho * s.u + (1 - self.rho) * (d * d)
 
 
 @dataclass(frozen=True)
@@ -253,6 +315,6 @@ class Rprop(_Normalized):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    rule.name: rule for rule in (SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW, Rprop)
+    rule.name: rule for rule in (SGD, Momentum, Nesterov, Adagrad, Adadelta, RMSprop, Adam, AdamW, Rprop)
 }
 """Every optimizer, by name."""

@@ -66,7 +66,7 @@ class Evaluation:
     @property
     def of_values(self) -> dict[str, dict[str, float]]:
         """The metrics of each of several values, by name; empty for one value, and for classes."""
-        if self.task.classes or self.task.outputs == 1 or self.task.reconstructs:
+        if self.task.classes or self.task.outputs == 1 or self.task.unsupervised:
             return {}
         alone, names = Regression(), self.names or tuple(map(str, range(self.task.outputs)))
         pairs = [(a[:, None], y[:, None]) for a, y in zip(self.predictions.T, self.examples.targets.T, strict=True)]

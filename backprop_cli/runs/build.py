@@ -17,7 +17,6 @@ from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
-from backprop_cli.nn.initializers import INITIALIZERS
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
@@ -114,7 +113,8 @@ def changed_files(e: Experiment, data: Dataset) -> str:
 def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
     """Return the initial parameters of an experiment: those that are given or of another run, and the others drawn."""
     network, start = build_network(e), take_start(e)
-    theta = network.initialize(INITIALIZERS[e.initializer], stream(e.seed, "initialization"), dtype or e.dtype)
+    rng = stream(e.seed, "initialization")
+    theta = network.initialize(e.initializer, rng, dtype or e.dtype, e.initializers)
     views = network.layout.named(theta)
     for name, value in {**(start.arrays if start else {}), **(e.initial or {})}.items():
         views[name][...] = value

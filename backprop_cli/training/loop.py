@@ -166,6 +166,7 @@ class _Stepper:
         searches = self._plan.optimizer.line_search
         self.first_eta, self.last_eta = (None if searches else float(eta) for eta in (etas[0], etas[-1]))
         self._eta[...] = etas[0]
+        self._plan.optimizer.begin_epoch(self._state.group("optimizer"), epoch)
         self._etas = None if np.all(etas == etas[0]) else etas
         self._streams.restart(epoch)
         for rows in batches[: self._state.status.step]:

@@ -33,8 +33,8 @@ def test_the_default_eta_follows_from_optimizer_cost_and_layers(words, eta):
 
 def test_the_default_initializer_and_output_follow_from_the_activation():
     relu, tanh = (load("mnist", "784-30-10", f"activation={name}") for name in ("relu", "tanh"))
-    assert (relu.initializer, relu.output) == ("he", "sigmoid")  # a relu output can die, and its class with it
-    assert (tanh.initializer, tanh.output) == ("scaled", "tanh")
+    assert (relu.initializer.name, relu.output) == ("he", "sigmoid")  # a relu output can die, and its class with it
+    assert (tanh.initializer.name, tanh.output) == ("scaled", "tanh")
     assert load("mnist", "784-30-10", "activation=relu", "output=relu", "initializer=normal").output == "relu"
 
 

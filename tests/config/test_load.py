@@ -44,7 +44,7 @@ def test_eight_lines_are_an_experiment(write):
     e = load_experiment(write(REFERENCE))
     assert (e.dataset, e.sizes, e.activation, e.output) == (Mnist(), (784, 30, 10), "sigmoid", "sigmoid")
     assert (e.eta, e.batch_size, e.epochs, e.strengths) == (3.0, 10, 30, {})
-    assert (e.train_size, e.validation, e.initializer, e.dtype) == (50_000, 10_000, "scaled", "float32")
+    assert (e.train_size, e.validation, e.initializer.name, e.dtype) == (50_000, 10_000, "scaled", "float32")
 
 
 def test_two_lines_are_an_experiment_with_the_textbook_defaults(write):
@@ -99,6 +99,15 @@ def test_fractions_are_of_the_available_examples(write):
     assert (e.validation, e.train_size) == (6_000, 27_000)
 
 
+def test_only_the_options_of_an_initializer_that_are_set_are_written(write):
+    plain = load_experiment(write(REFERENCE + "initializer: {name: scaled, fan: in}"))
+    assert plain.to_dict()["initializer"] == "scaled"
+    e = load_experiment(write(REFERENCE + "initializer: scaled"), ["initializer.gain=2", "layers.2.initializer=zeros"])
+    assert e.to_dict()["initializer"] == {"name": "scaled", "gain": 2.0}
+    assert e.to_dict()["layers"][-1] == {"units": 10, "initializer": "zeros"}
+    assert load_experiment(write(e.to_yaml(), "resolved.yaml")) == e
+
+
 def test_a_resolved_experiment_is_a_config_of_the_same_experiment(write):
     e = load_experiment(write(REFERENCE + "optimizer: momentum\noutput: softmax\n"), ["cost=cross_entropy"])
     assert load_experiment(write(e.to_yaml(), "resolved.yaml")) == e
@@ -130,6 +139,8 @@ def test_shipped_configs_load(path):
             "c.yaml:9:8: dtype: unknown name 'float16'; did you mean 'float64'? (known: float32, float64)",
         ),
         ("initializer: hee", "c.yaml:9:14: initializer: unknown name 'hee'; did you mean 'he'?"),
+        ("initializer: {name: normal, sigma: 0}", "c.yaml:9:36: initializer.sigma must be greater than 0, not 0"),
+        ("initializer: {name: he, fan: out}", "c.yaml:9:25: unknown key 'fan'; it is an option of scaled"),
         ("penalty: [l1]", "c.yaml:9:10: penalty must be one name, not a list"),
         (
             "validation: -3",
@@ -150,7 +161,13 @@ def test_shipped_configs_load(path):
         ("output: {a: 1}", "c.yaml:9:9: output must be one name, not a mapping"),
         ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping such as {name: …}, not 3"),
         ("optimizer: {name: momentum, mu: 1}", "c.yaml:9:33: optimizer.mu must be less than 1, not 1"),
-        ("optimizer: {name: momentum, nu: 1}", "c.yaml:9:29: unknown key 'nu'; known here: name, mu"),
+        ("optimizer: {name: momentum, first: 0.5}", "c.yaml:9:36: optimizer.first: needs optimizer.epochs"),
+        ("optimizer: {name: momentum, epochs: 5}", "c.yaml:9:37: optimizer.epochs: is for a momentum that changes"),
+        ("optimizer: {name: nesterov, first: 0}", "c.yaml:9:36: optimizer.first must be greater than 0, not 0"),
+        (
+            "optimizer: {name: momentum, nu: 1}",
+            "c.yaml:9:29: unknown key 'nu'; known here: name, mu, ",
+        ),
         ("output: softmax\nactivation: softmax", "c.yaml:10:1: duplicate key 'activation' (first defined"),
     ],
 )

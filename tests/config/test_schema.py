@@ -98,6 +98,6 @@ def test_choices_and_options_of_keys():
     assert choices_of("optimizer") == {**OPTIMIZERS, **MINIMIZERS}
     assert choices_of("early_stopping") == {"": EarlyStopping}
     assert choices_of("eta") == choices_of("layers") == choices_of("unknown") == {}
-    assert options_of("optimizer", "momentum") == ["name", "mu"]
+    assert options_of("optimizer", "momentum") == ["name", "mu", "first", "epochs", "change"]
     assert options_of("early_stopping") == ["patience", "monitor", "min_delta"]
     assert {"units", "conv", "size", "max", "activation", "dropout"} < set(options_of("layers"))

@@ -33,6 +33,12 @@ def test_momentum_by_hand():
     np.testing.assert_allclose(state["v"], [-0.3])
 
 
+def test_momentum_grows_by_the_same_factor_from_epoch_to_epoch():
+    rule = Momentum(mu=0.9, first=0.5, epochs=8, change="geometric")
+    np.testing.assert_allclose([rule.mu_of(epoch) for epoch in range(1, 9)], np.geomspace(0.5, 0.9, 8))
+    assert rule.mu_of(9) == rule.mu_of(100) == 0.9
+
+
 def test_rprop_by_hand():
     rule, theta = Rprop(), np.array([0.0])
     state = rule.init(theta)
@@ -75,6 +81,7 @@ PATIENCE = {
     "momentum": ({}, 5e-3, 200, 5e-4, 4000),
     "nesterov": ({}, 5e-3, 200, 5e-4, 4000),
     "adagrad": ({}, 0.5, 100, 0.5, 10_000),
+    "adadelta": ({"rho": 0.9, "eps": 1e-2}, 1e-3, 10_000, 1e-3, 20_000),
     "rmsprop": ({}, 1e-3, 1500, 1e-3, 10_000),
     "adam": ({"beta2": 0.99}, 2e-3, 1500, 2e-3, 4000),
     "adamw": ({"beta2": 0.99, "weight_decay": 1e-4}, 2e-3, 1500, 2e-3, 4000),

@@ -6,7 +6,7 @@ from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.initializers import INITIALIZERS
+from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.network import dense_network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES
@@ -49,7 +49,7 @@ def plan(
 
 
 def start(p: Plan) -> TrainingState:
-    theta = p.objective.estimator.network.initialize(INITIALIZERS["scaled"], np.random.default_rng(3), p.dtype)
+    theta = p.objective.estimator.network.initialize(Scaled(), np.random.default_rng(3), p.dtype)
     return p.initial_state(theta)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backprop_cli.errors import DivergedError
-from backprop_cli.optim.optimizers import Momentum
+from backprop_cli.optim.optimizers import Momentum, Nesterov
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.training.loop import EpochResult, Progress, Stopped, batches_of_epoch, train
 from backprop_cli.training.plan import Plan
@@ -71,6 +71,19 @@ def test_training_equals_a_plain_loop_over_batches():
     np.testing.assert_allclose(run(p)[0].theta, theta, rtol=1e-10)
 
 
+@pytest.mark.parametrize("rule", [Momentum, Nesterov])
+def test_a_momentum_that_changes_is_that_of_each_epoch(rule):
+    p = plan(optimizer=rule(mu=0.9, first=0.5, epochs=2), dtype="float64")
+    theta, y = start(p).theta, p.data.task.encode(p.data.train.targets, "float64")
+    v = np.zeros_like(theta)
+    for epoch, mu in zip(range(1, 5), (0.5, 0.5, 0.9, 0.9), strict=True):
+        for rows in batches_of_epoch(p, epoch):
+            step = p.eta * p.objective.gradient(theta, p.data.train.inputs[rows] * p.data.scale, y[rows])
+            v = mu * v - step
+            theta = theta + (v if rule is Momentum else mu * v - step)
+    np.testing.assert_allclose(run(p)[0].theta, theta, rtol=1e-10)
+
+
 def test_scores_agree_with_the_plain_formulas():
     p = plan("tanh", "softmax", "cross_entropy", dtype="float64")
     state, events = run(p)
@@ -97,7 +110,10 @@ def test_events_report_every_epoch_and_the_progress_within_it():
     assert [event.epoch for event in results(events)] == [1, 2]
 
 
-@pytest.mark.parametrize("optimizer", [None, Momentum()], ids=["sgd", "momentum"])
+CHANGING = Momentum(mu=0.9, first=0.5, epochs=2, change="geometric")
+
+
+@pytest.mark.parametrize("optimizer", [None, Momentum(), CHANGING], ids=["sgd", "momentum", "changing"])
 @pytest.mark.parametrize("steps", [1, 3, 4, 6, 9, 15])
 def test_training_resumed_from_any_step_gives_the_same_bits(optimizer, steps):
     p = plan(optimizer=optimizer, strength=0.01, eta=0.3)

@@ -23,6 +23,11 @@ class Layer(Protocol):
         """The name of what the trained layer computes, for formats that other programs read."""
         return type(self).__name__.lower()
 
+    @property
+    def window(self) -> int:
+        """The numbers of its input that become one of its output, where it pools."""
+        return 1
+
     def takes(self, in_shape: Shape) -> Shape:
         """Return the shape in which the layer takes examples of in_shape: the same numbers, by default as they are."""
         return in_shape

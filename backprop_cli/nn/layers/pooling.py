@@ -24,6 +24,11 @@ class _Pool(Layer):
         """What becomes one number each."""
         return Windows(self.size, self.stride or self.size)
 
+    @property
+    def window(self) -> int:
+        """size²."""
+        return self.size**2
+
     def takes(self, in_shape: Shape) -> Shape:
         """Return (c, h, w)."""
         return image_shape(in_shape)
