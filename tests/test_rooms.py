@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "data": "errors files text tables",
     "sources": "errors files text tables data",
     "experiment": "errors nn boltzmann optim data sources",
-    "config": "experiment errors nn optim tables data sources",
+    "config": "boltzmann experiment errors nn optim tables data sources",
     "training": "errors nn optim engine data",
     "advice": "errors text nn optim data experiment config training",
     "runs": "errors files text nn optim engine data sources experiment config training advice",

@@ -15,6 +15,7 @@ from backprop_cli.config.data_files import KINDS_OF_DATA, dataset_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.overrides import apply_overrides, merge, resolve_paths
+from backprop_cli.config.phases import problems_of_phases
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
@@ -196,6 +197,9 @@ def validate(
     for path, problem in problems_of(experiment):
         if path[0] not in bad:
             problems.append(f"{_place(document.value_places, path) or home}: {problem}")
+    if not problems:
+        of_phases = problems_of_phases(experiment)
+        problems = [f"{_place(document.value_places, path) or home}: {problem}" for path, problem in of_phases]
     if problems:
         raise ConfigError(sorted(problems, key=_line_and_column))
     experiment = with_defaults(experiment)

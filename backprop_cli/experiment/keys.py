@@ -22,6 +22,7 @@ from backprop_cli.experiment.types import (
     Frozen,
     KeptEpochs,
     Lambda,
+    Pretrain,
     StartFrom,
     Strengths,
     Threads,
@@ -154,6 +155,12 @@ class Keys(BaseModel):
         None,
         description="Start from the parameters of another run, `ae-001`, or of a checkpoint file: as many layers from "
         "the input on as have the same shapes, or so many, `{run: ae-001, layers: 2}`. `last` is the latest run.",
+    )
+    pretrain: Pretrain = Field(
+        None,
+        description="Train the hidden layers one after another before all layers together, each as an `autoencoder` or "
+        "an `rbm`: a name, or a name with keys of a config for it, `{name: rbm, epochs: 10, eta: 0.1}`; a list has a "
+        "value for each layer.",
     )
     freeze: Frozen = Field(
         None,

@@ -75,6 +75,10 @@ StartFrom = Annotated[
     OptionsOf(Start, also=("a run", {"type": "string"})),
     BeforeValidator(lambda value: {"run": value} if isinstance(value, str) else value),
 ]
+Pretrain = Annotated[
+    dict[str, Any] | None,
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
 KeptEpochs = Annotated[
     KeepEpochs | None,
     OptionsOf(KeepEpochs, also=("a list of epochs", {"type": "array", "items": {"type": "integer", "minimum": 0}})),

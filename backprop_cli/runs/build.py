@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest, range_test
+from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.data.density import without_targets
@@ -70,6 +71,7 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         workers=choose_workers(e.threads),
         rates=e.rates,
         freeze=e.freeze,
+        offset=total_epochs(e) - e.epochs,
     )
 
 

@@ -28,9 +28,9 @@ def check_state(plan: Plan, state: TrainingState, meta: Meta) -> None:
 
 def _status(plan: Plan, status: TrainingStatus, steps: int) -> Iterator[str]:
     """Yield what is impossible in the numbers of a state, given the steps of an epoch."""
-    if status.epoch > plan.epochs:
-        yield f"epoch {status.epoch} of {plan.epochs}"
-    if status.step > (steps if status.epoch < plan.epochs else 0):
+    if status.epoch > plan.last:
+        yield f"epoch {status.epoch} of {plan.last}"
+    if status.step > (steps if status.epoch < plan.last else 0):
         yield f"step {status.step} of {steps} after epoch {status.epoch}"
     if not 0 <= status.seconds <= MAX_SECONDS:
         yield "the seconds of an epoch"
@@ -60,7 +60,7 @@ def _finite(value: float) -> bool:
 
 def _arrays(plan: Plan, state: TrainingState, steps: int) -> Iterator[str]:
     """Yield the arrays with impossible values, given the steps of an epoch. What a rule keeps may overflow."""
-    arrays, done = state.arrays, state.status.epoch * steps + state.status.step
+    arrays, done = state.arrays, max(0, state.status.epoch - plan.offset) * steps + state.status.step
     if not np.isfinite(state.evaluated_theta).all():
         yield f"{AVERAGE} is not finite"
     if not all(np.isfinite(array).all() for array in state.group("estimator").values()):

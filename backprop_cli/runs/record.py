@@ -74,7 +74,7 @@ def _is_metrics(value: Any) -> bool:
 
 
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "text": (lambda value: isinstance(value, str), "status started resumed ended reason platform"),
+    "text": (lambda value: isinstance(value, str), "status phase started resumed ended reason platform"),
     "a list of words": (
         lambda value: isinstance(value, list) and all(isinstance(word, str) for word in value),
         "argv resume_argv warnings",

@@ -38,7 +38,8 @@ class EpochResult:
 
     `train` and `validation` are None where the epoch was not evaluated, `validation` also where there is no such
     split. `eta` is that of the last step, None for a minimizer, which has none. `mistakes` counts the wrong predictions
-    of a perceptron in this epoch; `layers` are the diagnostics, if they were asked for.
+    of a perceptron in this epoch; `layers` are the diagnostics, if they were asked for. `phase` is that of
+    pre-training, which the epoch belongs to; it is added by what trains the phases.
     """
 
     epoch: int
@@ -49,6 +50,7 @@ class EpochResult:
     is_best: bool
     mistakes: int | None = None
     layers: tuple[LayerState, ...] = ()
+    phase: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
         stepper.begin(1, batches)
         layers = tuple(diagnose(plan, state, batches, stepper.first_eta))
         yield EpochResult(0, *scores(), eta=None, seconds=0.0, is_best=False, layers=layers)
-    while status.epoch < plan.epochs:
+    while status.epoch < plan.last:
         if status.stopped:
             yield Stopped(status.epoch, status.stopped)
             return
@@ -166,7 +168,7 @@ class _Stepper:
         searches = self._plan.optimizer.line_search
         self.first_eta, self.last_eta = (None if searches else float(eta) for eta in (etas[0], etas[-1]))
         self._eta[...] = etas[0]
-        self._plan.optimizer.begin_epoch(self._state.group("optimizer"), epoch)
+        self._plan.optimizer.begin_epoch(self._state.group("optimizer"), epoch - self._plan.offset)
         self._etas = None if np.all(etas == etas[0]) else etas
         self._streams.restart(epoch)
         for rows in batches[: self._state.status.step]:

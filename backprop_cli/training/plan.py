@@ -30,7 +30,8 @@ class Plan:
 
     `monitor` is the metric of the validation split by which the best epoch is chosen; metrics are computed after every
     `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result. `rates` are
-    the η of layers 1 … L in units of `eta`, all 1 if there are none.
+    the η of layers 1 … L in units of `eta`, all 1 if there are none. The epochs of a run are counted through its
+    phases: `offset` of them come before the first one of this plan.
     """
 
     objective: Objective
@@ -54,6 +55,7 @@ class Plan:
     workers: int = 1
     rates: tuple[float, ...] = ()
     freeze: Freeze | None = None
+    offset: int = 0
 
     def __post_init__(self) -> None:
         split, task = self.data.validation, self.data.task
@@ -66,21 +68,26 @@ class Plan:
         """The metric of the validation split that is computed only because it is monitored, if there is one."""
         return (self.monitor,) if self.monitor in self.data.task.further else ()
 
+    @property
+    def last(self) -> int:
+        """The last epoch."""
+        return self.offset + self.epochs
+
     def etas(self, epoch: int, steps: int, halvings: int) -> Array:
         """Return η at each step (steps,) of an epoch (from 1)."""
         schedule = Warmup(self.warmup, self.schedule) if self.warmup else self.schedule
-        t = epoch - 1 + np.arange(steps) / steps
+        t = epoch - self.offset - 1 + np.arange(steps) / steps
         return self.eta * 0.5**halvings * schedule.factors(t, self.epochs)
 
     def layer_rates(self, epoch: int) -> LayerRates:
         """Return the η of each layer in an epoch (from 1), in units of that of its steps; 0 for a frozen layer."""
         layout = self.objective.layout
-        frozen = self.freeze.layers if self.freeze and self.freeze.holds(epoch) else ()
+        frozen = self.freeze.layers if self.freeze and self.freeze.holds(epoch - self.offset) else ()
         return LayerRates.of(layout, self.rates or (1.0,) * len(layout.layers), frozen)
 
     def evaluates(self, epoch: int) -> bool:
         """Whether metrics are computed after an epoch (from 1)."""
-        return epoch % self.evaluate_every == 0 or epoch >= self.epochs
+        return (epoch - self.offset) % self.evaluate_every == 0 or epoch >= self.last
 
     def initial_state(self, theta: Array) -> TrainingState:
         """Return the state in which training starts from theta (n,)."""
