@@ -14,9 +14,6 @@ from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Evaluated, GradientEstimator
 from backprop_cli.nn.parameters import Gradient, Layout, Params
 
-MEASURES = ("reconstruction", "pseudo_likelihood", "free_energy")
-"""What `evaluate` returns of each example, as the columns of `outputs`."""
-
 
 @dataclass(frozen=True)
 class OfRBM(GradientEstimator):
@@ -51,11 +48,11 @@ class OfRBM(GradientEstimator):
         return []
 
     def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
-        """Return the MEASURES of each example as outputs (..., m, 3), and minus the pseudo-likelihood as its cost.
+        """Return three numbers for each example as outputs (..., m, 3), and minus the first as its cost.
 
-        `reconstruction` is ‖v - v'‖², where v' are the means of the visible units given the means of the hidden ones.
-        `pseudo_likelihood` estimates Σ_i ln p(v_i | the others) by n times one of its terms, that of the unit where y
-        (..., m, visible) is 1 (Marlin et al. 2010, section 3.2); it is not random. `free_energy` is F(v).
+        The pseudo-likelihood Σ_i ln p(v_i | the others), estimated by n times one of its terms, that of the unit where
+        y (..., m, visible) is 1; the reconstruction error ‖v - v'‖², where v' are the means of the visible units given
+        the means of the hidden ones; and the free energy F(v).
         """
         rbm, (p,) = self.rbm, self.layout.split(theta)
         z = rbm.z(p, x)
@@ -63,9 +60,9 @@ class OfRBM(GradientEstimator):
         free_energy = rbm.free_energy(p, x, z)
         flipped = rbm.free_energy(p, x + y * (1 - 2 * x))
         cost = x.shape[-1] * softplus(free_energy - flipped)
-        measures = np.empty_like(x, shape=(*x.shape[:-1], len(MEASURES)))
-        measures[..., 0] = np.sum(difference * difference, axis=-1)
-        measures[..., 1] = -cost
+        measures = np.empty_like(x, shape=(*x.shape[:-1], 3))
+        measures[..., 0] = -cost
+        measures[..., 1] = np.sum(difference * difference, axis=-1)
         measures[..., 2] = free_energy
         return Evaluated(measures, cost)
 

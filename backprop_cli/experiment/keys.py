@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_valid
 from backprop_cli.boltzmann.costs import LIKELIHOODS
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Source
-from backprop_cli.data.density import Density
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
+from backprop_cli.density import Density
 from backprop_cli.experiment.layers import Layer, Layers, Probability
 from backprop_cli.experiment.options import BriefOptionsOf, OneOf, OptionsOf
 from backprop_cli.experiment.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda

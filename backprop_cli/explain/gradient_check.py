@@ -88,7 +88,7 @@ def check_experiment(e: Experiment, data: Dataset, samples: int | None, eps: flo
 
     `samples` parameters of each array are checked; None means all of a small network, else SAMPLES.
     """
-    theta = initial_theta(e, "float64")
+    theta = initial_theta(e, "float64", data)
     batch = data.train[: min(batch_size(e), EXAMPLES)]
     objective = build_objective(e, data).weighing(batch.weights)
     x, y = data.x(batch.inputs, "float64"), data.task.encode(batch.targets, "float64")

@@ -112,7 +112,7 @@ class Start:
         """
         e = self.experiment
         if self.checkpoint is None:
-            return plan.initial_state(initial_theta(e))
+            return plan.initial_state(initial_theta(e, data=plan.data))
         try:
             state = plan.initial_state(theta_of(e, plan.objective.layout, self.checkpoint.parameters))
             state.status = replace(self.checkpoint.meta.status)

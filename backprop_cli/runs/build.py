@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest, range_test
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.data.density import without_targets
+from backprop_cli.density import mean_input, without_targets
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
@@ -107,13 +108,14 @@ def changed_files(e: Experiment, data: Dataset) -> str:
     return ", ".join(sorted(name for name in {*known, *data.sha256} if known.get(name) != data.sha256.get(name)))
 
 
-def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
-    """Return the initial parameters of an experiment: those that are given, and the others drawn."""
+def initial_theta(e: Experiment, dtype: str | None = None, data: Dataset | None = None) -> Array:
+    """Return the initial parameters of an experiment: those that are given, or that follow from data; others drawn."""
     network = build_network(e)
     rng = stream(e.seed, "initialization")
     theta = network.initialize(e.initializer, rng, dtype or e.dtype, e.initializers)
     views = network.layout.named(theta)
-    for name, value in (e.initial or {}).items():
+    given = e.cost.initial(partial(mean_input, data)) if data else {}
+    for name, value in {**given, **(e.initial or {})}.items():
         views[name][...] = value
     return theta
 
@@ -136,4 +138,4 @@ def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Arra
 def find_eta(e: Experiment, data: Dataset) -> RangeTest:
     """Return a learning-rate range test of an experiment. Raises UsageError if its optimizer needs no eta."""
     with limit_blas(e):
-        return range_test(build_plan(e, data), initial_theta(e))
+        return range_test(build_plan(e, data), initial_theta(e, data=data))

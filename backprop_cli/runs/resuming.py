@@ -79,7 +79,7 @@ def new_session(
     """Yield the first session of a new run, in a new folder that it owns until the context ends."""
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
-        state = plan.initial_state(initial_theta(experiment))
+        state = plan.initial_state(initial_theta(experiment, data=data))
         history = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
         folder = create_run_folder(runs_dir, stem, name, overwrite)  # once all that could fail before has not
         with folder.lock():

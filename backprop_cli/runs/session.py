@@ -244,7 +244,7 @@ def columns_of(e: Experiment) -> tuple[str, ...]:
     return (
         "epoch",
         *(f"{split}_{name}" for split in ("train", "val") for name in names),
-        *(f"val_{name}" for name in e.task.gaps),
+        *(("val_free_energy_gap",) if e.cost.unsupervised else ()),
         *((f"val_{e.monitor}",) if e.monitor in e.task.further else ()),
         "eta",
         "seconds",
