@@ -25,7 +25,7 @@ class Density(Regression):
     energy.
     """
 
-    kind: ClassVar[str] = "Boltzmann machine"
+    kind: ClassVar[str] = "density estimation"
     unsupervised: ClassVar[bool] = True
     metric_names: ClassVar[tuple[str, ...]] = ("pseudo_likelihood", "reconstruction")
     further: ClassVar[tuple[str, ...]] = ()

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 
 from backprop_cli.boltzmann.divergence import ContrastiveDivergence, PersistentContrastiveDivergence
 from backprop_cli.boltzmann.rbm import RBM
-from backprop_cli.boltzmann.units import HIDDEN_UNITS
+from backprop_cli.boltzmann.units import HIDDEN_UNITS, Bernoulli
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
@@ -50,7 +50,7 @@ class Likelihood(Cost):
 
     def layer(self, units: int, output: Activation) -> RBM:
         """Return the RBM with so many hidden units, whose mean is the output activation."""
-        return RBM(units, HIDDEN_UNITS[output.name])
+        return RBM(units, HIDDEN_UNITS.get(output.name, Bernoulli()))  # other outputs are an error elsewhere
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ METHODS = ("exact", "ais")
 """How ln Z is found: by summing over all states, or by annealed importance sampling."""
 
 TEMPERATURES, CHAINS, BURN_IN = 10_000, 100, 1_000
-"""Of annealing: the steps of β, the chains, and the Gibbs steps from training examples to the start of reverse chains."""
+"""Of annealing: the steps of β, the chains, and the Gibbs steps from examples to the start of the reverse chains."""
 
 ROWS = 1000
 """Examples whose free energy is computed at a time."""
