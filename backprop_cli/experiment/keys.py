@@ -23,7 +23,8 @@ from backprop_cli.nn.initializers import INITIALIZERS, Initializer
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.averages import AVERAGES, Ema
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
-from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
+from backprop_cli.optim.optimizer import Optimizer
+from backprop_cli.optim.optimizers import OPTIMIZERS, SGD
 from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.sources.given import Numbers

@@ -82,9 +82,9 @@ def limit_blas(e: Experiment) -> AbstractContextManager[None]:
 
 
 def n_train(e: Experiment) -> int:
-    """Return the number of training examples."""
+    """Return the number of training examples, with all their copies."""
     assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
-    return e.train_size
+    return e.train_size * e.data.copies
 
 
 def batch_size(e: Experiment) -> int:
@@ -95,7 +95,8 @@ def batch_size(e: Experiment) -> int:
 def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
-    data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache, e.fold)
+    assert isinstance(e.train_size, int)
+    data = load_dataset(e.dataset, e.task, e.validation, e.train_size, cache, e.fold)
     splits = [split.in_precision(e.dtype) for split in (data.train, data.validation, data.test)]
     train, validation, test = (split.reconstructing() for split in splits) if e.reconstructs else splits
     data = replace(data, train=train, validation=validation, test=test)

@@ -14,7 +14,7 @@ from backprop_cli.nn.objective import Objective
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import Minimizer
-from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.schedules import Constant, Schedule, Warmup
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.training.state import CONVERGED, MISTAKES, TrainingState

@@ -16,7 +16,7 @@ from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.objective import Evaluated
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
-from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.plan import Plan
