@@ -230,7 +230,7 @@ def evaluate(
     ((10, 10), 2)
     """
     chosen = [runs] if isinstance(runs, Run | Path | str) else runs
-    models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]
+    models = [model_of(run, Path(runs_dir), checkpoint) for run in chosen]
     evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split, threshold)
     if ensemble:
         return ensemble_of(evaluations)
@@ -257,7 +257,7 @@ def predict(
     >>> found.labels.shape, found.confidences.shape, found.measure
     ((3,), (3, 10), 'output')
     """
-    model = _model(run, Path(runs_dir), checkpoint)
+    model = model_of(run, Path(runs_dir), checkpoint)
     if isinstance(inputs, np.ndarray):
         return predict_array(model, inputs, threshold)
     if hasattr(inputs, "to_numpy"):
@@ -277,7 +277,7 @@ def export(run: RunLike, path: Path | str, *, checkpoint: str = "best", runs_dir
     >>> backprop_cli.export(run, "digits.html").name
     'digits.html'
     """
-    export_model(_model(run, Path(runs_dir), checkpoint), Path(path))
+    export_model(model_of(run, Path(runs_dir), checkpoint), Path(path))
     return Path(path)
 
 
@@ -291,7 +291,8 @@ def _run(session: Session, on_event: OnEvent | None) -> None:
                 on_event(event)
 
 
-def _model(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
+def model_of(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
+    """Return the network of a run, or of one that is named."""
     return run.model if isinstance(run, Run) else load_model(str(run), runs_dir, checkpoint)
 
 

@@ -26,7 +26,8 @@ from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
-from backprop_cli.optim.optimizers import OPTIMIZERS, Optimizer
+from backprop_cli.optim.optimizer import Optimizer
+from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.training.evaluation import Evaluator, outputs_of
 from backprop_cli.training.loop import EpochResult, Event, train

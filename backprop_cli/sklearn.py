@@ -19,7 +19,8 @@ from backprop_cli.fitting import Fitted, fit
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.optim.averages import AVERAGES
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
-from backprop_cli.optim.optimizers import OPTIMIZERS, Optimizer
+from backprop_cli.optim.optimizer import Optimizer
+from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.optim.schedules import SCHEDULES, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.training.evaluation import outputs_of

@@ -52,7 +52,7 @@ class Annealing:
         log_weights, products = np.zeros(len(v)), v @ self.p.W.mT + self.p.b
         for before, beta in zip(betas, betas[1:], strict=False):
             log_weights += self._log_p(v, products, beta) - self._log_p(v, products, before)
-            h = self.rbm.hidden.sample(beta * products, noise)
+            h = self.rbm.hidden.sample(self.rbm.hidden.mean(beta * products), noise)
             v = bernoulli(ACTIVATIONS["sigmoid"].value(beta * (h @ self.p.W) + self._biases(beta)), noise)
             products = v @ self.p.W.mT + self.p.b
         return log_weights

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from annotated_types import Ge, Le
 
 from backprop_cli.boltzmann.divergence import ContrastiveDivergence, PersistentContrastiveDivergence
 from backprop_cli.boltzmann.rbm import RBM
-from backprop_cli.boltzmann.units import HIDDEN_UNITS
+from backprop_cli.boltzmann.units import HIDDEN_UNITS, Bernoulli
 from backprop_cli.nn.activations import Activation
+from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import GradientEstimator
@@ -32,14 +35,22 @@ class Likelihood(Cost):
     smooth: ClassVar[bool] = False
     unsupervised: ClassVar[bool] = True
     initializer: ClassVar[str] = "xavier"
+    visible_bias: VisibleBias = "initializer"
 
     def usual_eta(self, output: Activation, fan_in: int) -> float:
         """Return 0.05, or 0.001 for linear hidden units, which nothing bounds (Hinton 2010, section 13.2)."""
         return 0.05 if output.squashes else 0.001
 
+    def initial(self, mean: Callable[[], Array]) -> dict[str, Array]:
+        """Return the visible biases that are given."""
+        if self.visible_bias == "initializer":
+            return {}
+        p = np.clip(mean(), 0.001, 0.999)
+        return {"a1": np.log(p / (1 - p))}
+
     def layer(self, units: int, output: Activation) -> RBM:
         """Return the RBM with so many hidden units, whose mean is the output activation."""
-        return RBM(units, HIDDEN_UNITS[output.name])
+        return RBM(units, HIDDEN_UNITS.get(output.name, Bernoulli()))  # other outputs are an error elsewhere
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,6 @@ class CD(Likelihood):
     name: ClassVar[str] = "cd"
     k: Steps = 1
     visible: Visible = "means"
-    visible_bias: VisibleBias = "initializer"
 
     def estimator(self, network: Network) -> GradientEstimator:
         """Return the estimator."""
@@ -64,7 +74,6 @@ class PCD(Likelihood):
     k: Steps = 1
     chains: Annotated[int, Ge(1), Le(100_000)] = 100
     visible: Visible = "samples"
-    visible_bias: VisibleBias = "initializer"
 
     def estimator(self, network: Network) -> GradientEstimator:
         """Return the estimator."""

@@ -14,9 +14,6 @@ from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Evaluated, GradientEstimator
 from backprop_cli.nn.parameters import Gradient, Layout, Params
 
-MEASURES = ("reconstruction", "pseudo_likelihood", "free_energy")
-"""What `evaluate` returns of each example, as the columns of `outputs`."""
-
 
 @dataclass(frozen=True)
 class OfRBM(GradientEstimator):
@@ -51,11 +48,11 @@ class OfRBM(GradientEstimator):
         return []
 
     def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
-        """Return the MEASURES of each example as outputs (..., m, 3), and minus the pseudo-likelihood as its cost.
+        """Return three numbers for each example as outputs (..., m, 3), and minus the first as its cost.
 
-        `reconstruction` is ‖v - v'‖², where v' are the means of the visible units given the means of the hidden ones.
-        `pseudo_likelihood` estimates Σ_i ln p(v_i | the others) by n times one of its terms, that of the unit where y
-        (..., m, visible) is 1 (Marlin et al. 2010, section 3.2); it is not random. `free_energy` is F(v).
+        The pseudo-likelihood Σ_i ln p(v_i | the others), estimated by n times one of its terms, that of the unit where
+        y (..., m, visible) is 1; the reconstruction error ‖v - v'‖², where v' are the means of the visible units given
+        the means of the hidden ones; and the free energy F(v).
         """
         rbm, (p,) = self.rbm, self.layout.split(theta)
         z = rbm.z(p, x)
@@ -63,9 +60,9 @@ class OfRBM(GradientEstimator):
         free_energy = rbm.free_energy(p, x, z)
         flipped = rbm.free_energy(p, x + y * (1 - 2 * x))
         cost = x.shape[-1] * softplus(free_energy - flipped)
-        measures = np.empty_like(x, shape=(*x.shape[:-1], len(MEASURES)))
-        measures[..., 0] = np.sum(difference * difference, axis=-1)
-        measures[..., 1] = -cost
+        measures = np.empty_like(x, shape=(*x.shape[:-1], 3))
+        measures[..., 0] = -cost
+        measures[..., 1] = np.sum(difference * difference, axis=-1)
         measures[..., 2] = free_energy
         return Evaluated(measures, cost)
 
@@ -92,36 +89,35 @@ class ContrastiveDivergence(OfRBM):
         noise: Noise | None = None,
     ) -> Evaluated:
         """Add the estimate of weight · d(-Σ_x ln p(x)); everything is computed before theta may change."""
-        rbm, (p,) = self.rbm, self.layout.split(theta)
-        z = rbm.z(p, x)
-        h = rbm.hidden.mean(z)
-        v_chain, h_chain, share = self._negative_phase(p, z, weight, noise)
+        (p,) = self.layout.split(theta)
+        h = self.rbm.hidden_mean(p, x)
+        v_chain, h_chain, share = self._negative_phase(p, h, weight, noise)
         evaluated = self.evaluate(theta, x, y)
         add_statistics(grads[0], -weight, x, h)
         add_statistics(grads[0], share, v_chain, h_chain)
         return evaluated
 
     def _negative_phase(
-        self, p: Params, z: Array, weight: Array | float, noise: Noise | None
+        self, p: Params, h: Array, weight: Array | float, noise: Noise | None
     ) -> tuple[Array, Array, Array | float]:
-        """Return v and the means of h at the end of the chains, and what each chain counts."""
-        v, z = self._chain(p, self._hidden(z, noise), noise)
-        return v, self.rbm.hidden.mean(z), weight
+        """Return v and the means of h at the end of the chains, and what each chain counts, given the means of h."""
+        v, h_chain = self._chain(p, self._sample(h, noise), noise)
+        return v, h_chain, weight
 
     def _chain(self, p: Params, h: Array, noise: Noise | None) -> tuple[Array, Array]:
-        """Return v and z of the hidden units after k steps from h; samples nothing that is not used."""
-        v, z = self._step(p, h, noise)
+        """Return v and the means of the hidden units after k steps from h; samples nothing that is not used."""
+        v, mean = self._step(p, h, noise)
         for _ in range(self.k - 1):
-            v, z = self._step(p, self._hidden(z, noise), noise)
-        return v, z
+            v, mean = self._step(p, self._sample(mean, noise), noise)
+        return v, mean
 
     def _step(self, p: Params, h: Array, noise: Noise | None) -> tuple[Array, Array]:
         v = self.rbm.visible_mean(p, h)
         v = v if self.means or noise is None else bernoulli(v, noise)
-        return v, self.rbm.z(p, v)
+        return v, self.rbm.hidden_mean(p, v)
 
-    def _hidden(self, z: Array, noise: Noise | None) -> Array:
-        return self.rbm.hidden.mean(z) if noise is None else self.rbm.hidden.sample(z, noise)
+    def _sample(self, mean: Array, noise: Noise | None) -> Array:
+        return mean if noise is None else self.rbm.hidden.sample(mean, noise)
 
 
 @dataclass(frozen=True)
@@ -145,13 +141,13 @@ class PersistentContrastiveDivergence(ContrastiveDivergence):
         return replace(self, state=arrays["h"])
 
     def _negative_phase(
-        self, p: Params, z: Array, weight: Array | float, noise: Noise | None
+        self, p: Params, h: Array, weight: Array | float, noise: Noise | None
     ) -> tuple[Array, Array, Array | float]:
         assert self.state is not None, "the chains are part of a state of training"
-        v, z_chain = self._chain(p, self.state, noise)
-        self.state[...] = self._hidden(z_chain, noise)
-        total = np.sum(weight * np.ones_like(z[..., :1]), axis=-2, keepdims=True)
-        return v, self.rbm.hidden.mean(z_chain), total * (1 / self.chains)
+        v, mean = self._chain(p, self.state, noise)
+        self.state[...] = self._sample(mean, noise)
+        total = np.sum(weight * np.ones_like(h[..., :1]), axis=-2, keepdims=True)
+        return v, mean, total * (1 / self.chains)
 
 
 def add_statistics(grad: Gradient, weight: Array | float, v: Array, h: Array) -> None:

@@ -16,6 +16,6 @@ def gibbs(rbm: RBM, p: Params, v: Array, noise: Noise) -> Iterator[tuple[Array, 
     A step samples h from p(h | v) and then v from p(v | h). The arrays are new in each step; there is no end.
     """
     while True:
-        means = rbm.visible_mean(p, rbm.hidden.sample(rbm.z(p, v), noise))
+        means = rbm.visible_mean(p, rbm.hidden.sample(rbm.hidden_mean(p, v), noise))
         v = bernoulli(means, noise)
         yield v, means

@@ -21,8 +21,8 @@ class HiddenUnits(Protocol):
     def mean(self, z: Array) -> Array:
         """Return E[h | v], of the shape of z."""
 
-    def sample(self, z: Array, noise: Noise) -> Array:
-        """Return h drawn from p(h | v), of the shape of z."""
+    def sample(self, mean: Array, noise: Noise) -> Array:
+        """Return h drawn from p(h | v), given E[h | v], of the same shape."""
 
     def log_sum(self, z: Array) -> Array:
         """Return ln Σ_h exp(h z - e(h)) of each unit, of the shape of z; its derivative is the mean."""
@@ -40,9 +40,9 @@ class Bernoulli(HiddenUnits):
         """Return σ(z)."""
         return ACTIVATIONS["sigmoid"].value(z)
 
-    def sample(self, z: Array, noise: Noise) -> Array:
+    def sample(self, mean: Array, noise: Noise) -> Array:
         """Return 0 or 1."""
-        return bernoulli(self.mean(z), noise)
+        return bernoulli(mean, noise)
 
     def log_sum(self, z: Array) -> Array:
         """Return ln(1 + e^z)."""
@@ -60,10 +60,10 @@ class Gaussian(HiddenUnits):
         """Return z."""
         return z
 
-    def sample(self, z: Array, noise: Noise) -> Array:
-        """Return z plus a standard normal number, which two uniform ones give (Box & Muller 1958)."""
-        u, angle = (noise.random(z.shape).astype(z.dtype) for _ in range(2))
-        return z + np.sqrt(-2 * np.log(1 - u)) * np.cos(2 * np.pi * angle)
+    def sample(self, mean: Array, noise: Noise) -> Array:
+        """Return the mean plus a standard normal number, which two uniform ones give (Box & Muller 1958)."""
+        u, angle = (noise.random(mean.shape).astype(mean.dtype) for _ in range(2))
+        return mean + np.sqrt(-2 * np.log(1 - u)) * np.cos(2 * np.pi * angle)
 
     def log_sum(self, z: Array) -> Array:
         """Return ln ∫ exp(h z - h²/2) dh = z²/2 + ln(2π)/2."""

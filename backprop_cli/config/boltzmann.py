@@ -24,5 +24,5 @@ def boltzmann(e: Experiment) -> Iterator[tuple[Path, str]]:
         low, high = column.extremes
         if low < 0 or high > 1:
             needs = f"{e.cost.name} needs inputs from 0 to 1, but column '{column.name}' has {low:.4g} to {high:.4g}"
-            yield ("cost",), f"cost: {needs}; use 'scaling: minmax' in 'dataset'"
+            yield ("cost",), f"cost: {needs}; use 'scale: minmax' in 'dataset'"
             return

@@ -185,9 +185,12 @@ def _split_sizes(e: Experiment) -> Iterator[Problem]:
     elif n_train > pool - n_validation:
         has = f"{name} has {pool:,}, of which {n_validation:,} are for validation; write at most {pool - n_validation}"
         yield ("train_size",), f"train_size: {n_train:,} examples, but {has}"
-    elif isinstance(e.batch_size, int) and "batch_size" in e.model_fields_set and e.batch_size > n_train:
-        use = f"write at most {n_train}, or full"
-        yield ("batch_size",), f"batch_size: {e.batch_size:,} is more than the {n_train:,} training examples; {use}"
+    elif isinstance(e.batch_size, int) and "batch_size" in e.model_fields_set and e.batch_size > e.data.trained:
+        use = f"write at most {e.data.trained}, or full"
+        yield (
+            ("batch_size",),
+            f"batch_size: {e.batch_size:,} is more than the {e.data.trained:,} training examples; {use}",
+        )
 
 
 def _validation(e: Experiment) -> Iterator[Problem]:
@@ -213,6 +216,8 @@ def _monitor(e: Experiment) -> Iterator[Problem]:
 
 
 def _options(e: Experiment) -> Iterator[Problem]:
+    for option, problem in e.dataset.problems(e.data):
+        yield ("dataset", option), f"dataset.{option}: {problem}"
     if e.data.classes:
         for option, problem in e.cost.problems(e.data.classes):
             yield ("cost", option), f"cost.{option}: {problem}"
@@ -243,6 +248,7 @@ def _line_search(e: Experiment) -> Iterator[Problem]:
     """A line search compares costs, so the cost must be the same function at every evaluation."""
     if e.optimizer.line_search:
         uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
+        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed}
         for key, used in uses.items():
             if used:
                 what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"
@@ -258,14 +264,15 @@ def _memory(e: Experiment) -> Iterator[Problem]:
     copies = COPIES * (1 + kept) + 3 * bool(kept)  # a gradient and temporaries
     batch = min(e.batch_size, e.data.pool) if isinstance(e.batch_size, int) else 2000
     network = np.dtype(e.dtype).itemsize * (copies * parameters + 10 * (min(batch * sum(e.sizes), PIECE) + 1_000_000))
-    needed = network + (0 if e.data.mapped else 8 * e.data.inputs * (e.data.pool + e.data.test))
+    n = e.data.pool + e.data.trained - e.data.train
+    needed = network + (0 if e.data.mapped else 8 * e.data.inputs * (n + e.data.test))
     has = f"but this machine has {available / 2**30:,.1f}"
     if network > available:
         widest = max(range(1, len(e.sizes)), key=lambda i: e.sizes[i])
         what = f"training {parameters:,} parameters needs about {network / 2**30:,.1f} GiB"
         yield ("layers", widest), f"layers: {what}, {has}; make the layer of {e.sizes[widest]:,} units smaller"
     elif needed > available:
-        what = f"training on {e.data.pool:,} examples needs about {needed / 2**30:,.1f} GiB"
+        what = f"training on {n:,} examples needs about {needed / 2**30:,.1f} GiB"
         yield ("dataset",), f"dataset: {what}, {has}; use fewer examples"
 
 

@@ -20,7 +20,7 @@ def with_defaults(e: Experiment) -> Experiment:
     if e.predicts_values and not {"optimizer", "eta"} & e.model_fields_set:
         e = e.model_copy(update={"optimizer": Adam()})
     batch_size = e.batch_size
-    if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > n_train):
+    if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > e.data.trained):
         batch_size = "full"
     stopping = e.early_stopping
     changes = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, get_args, get_type_hints
@@ -172,7 +172,8 @@ class DataSpec:
     images that the inputs are, if they are. A network is fed inputs · scale, and outputs
     (value - value_center) / value_scale for the values. `preprocessing` turns the rows of a table into inputs.
     `sha256` are the digests of the files by name, which loading verifies. `fractions` says that all values are between
-    0 and 1; `mapped`, that the inputs stay in their file, so that they take no memory.
+    0 and 1; `mapped`, that the inputs stay in their file, so that they take no memory. With `binary`, scaled inputs are
+    1 where they are above it, else 0. Each of the training examples is trained on in so many `copies`.
     """
 
     inputs: int
@@ -192,6 +193,17 @@ class DataSpec:
     preprocessing: Preprocessing | None = None
     train: int = 0
     mapped: bool = False
+    binary: float | None = None
+    copies: int = 1
+
+    @property
+    def trained(self) -> int:
+        """The number of examples of an epoch."""
+        return self.train * self.copies
+
+    def cut(self, x: Inputs) -> Inputs:
+        """Return scaled inputs as a network is fed them: 0 or 1 if they are `binary`."""
+        return x if self.binary is None else (x > self.binary).astype(x.dtype)
 
     def with_sizes(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
         """Return the same with these sizes of the splits; a share of training examples is of those that remain."""
@@ -259,6 +271,10 @@ class Source:
         if fold:
             spec = replace(spec, pool=spec.pool - fold.size(spec.pool), test=fold.size(spec.pool))
         return spec.with_sizes(validation, train_size)
+
+    def problems(self, spec: DataSpec) -> Iterator[tuple[str, str]]:
+        """Yield (option, sentence) for options that do not fit the data."""
+        yield from ()
 
     def splits(
         self, cache: Cache, validation: int, train_size: int, fold: Fold | None = None

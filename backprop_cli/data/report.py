@@ -24,8 +24,8 @@ SHOWN = 8
 
 def size_note(spec: DataSpec) -> Note:
     """Return how many examples each split has."""
-    sizes = f"{spec.train:,} for training, {spec.validation:,} for validation, {spec.test:,} for testing"
-    return "examples", f"{spec.train + spec.validation + spec.test:,}: {sizes}"
+    sizes = f"{spec.trained:,} for training, {spec.validation:,} for validation, {spec.test:,} for testing"
+    return "examples", f"{spec.trained + spec.validation + spec.test:,}: {sizes}"
 
 
 def target_note(spec: DataSpec) -> Note:

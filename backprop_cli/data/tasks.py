@@ -90,10 +90,9 @@ class Classification:
     """Each example belongs to one of `classes`.
 
     `metric_names` are the metrics besides the cost, `further` those that only the best network is measured by, or that
-    are monitored; `gaps` compare the validation split with the training split; `monitor` is the one that the best epoch
-    is chosen by. `fractions` says that outputs are between 0 and 1 and stand for probabilities, `sums_to_one` that
-    those of an example sum to one. Of two classes, the second is predicted from a probability of `threshold` on.
-    `reconstructs` says that the targets are the inputs, `unsupervised` that there are no other targets.
+    are monitored; `monitor` is the one that the best epoch is chosen by. `fractions` says that outputs are between 0
+    and 1 and stand for probabilities, `sums_to_one` that those of an example sum to one. Of two classes, the second is
+    predicted from a probability of `threshold` on. If it `reconstructs`, the targets are the inputs.
     """
 
     kind: ClassVar[str] = "classification"
@@ -101,7 +100,6 @@ class Classification:
     unsupervised: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
     further: ClassVar[tuple[str, ...]] = tuple(OF_CLASSES)
-    gaps: ClassVar[tuple[str, ...]] = ()
     monitor: ClassVar[str] = "accuracy"
     classes: int
     encoding: Encoding = field(default=ENCODINGS["one_hot"])
@@ -203,7 +201,6 @@ class Regression:
     unsupervised: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
     further: ClassVar[tuple[str, ...]] = tuple(OF_VALUES)
-    gaps: ClassVar[tuple[str, ...]] = ()
     monitor: ClassVar[str] = "cost"
     classes: ClassVar[int] = 0
     outputs: int = 1

@@ -11,14 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_valid
 from backprop_cli.boltzmann.costs import LIKELIHOODS
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Source
-from backprop_cli.data.density import Density
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
+from backprop_cli.density import Density
 from backprop_cli.experiment.layers import Layer, Layers, Probability
 from backprop_cli.experiment.options import BriefOptionsOf, OneOf, OptionsOf
 from backprop_cli.experiment.types import (
     Amount,
     BatchSize,
+    Corrupt,
     Frozen,
     KeptEpochs,
     Lambda,
@@ -34,7 +35,8 @@ from backprop_cli.nn.initializers import INITIALIZERS, Initializer
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.averages import AVERAGES, Ema
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
-from backprop_cli.optim.optimizers import OPTIMIZERS, SGD, Optimizer
+from backprop_cli.optim.optimizer import Optimizer
+from backprop_cli.optim.optimizers import OPTIMIZERS, SGD
 from backprop_cli.optim.schedules import SCHEDULES, Constant, Schedule
 from backprop_cli.optim.stopping import EarlyStopping
 from backprop_cli.sources.given import Numbers
@@ -123,6 +125,11 @@ class Keys(BaseModel):
         None,
         description="Random shifts, rotations and elastic distortions of the training images: "
         "`{shift: 1, rotation: 10, elastic: 30}`.",
+    )
+    corrupt: Corrupt = Field(
+        None,
+        description="Noise on the inputs of training, not on the targets of an autoencoder: the share of inputs that "
+        "become 0, drawn anew in each epoch; or `{name: gaussian, sigma: 0.5}`, `{name: salt, share: 0.1}`.",
     )
     average: Annotated[Ema | None, OptionsOf(AVERAGES)] = Field(
         None,

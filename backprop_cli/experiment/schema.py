@@ -9,8 +9,8 @@ import yaml
 from pydantic import PrivateAttr
 
 from backprop_cli.data.dataset import DataSpec
-from backprop_cli.data.density import Density
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
+from backprop_cli.density import Density
 from backprop_cli.experiment.keys import INPUTS, Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS

@@ -112,7 +112,7 @@ class Start:
         """
         e = self.experiment
         if self.checkpoint is None:
-            return plan.initial_state(initial_theta(e))
+            return plan.initial_state(initial_theta(e, data=plan.data))
         try:
             state = plan.initial_state(theta_of(e, plan.objective.layout, self.checkpoint.parameters))
             state.status = replace(self.checkpoint.meta.status)
@@ -127,8 +127,10 @@ class Start:
         return state
 
     def check_size(self) -> None:
-        """Raise UsageError if the network is too large to be shown; loads no data."""
+        """Raise UsageError if the network is too large to be shown, or no network; loads no data."""
         e = self.experiment
+        if e.cost.unsupervised:
+            raise UsageError(f"cost: {e.cost.name} has no deltas to trace; check its gradient with backprop gradcheck")
         parameters = build_network(e).layout.size
         if parameters > MAX_PARAMETERS:
             outputs = 1 if e.activations[-1] in HIDDEN else 2

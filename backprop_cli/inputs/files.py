@@ -58,7 +58,7 @@ def read_inputs(name: str, source: Source, dtype: str, spec: DataSpec | None = N
         places = [f"{name}:{line}" for line in found.table.lines[found.rows].tolist()]
         return InputBatch(found.x, places, found.problems, found.notes, found)
     batch = _read_csv(sys.stdin, "stdin", spec) if name == STDIN else _read_file(name, source, spec)
-    return replace(batch, x=_scaled(batch.x, source.name, spec, dtype))
+    return replace(batch, x=spec.cut(_scaled(batch.x, source.name, spec, dtype)))
 
 
 def _read_rows(name: str, spec: DataSpec, dtype: str) -> TableRows:

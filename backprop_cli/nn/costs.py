@@ -6,7 +6,7 @@ each, and that 1/m enters here, as the `weight` of an example, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -63,6 +63,10 @@ class Cost:
         Δz = -eta · dC/dz · ‖a_prev‖² grows with the inputs of a unit, so many of them need smaller steps.
         """
         return min(3.0, 200 / fan_in) if output.squashes else min(0.1, 3 / fan_in)
+
+    def initial(self, mean: Callable[[], Array]) -> Mapping[str, Array]:
+        """Return initial parameters by name that the cost decides, given what returns the mean input, (n_0,)."""
+        return {}
 
     def layer(self, units: int, output: Activation) -> Layer:
         """Return the output layer that goes with the cost."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from backprop_cli.advice.range_test import RangeTest, range_test
 from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.data.density import without_targets
+from backprop_cli.density import mean_input, without_targets
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
@@ -62,6 +63,7 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         warmup=e.warmup,
         max_norm=MaxNorm(e.max_norm) if e.max_norm else None,
         augment=e.augment,
+        corrupt=e.corrupt,
         average=e.average,
         early_stopping=e.early_stopping,
         monitor=e.monitor or e.task.monitor,
@@ -86,9 +88,9 @@ def limit_blas(e: Experiment) -> AbstractContextManager[None]:
 
 
 def n_train(e: Experiment) -> int:
-    """Return the number of training examples."""
+    """Return the number of training examples, with all their copies."""
     assert isinstance(e.train_size, int), "an experiment is loaded with its sizes worked out"
-    return e.train_size
+    return e.train_size * e.data.copies
 
 
 def batch_size(e: Experiment) -> int:
@@ -99,7 +101,8 @@ def batch_size(e: Experiment) -> int:
 def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
-    data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache, e.fold)
+    assert isinstance(e.train_size, int)
+    data = load_dataset(e.dataset, e.task, e.validation, e.train_size, cache, e.fold)
     splits = [split.in_precision(e.dtype) for split in (data.train, data.validation, data.test)]
     train, validation, test = (split.reconstructing() for split in splits) if e.reconstructs else splits
     data = replace(data, train=train, validation=validation, test=test)
@@ -112,13 +115,17 @@ def changed_files(e: Experiment, data: Dataset) -> str:
     return ", ".join(sorted(name for name in {*known, *data.sha256} if known.get(name) != data.sha256.get(name)))
 
 
-def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
-    """Return the initial parameters of an experiment: those that are given or of another run, and the others drawn."""
+def initial_theta(e: Experiment, dtype: str | None = None, data: Dataset | None = None, phase: int = 0) -> Array:
+    """Return the initial parameters of an experiment, those of a phase of pre-training being drawn differently.
+
+    They are given, or those of another run, or follow from data; the others are drawn.
+    """
     network, start = build_network(e), take_start(e)
-    rng = stream(e.seed, "initialization")
+    rng = stream(e.seed, "initialization", *([phase] if phase else []))
     theta = network.initialize(e.initializer, rng, dtype or e.dtype, e.initializers)
     views = network.layout.named(theta)
-    for name, value in {**(start.arrays if start else {}), **(e.initial or {})}.items():
+    of_data = e.cost.initial(partial(mean_input, data)) if data else {}
+    for name, value in {**of_data, **(start.arrays if start else {}), **(e.initial or {})}.items():
         views[name][...] = value
     return theta
 
@@ -141,4 +148,4 @@ def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Arra
 def find_eta(e: Experiment, data: Dataset) -> RangeTest:
     """Return a learning-rate range test of an experiment. Raises UsageError if its optimizer needs no eta."""
     with limit_blas(e):
-        return range_test(build_plan(e, data), initial_theta(e))
+        return range_test(build_plan(e, data), initial_theta(e, data=data))

@@ -83,7 +83,8 @@ class Model:
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0) in the units of the data set, such as pixels."""
-        return self.apply(np.asarray(x, self.theta.dtype) * np.asarray(self.experiment.data.scale, self.theta.dtype))
+        data, dtype = self.experiment.data, self.theta.dtype
+        return self.apply(data.cut(np.asarray(x, dtype) * np.asarray(data.scale, dtype)))
 
     def evaluator(self, data: Dataset) -> Evaluator:
         """Return what evaluates the network on splits of the data, as during training."""

@@ -50,7 +50,7 @@ def summarize_table(e: Experiment) -> TableSummary:
         prepared = _prepared(e)
         table = prepared.table
     except DataError as error:
-        sizes = {"training": spec.train, "validation": spec.validation, "test": spec.test}
+        sizes = {"training": spec.trained, "validation": spec.validation, "test": spec.test}
         return TableSummary(Path(source.file).name, tuple(_inputs(spec, {}).values()), sizes, notes=(str(error),))
     report = check_table(prepared)
     inputs = _inputs(spec, {column.name: column.missing for column in report.columns})

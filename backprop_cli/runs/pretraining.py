@@ -10,19 +10,18 @@ import numpy as np
 
 from backprop_cli.config.phases import Phase, phases_of
 from backprop_cli.data.dataset import Dataset, Inputs
-from backprop_cli.data.density import without_targets
+from backprop_cli.density import without_targets
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
-from backprop_cli.runs.build import build_plan
+from backprop_cli.runs.build import build_plan, initial_theta
 from backprop_cli.runs.checkpoint import Meta
 from backprop_cli.runs.consistency import check_state
 from backprop_cli.training.evaluation import outputs_of
 from backprop_cli.training.loop import EpochResult, Event, Progress, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState, TrainingStatus
-from backprop_cli.training.streams import stream
 
 THETA = "phase.theta"
 """The array of a checkpoint with the parameters of the phase under way, in the layout of its network."""
@@ -110,9 +109,9 @@ class Pretraining:
     def _begin(self, phase: Phase) -> tuple[Plan, TrainingState]:
         """Return the plan of a phase, and the state in which it starts."""
         e = phase.experiment
-        plan = replace(build_plan(e, self._data_of(phase)), offset=phase.offset)
-        rng = stream(e.seed, "initialization", phase.number)
-        own = plan.initial_state(e.network.initialize(e.initializer, rng, e.dtype, e.initializers))
+        data = self._data_of(phase)
+        plan = replace(build_plan(e, data), offset=phase.offset)
+        own = plan.initial_state(initial_theta(e, data=data, phase=phase.number))
         own.status = self.state.status
         self.phase, self.plan, self.own = phase, plan, own
         return plan, own

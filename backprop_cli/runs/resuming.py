@@ -83,7 +83,7 @@ def new_session(
     """Yield the first session of a new run, in a new folder that it owns until the context ends."""
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
-        state = plan.initial_state(initial_theta(experiment))
+        state = plan.initial_state(initial_theta(experiment, data=data))
         history: dict[str, Any] = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
         if taken := take_start(experiment):
             history["start"] = {"checkpoint": str(taken.path), "sha256": taken.sha256, "layers": list(taken.layers)}

@@ -35,7 +35,8 @@ def columns_of(e: Experiment, phases: Sequence[Phase] | None = None) -> tuple[st
 def _metrics(e: Experiment) -> Iterator[str]:
     """Yield the columns of cost and metrics."""
     yield from (f"{split}_{name}" for split in ("train", "val") for name in ("cost", *e.task.metric_names))
-    yield from (f"val_{name}" for name in e.task.gaps)
+    if e.cost.unsupervised:
+        yield "val_free_energy_gap"
     if e.monitor in e.task.further:
         yield f"val_{e.monitor}"
 

@@ -17,6 +17,7 @@ from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.errors import DataError, UnreadableError, UsageError
 from backprop_cli.files import open_regular_file
 from backprop_cli.sources.own import LARGE, TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
+from backprop_cli.sources.pixels import Pixels
 
 MAX_CLASSES = 100_000
 
@@ -25,7 +26,7 @@ BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
-class Arrays(OwnSource):
+class Arrays(Pixels, OwnSource):
     """NumPy arrays: an .npz file with x and y (and x_test, y_test), or an .npy file for each.
 
     x (n, ...) are bytes, which are divided by 255, or numbers; y are labels 0, 1, … (n,) or floating values (n,) or
@@ -73,7 +74,7 @@ class Arrays(OwnSource):
 
 
 @dataclass(frozen=True)
-class Idx(OwnSource):
+class Idx(Pixels, OwnSource):
     """Files in the format of MNIST, plain or gzipped: Fashion-MNIST, EMNIST and others."""
 
     name = "idx"

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import DataSpec, Source, Split
+from backprop_cli.data.dataset import DataSpec, Split
 from backprop_cli.errors import DataError
+from backprop_cli.sources.pixels import Pixels
 
 FILE = Path(__file__).with_name("digits.npz")
 SHA256 = "64bc742744ccf1c77d2765d131424d3cb2587c31af7d68aa4cd64d8ad1e31d0b"
@@ -23,7 +24,7 @@ N_TEST = 300
 
 
 @dataclass(frozen=True)
-class Digits(Source):
+class Digits(Pixels):
     """1,497 images for training and validation (300 by default), and 300 for testing."""
 
     name = "digits"

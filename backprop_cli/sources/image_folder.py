@@ -15,6 +15,7 @@ from backprop_cli.data.images import read_image
 from backprop_cli.data.npy import MAX_BYTES
 from backprop_cli.errors import DataError, UnreadableError
 from backprop_cli.sources.own import TEST, Examples, File, OwnSource, Seed, Share
+from backprop_cli.sources.pixels import Pixels
 from backprop_cli.tables.kinds import natural_order
 
 SHOWN = 5
@@ -24,7 +25,7 @@ Side = Annotated[int, Ge(1), Le(4096)]
 
 
 @dataclass(frozen=True)
-class Images(OwnSource):
+class Images(Pixels, OwnSource):
     """A folder with a subfolder of images for each class, or such folders called train and test.
 
     Images are scaled to `height` x `width` pixels, grey or in colour; pixels are divided by 255.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backprop_cli.data.cache import Cache, RemoteFile
-from backprop_cli.data.dataset import DataSpec, Source, Split
+from backprop_cli.data.dataset import DataSpec, Split
 from backprop_cli.data.idx import parse_idx
+from backprop_cli.sources.pixels import Pixels
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -45,7 +46,7 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 @dataclass(frozen=True)
-class Mnist(Source):
+class Mnist(Pixels):
     """60,000 images for training and validation (10,000 by default), and 10,000 for testing."""
 
     name = "mnist"

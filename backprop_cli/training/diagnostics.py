@@ -10,7 +10,7 @@ import numpy as np
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation
-from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Rows
 from backprop_cli.training.plan import Plan

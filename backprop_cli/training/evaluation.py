@@ -53,8 +53,8 @@ class Score:
     free_energy_gap: float | None = None
 
     def metrics(self) -> dict[str, float]:
-        """Return cost and metrics by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return cost and metrics by name, without the free energy: only differences of it mean something."""
+        return {name: v for name, v in asdict(self).items() if v is not None and name != "free_energy"}
 
     def beside(self, train: Score) -> Score:
         """Return a score on the validation split with what compares it with that on the training split.

@@ -10,11 +10,12 @@ from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.corruption import Corruption
 from backprop_cli.nn.objective import Objective
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import Minimizer
-from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.rates import Freeze, LayerRates
 from backprop_cli.optim.schedules import Constant, Schedule, Warmup
 from backprop_cli.optim.stopping import EarlyStopping
@@ -46,6 +47,7 @@ class Plan:
     warmup: float = 0.0
     max_norm: MaxNorm | None = None
     augment: Augment | None = None
+    corrupt: Corruption | None = None
     average: Ema | None = None
     early_stopping: EarlyStopping | None = None
     monitor: str = "cost"

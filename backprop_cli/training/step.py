@@ -17,7 +17,7 @@ from backprop_cli.nn.objective import Evaluated
 from backprop_cli.nn.parameters import Gradient
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
-from backprop_cli.optim.optimizers import Optimizer
+from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.rates import LayerRates
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Batch, Rows
@@ -128,7 +128,7 @@ class _Recorded:
     def estimate(self, batch: Batch, sinks: Sequence[Gradient], weight: Any) -> Evaluated:
         """Record the gradient, and the count of wrong predictions."""
         estimator = self.objective.weighing(batch.weights).estimator
-        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch)
+        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch.noise)
         if self._plan.count_mistakes:
             mistakes = self.recording.watch(self._state.arrays[MISTAKES])
             mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from backprop_cli.boltzmann.costs import LIKELIHOODS
 from backprop_cli.data.dataset import Dataset, Split
-from backprop_cli.data.density import Density, without_targets
+from backprop_cli.density import Density, without_targets
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.network import Stage, network_of
 from backprop_cli.nn.objective import Objective

@@ -99,7 +99,7 @@ def test_the_mean_of_many_estimates_is_the_expected_one_by_enumeration(k):
     expected = {"W": (after - start_at) @ statistic, "b": (after - start_at) @ up @ h, "a": (after - start_at) @ v}
 
     net = network(4, 3)
-    estimator = LIKELIHOODS["cd"](k, "samples").estimator(net)
+    estimator = LIKELIHOODS["cd"](k=k, visible="samples").estimator(net)
     rng, samples = np.random.default_rng(5), []
     many = np.tile(data, (250, 1))
     for _ in range(60):

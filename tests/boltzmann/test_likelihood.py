@@ -178,9 +178,9 @@ def test_the_pseudo_likelihood_is_that_of_all_conditionals_when_averaged_over_th
         flipped = [of_v[np.flatnonzero((states(4) == np.abs(v - unit)).all(axis=1))[0]] for unit in np.eye(4)]
         expected = sum(np.log(probability / (probability + other)) for other in flipped)
         found = estimator.evaluate(theta, np.tile(v, (4, 1)), np.eye(4))
-        assert np.mean(found.outputs[:, 1]) == pytest.approx(expected, rel=1e-11)
+        assert np.mean(found.outputs[:, 0]) == pytest.approx(expected, rel=1e-11)
         np.testing.assert_allclose(found.outputs[:, 2], rbm.free_energy(p, v[None])[0])
-        np.testing.assert_allclose(found.costs, -found.outputs[:, 1])
+        np.testing.assert_allclose(found.costs, -found.outputs[:, 0])
 
 
 def test_the_sampler_draws_from_the_distribution_of_the_machine():
@@ -259,4 +259,4 @@ def test_scikit_learn_agrees_to_twelve_digits():
     theirs.random_state = 0  # the same bits for score_samples and for us
     bits = np.random.RandomState(0).randint(0, 7, len(v))  # noqa: NPY002 - what scikit-learn draws
     found = LIKELIHOODS["cd"]().estimator(network(7, 5)).evaluate(theta, v, np.eye(7)[bits])
-    np.testing.assert_allclose(found.outputs[:, 1], theirs.score_samples(v), rtol=1e-12)
+    np.testing.assert_allclose(found.outputs[:, 0], theirs.score_samples(v), rtol=1e-12)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from backprop_cli.data.dataset import Dataset
+from backprop_cli.data.dataset import Dataset, Inputs
 from backprop_cli.data.tasks import Encoder, Outputs, Regression, Targets
 from backprop_cli.errors import UsageError
 
@@ -21,13 +21,13 @@ class Density(Regression):
     """The distribution of the inputs is to be learned; targets are not used.
 
     In their place, each example has the number of one of its inputs, chosen at random but always the same: the unit by
-    which the pseudo-likelihood is estimated. The outputs of an evaluation are the metrics of each example.
+    which the pseudo-likelihood is estimated. The outputs of an evaluation are the metrics of each example, and its free
+    energy.
     """
 
-    kind: ClassVar[str] = "Boltzmann machine"
+    kind: ClassVar[str] = "density estimation"
     unsupervised: ClassVar[bool] = True
-    metric_names: ClassVar[tuple[str, ...]] = ("reconstruction", "pseudo_likelihood", "free_energy")
-    gaps: ClassVar[tuple[str, ...]] = ("free_energy_gap",)
+    metric_names: ClassVar[tuple[str, ...]] = ("pseudo_likelihood", "reconstruction")
     further: ClassVar[tuple[str, ...]] = ()
     monitor: ClassVar[str] = "pseudo_likelihood"
 
@@ -55,8 +55,9 @@ class Density(Regression):
         return np.sum(outputs, axis=0, dtype=np.float64)
 
     def metrics(self, total: Any, targets: Targets) -> dict[str, float]:
-        """Return the mean of each metric."""
-        return {name: float(value) / len(targets) for name, value in zip(self.metric_names, total, strict=True)}
+        """Return the mean of each metric, and of the free energy."""
+        means = (float(value) / len(targets) for value in total)
+        return dict(zip((*self.metric_names, "free_energy"), means, strict=True))
 
     def further_metrics(self, outputs: Outputs, targets: Targets, names: Iterable[str]) -> dict[str, float]:
         """Return nothing."""
@@ -68,9 +69,8 @@ def without_targets(data: Dataset) -> Dataset:
 
     Raises UsageError unless the training inputs, which stand for probabilities, are from 0 to 1.
     """
-    inputs = data.train.inputs
-    parts = [np.asarray(inputs[start : start + ROWS]) for start in range(0, len(data.train), ROWS)]
-    low, high = min(part.min() for part in parts) * data.scale, max(part.max() for part in parts) * data.scale
+    extremes = [(part.min(), part.max()) for part in _parts(data)]
+    low, high = min(low for low, _ in extremes) * data.scale, max(high for _, high in extremes) * data.scale
     if low < 0 or high > 1:
         needs = "the units of a Boltzmann machine need inputs from 0 to 1"
         raise UsageError(f"cost: {needs}; those of {data.name} are from {low:.4g} to {high:.4g}")
@@ -81,3 +81,14 @@ def without_targets(data: Dataset) -> Dataset:
         for split in (data.train, data.validation, data.test)
     )
     return replace(data, train=train, validation=validation, test=test)
+
+
+def mean_input(data: Dataset) -> Outputs:
+    """Return the mean of the training inputs, scaled, (n_0,)."""
+    total = sum(np.sum(part, axis=0, dtype=np.float64) for part in _parts(data))
+    return np.asarray(total / len(data.train) * data.scale)
+
+
+def _parts(data: Dataset) -> Iterator[Inputs]:
+    inputs = data.train.inputs
+    return (np.asarray(inputs[start : start + ROWS]) for start in range(0, len(data.train), ROWS))
