@@ -80,8 +80,7 @@ def train(
     ('finished', 5)
     """
     stem = "run"
-    where = Path(runs_dir or "runs")
-    experiment = experiment_from(config, words_of(overrides), lambda e: find_start(e, where))
+    experiment = experiment_from(config, words_of(overrides), lambda e: find_start(e, Path(runs_dir or "runs")))
     if isinstance(config, Path | str):
         stem = stem_of(find_config(Path(config)))
     cache = cache_in(data_dir, offline)

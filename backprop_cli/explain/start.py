@@ -22,10 +22,10 @@ from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, initial_theta, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
-from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import experiment_of, load_model
 from backprop_cli.sources.given import read_numbers
+from backprop_cli.training.consistency import check_state
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -121,7 +121,7 @@ class Start:
                 raise CheckpointError(f"its arrays are not those of {e.optimizer.name} in this experiment")
             for name, array in state.arrays.items():
                 array[...] = kept[name]
-            check_state(plan, state, self.checkpoint.meta)
+            check_state(plan, state, best=self.checkpoint.meta.best, last=self.checkpoint.meta.last)
         except CheckpointError as error:
             raise CheckpointError(f"{self.origin}: {error}") from error
         return state

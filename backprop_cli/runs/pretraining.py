@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.config.phases import Phase, phases_of
-from backprop_cli.data.dataset import Dataset, Inputs
+from backprop_cli.data.dataset import Dataset
 from backprop_cli.density import without_targets
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
@@ -17,17 +17,14 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.runs.build import build_plan, initial_theta
 from backprop_cli.runs.checkpoint import Meta
-from backprop_cli.runs.consistency import check_state
-from backprop_cli.training.evaluation import outputs_of
+from backprop_cli.training.codes import encoder_of
+from backprop_cli.training.consistency import check_state
 from backprop_cli.training.loop import EpochResult, Event, Progress, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState, TrainingStatus
 
 THETA = "phase.theta"
 """The array of a checkpoint with the parameters of the phase under way, in the layout of its network."""
-
-ROWS = 10_000
-"""Examples whose codes are computed at a time."""
 
 NAMES = {"W2": "V", "b2": "c", "a1": "a"}
 """What leads back from layer k, in the network of a phase and, followed by k, in the file of pre-trained arrays."""
@@ -79,7 +76,7 @@ class Pretraining:
         if not np.isfinite(own.theta).all():
             raise CheckpointError(f"its {THETA} is not finite")
         own.arrays = found
-        check_state(plan, own, meta)
+        check_state(plan, own, best=meta.best, last=meta.last)
         return True
 
     def events(self, stop: Callable[[], bool], keep: Callable[[Mapping[str, Array]], None]) -> Iterator[Event]:
@@ -141,29 +138,14 @@ class Pretraining:
         e, data = phase.experiment, self.data
         splits = [data.train, data.validation, data.test]
         if phase.number > 1:
-            below = self._below(phase.number)
-            splits = [replace(split, inputs=self._codes(below, split.inputs)) for split in splits]
+            encode = encoder_of(self.network, self.state.theta, phase.number - 1, data)
+            splits = [replace(split, inputs=encode(split.inputs)) for split in splits]
             data = replace(data, scale=1.0, image=None)
         if e.reconstructs:
             splits = [split.reconstructing() for split in splits]
         train, validation, test = splits
         data = replace(data, task=e.task, train=train, validation=validation, test=test)
         return without_targets(data) if e.cost.unsupervised else data
-
-    def _below(self, number: int) -> tuple[Network, Array]:
-        """Return the network of the layers below a layer, and its parameters."""
-        unit = self.network.units[number - 2]
-        below = Network(self.network.in_shape, self.network.layers[: unit.index + 1], unit.activation)
-        views = self.network.layout.named(self.state.theta)
-        return below, below.layout.join(
-            {entry.name: views[entry.name] for entry in below.layout.entries}, self.experiment.dtype
-        )
-
-    def _codes(self, below: tuple[Network, Array], inputs: Inputs) -> Array:
-        parts = range(0, max(len(inputs), 1), ROWS)
-        return np.concatenate(
-            [outputs_of(*below, self.data.x(inputs[start : start + ROWS], self.experiment.dtype)) for start in parts]
-        )
 
 
 def _forget_best(status: TrainingStatus) -> None:

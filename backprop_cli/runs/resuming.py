@@ -26,7 +26,6 @@ from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, changed_files, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
-from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder, create_run_folder
 from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
@@ -34,6 +33,7 @@ from backprop_cli.runs.pretraining import Pretraining
 from backprop_cli.runs.rows import columns_of
 from backprop_cli.runs.session import Session, environment, now
 from backprop_cli.runs.start import take_start
+from backprop_cli.training.consistency import check_state
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -136,7 +136,7 @@ def _state_of(experiment: Experiment, plan: Plan, checkpoint: Checkpoint) -> tup
     if _shapes(arrays) != _shapes(state.arrays):
         raise CheckpointError("its arrays are not those of the experiment")
     state.arrays = arrays
-    check_state(plan, state, checkpoint.meta)
+    check_state(plan, state, best=checkpoint.meta.best, last=checkpoint.meta.last)
     return state, pretraining
 
 
