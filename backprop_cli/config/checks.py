@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backprop_cli.config.autoencoders import tied_layers
 from backprop_cli.config.boltzmann import boltzmann
-from backprop_cli.config.reader import Path
-from backprop_cli.config.reuse_checks import Problem, layers_that_train
+from backprop_cli.config.reader import Path, Problem
+from backprop_cli.config.reuse_checks import layers_that_train
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.layers import AUTO, shapes_of
@@ -29,6 +30,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
     rules = (
         _kinds_of_layers,
         _input_output_sizes,
+        tied_layers,
         _activations,
         _output_and_cost,
         _encoding,

@@ -12,7 +12,7 @@ from backprop_cli.boltzmann.costs import CD
 from backprop_cli.config.checks import problems_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message
-from backprop_cli.config.reuse_checks import Problem
+from backprop_cli.config.reader import Problem
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.experiment.keys import KEYS
 from backprop_cli.experiment.schema import Experiment

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backprop_cli.config.reader import Path
+from backprop_cli.config.reader import Problem
 from backprop_cli.experiment.schema import Experiment
-
-Problem = tuple[Path, str]
-"""The place in the config, and the message."""
 
 
 def layers_that_train(e: Experiment) -> Iterator[Problem]:
@@ -24,6 +21,11 @@ def layers_that_train(e: Experiment) -> Iterator[Problem]:
     elif not any(rate for number, rate in enumerate(e.rates, start=1) if number not in frozen):
         key = "freeze" if frozen else "layers"
         yield (key,), f"{key}: every layer is frozen, so nothing is trained; leave at least one layer to train"
+    still = {number for number, rate in enumerate(e.rates, start=1) if number in frozen or not rate}
+    for number in sorted(still) if e.tied else ():
+        if number > last / 2 and (owner := last + 1 - number) not in still:
+            key, has = "freeze" if frozen else "layers", f"layer {number} has the weights of layer {owner} ('tied')"
+            yield (key,), f"{key}: {has}, which are trained; freeze layer {owner} as well"
     if e.freeze and e.freeze.epochs and e.optimizer.line_search:
         use = "freeze the layers in all epochs, then start another run from this one ('start')"
         yield ("freeze", "epochs"), f"freeze.epochs: cannot be combined with {e.optimizer.name}; {use}"

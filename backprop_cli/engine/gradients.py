@@ -54,9 +54,14 @@ def gradient_of(
 
     A layer whose rate is 0 is frozen: its gradient is not written, and what only it needs is not recorded.
     """
+
+    def begun(index: int, name: str, out: Any) -> float:
+        """Return 1 if a later layer, which is earlier on the way back, has written the gradient of the parameter."""
+        return float((index, name) in layout.shared)
+
     return [
-        Products(recording, params, 1.0, lambda name, out: 0.0) if rate else NoGradient()
-        for params, rate in zip(layout.split(grad), rates or repeat(1.0), strict=False)
+        Products(recording, params, 1.0, partial(begun, index)) if rate else NoGradient()
+        for index, (params, rate) in enumerate(zip(layout.split(grad), rates or repeat(1.0), strict=False))
     ]
 
 

@@ -16,7 +16,7 @@ from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.initializers import Initializer
-from backprop_cli.nn.network import Network, Stage, network_of
+from backprop_cli.nn.network import Network, Stage, network_of, tied
 
 
 class Experiment(Keys):
@@ -67,8 +67,8 @@ class Experiment(Keys):
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
         output = next(f)
-        last = self.cost.layer(self.outputs, output)
-        return network_of(self.in_shape, [*stages, Stage(last, output)], given)
+        stages.append(Stage(self.cost.layer(self.outputs, output), output))
+        return network_of(self.in_shape, tied(stages, self.sizes) if self.tied else stages, given)
 
     @property
     def architecture(self) -> str:

@@ -75,8 +75,9 @@ def limit_norms(plan: Plan, theta: Array, rates: LayerRates) -> None:
     """Shorten the weight vectors of hidden units that are too long for the plan."""
     if plan.max_norm:
         views, entries = plan.objective.layout.named(theta), plan.objective.layout.entries
-        weights = [entry for entry in entries if entry.parameter.penalized]
-        for W in (views[entry.name] for entry in weights[:-1] if rates.trains(entry.layer)):
+        weights, output_layer = [entry for entry in entries if entry.parameter.penalized], entries[-1].layer
+        hidden = (entry for entry in weights if entry.layer < output_layer and rates.trains(entry.layer))
+        for W in (views[entry.name] for entry in hidden):
             plan.max_norm.apply(W.reshape(len(W), -1))
 
 
@@ -105,7 +106,7 @@ def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Str
     """
     if isinstance(plan.optimizer, Minimizer):
         return MinimizerStep(plan, plan.optimizer, state, m, streams)
-    if plan.optimizer.plain and piece_of(plan, m) == m:
+    if plan.optimizer.plain and piece_of(plan, m) == m and not plan.objective.layout.shared:
         return FusedStep(plan, state, eta, m, streams)
     return GradientStep(plan, plan.optimizer, state, eta, m, streams)
 
