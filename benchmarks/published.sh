@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
 # Train the published experiments, three seeds each, and write the results into docs/results.md.
 #
-#     benchmarks/published.sh                     # all; rows 1 to 19 take minutes, row 20 an hour
+#     benchmarks/published.sh                     # all but the slow ones; rows 1 to 19 take minutes, row 20 an hour
+#     benchmarks/published.sh slow                # the slow ones, one seed each: half an hour to an hour a row
 #     benchmarks/published.sh 02 13-depth4        # some, by the names of their configs
 #
-# RUNS (runs/published), SEEDS ("0 1 2") and WORDS (more KEY=VALUE for each) may be set. A finished run is
-# not repeated, so the script can be stopped and restarted.
+# RUNS (runs/published), SEEDS ("0 1 2", or "0" of the slow ones) and WORDS (more KEY=VALUE for each) may be set. A
+# finished run is not repeated, so the script can be stopped and restarted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-runs/published}
+slow=(24 25 26 28)
 names=("$@")
-if [ ${#names[@]} -eq 0 ]; then
-    for config in configs/published/*.yaml; do names+=("$(basename "$config" .yaml)"); done
+if [ "$*" = slow ]; then
+    names=("${slow[@]}")
+elif [ ${#names[@]} -eq 0 ]; then
+    for config in configs/published/*.yaml; do
+        name=$(basename "$config" .yaml)
+        [[ " ${slow[*]} " == *" $name "* ]] || names+=("$name")
+    done
 fi
 
 for name in "${names[@]}"; do
-    for seed in ${SEEDS:-0 1 2}; do
+    seeds="0 1 2"
+    if [[ " ${slow[*]} " == *" $name "* ]]; then seeds=0; fi
+    for seed in ${SEEDS:-$seeds}; do
         run="$runs/$name-seed$seed"
         [ -f "$run/run.json" ] && grep -qE '"status": "(finished|stopped_early)"' "$run/run.json" && continue
         echo "$name, seed $seed" >&2

@@ -24,6 +24,7 @@ from backprop_cli.engine.threads import limit_threads
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.sources.mnist import Mnist
+from backprop_cli.text import duration
 from backprop_cli.training.evaluation import Evaluator
 from backprop_cli.training.loop import EpochResult, train
 
@@ -50,6 +51,9 @@ class Run:
     def first_validation(self) -> float:
         return self.validation(self.rows[0])
 
+    def tenth_validation(self) -> float:
+        return self.validation(self.rows[:10][-1])
+
     def last_validation(self) -> float:
         return self.validation(self.rows[-1])
 
@@ -58,6 +62,12 @@ class Run:
 
     def error(self) -> float:
         return 100 - self.test()
+
+    def test_cost(self) -> float:
+        return self.record["test"]["cost"]
+
+    def validation_error(self) -> float:
+        return 100 - self.best_validation()
 
     def best_on_test(self) -> float:
         """The highest test accuracy of any epoch; needs a second training, since `train` does not record it."""
@@ -75,13 +85,23 @@ class Run:
 
 @dataclass(frozen=True)
 class Figure:
-    """A published number, and where ours is found."""
+    """A published number, and where ours is found; of all runs, or only of the best one by validation."""
 
     row: int
     config: str
     what: str
     published: str
     ours: Callable[[Run], float]
+    best: bool = False
+    digits: int = 2
+
+    def of(self, runs: list[Run]) -> str:
+        if not runs:
+            return "not run"
+        chosen = [max(runs, key=Run.best_validation)] if self.best else runs
+        values = [self.ours(run) for run in chosen]
+        of_all, low, high = (f"{value:.{self.digits}f}" for value in (mean(values), min(values), max(values)))
+        return of_all if len(values) == 1 else f"{of_all} ({low} to {high})"
 
 
 FIGURES = [
@@ -120,6 +140,21 @@ FIGURES = [
     Figure(19, "19", "test", "97.00", Run.test),
     Figure(20, "20", "test error", "1.25", Run.error),
     Figure(20, "20-max-norm", "test error", "1.06", Run.error),
+    Figure(21, "21", "test, best epoch", "", Run.test),
+    Figure(21, "21", "the same, best run by validation", "98.78", Run.test, best=True),
+    Figure(22, "22", "test, best epoch", "", Run.test),
+    Figure(22, "22", "the same, best run by validation", "99.06", Run.test, best=True),
+    Figure(23, "23", "test, best epoch", "", Run.test),
+    Figure(23, "23", "the same, best run by validation", "99.23", Run.test, best=True),
+    Figure(24, "24", "test, best epoch", "99.37", Run.test),
+    Figure(25, "25", "test, best epoch", "99.43", Run.test),
+    Figure(26, "26", "validation error, best epoch", "0.91", Run.validation_error),
+    Figure(26, "26", "test error, best epoch", "0.92", Run.error),
+    Figure(27, "27", "validation, first epoch", "97.80", Run.first_validation),
+    Figure(27, "27", "validation, epoch 10", "99.20", Run.tenth_validation),
+    Figure(27, "27", "test", "99.22", Run.test),
+    Figure(27, "27", "test cost (not in %)", "0.0240", Run.test_cost, digits=4),
+    Figure(28, "28", "test", "99.25", Run.test),
 ]
 
 SOURCES = {
@@ -134,6 +169,9 @@ SOURCES = {
     18: "Keras",
     19: "scikit-learn",
     20: "Srivastava 2014",
+    **dict.fromkeys(range(21, 26), "Nielsen, ch. 6"),
+    26: "Theano tutorial",
+    **dict.fromkeys((27, 28), "Keras"),
 }
 """Where the published number of each row is from; the configs have the details."""
 
@@ -169,18 +207,21 @@ def darkness() -> int:
 
 
 def table(folder: Path, right_by_darkness: int) -> str:
-    lines = ["| row | source | config | metric, % | published | ours | seeds |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| row | source | config | metric, % | published | ours | seeds | time |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     lines_of = {figure.row: [] for figure in FIGURES} | {6: [
         f"| 6 | {SOURCES[6]} | (no network) "
-        f"| nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none |"
+        f"| nearest mean darkness, correct of 10,000 | 2,225 | {right_by_darkness:,} | none | |"
     ]}  # fmt: skip
     for figure in FIGURES:
-        values = [figure.ours(run) for run in runs_of(folder, figure.config)]
-        ours = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "not run"
+        runs = runs_of(folder, figure.config)
+        time = duration(mean(run.record["seconds"] for run in runs)) if runs else ""
         config = f"[{figure.config}](../configs/published/{figure.config}.yaml)"
         lines_of[figure.row].append(
             f"| {figure.row} | {SOURCES[figure.row]} | {config} "
-            f"| {figure.what} | {figure.published} | {ours} | {len(values)} |"
+            f"| {figure.what} | {figure.published} | {figure.of(runs)} | {len(runs)} | {time} |"
         )
     for number in sorted(lines_of):
         lines += lines_of[number]

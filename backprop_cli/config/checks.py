@@ -249,8 +249,9 @@ def _without_effect(e: Experiment) -> Iterator[Problem]:
 def _line_search(e: Experiment) -> Iterator[Problem]:
     """A line search compares costs, so the cost must be the same function at every evaluation."""
     if e.optimizer.line_search:
+        random = any(ACTIVATIONS[name].random for name in e.activations)
         uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
-        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed}
+        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed, "activation": random}
         for key, used in uses.items():
             if used:
                 what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"

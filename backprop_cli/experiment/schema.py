@@ -95,7 +95,7 @@ class Experiment(Keys):
         if not self.data.classes:
             fractions = self.cost.unsupervised or (self.reconstructs and self.data.fractions)
             return "sigmoid" if fractions else "identity"
-        return "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
+        return ACTIVATIONS[self.activation].as_output
 
     @property
     def initializers(self) -> dict[int, Initializer]:

@@ -76,6 +76,7 @@ SLOPES = {
     ),
     "silu": Formula("s + a@ (1 - s)"),
     "identity": Formula("1"),
+    "bernoulli": Formula("a@ (1 - a@)"),
     "threshold": Formula("0"),
     "winner": Formula("0"),
 }
@@ -87,6 +88,7 @@ JACOBIANS = {"softmax": Formula("a@ ⊙ (g - Σ g a@)", r"a@ \odot (g - \sum g a
 ACTIVATION_NOTES = {
     "gelu": "u = sqrt(2/π) (z + 0.044715 z³)",
     "silu": "s = sigmoid(z)",
+    "bernoulli": "a is the mean sigmoid(z); training draws 0 or 1 with this mean, and takes the slope of the mean",
     "softmax": "g = dC/da; the sum is over the outputs of an example, because each depends on all of its z",
 }
 

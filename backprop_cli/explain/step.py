@@ -27,6 +27,7 @@ from backprop_cli.explain.steps import (
     training_examples,
 )
 from backprop_cli.explain.trace import Passed
+from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.runs.build import build_plan
@@ -200,6 +201,8 @@ def _remarks(start: Start, first: Step, single: bool) -> list[str]:
         remarks.append("dropout is off here; training drops units at random")
     if e.corrupt:
         remarks.append("corrupt is off here; training adds noise to the inputs")
+    if any(ACTIVATIONS[name].random for name in e.activations):
+        remarks.append("random units have their means here; training draws 0 or 1")
     if e.augment:
         remarks.append("augment is off here; training distorts the images at random")
     return remarks

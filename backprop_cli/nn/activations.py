@@ -23,8 +23,8 @@ class Activation(Layer):
     layers may use it, `sums_to_one` whether the outputs of an example sum to one. `largest_slope` is max f' of an f
     that saturates on both sides; a unit `can_die` if f' is 0 for all z on one side. `squashes` says that a is between
     0 and 1 and that its derivatives are at most 1/4, which allows larger steps; `monotone` that f falls nowhere, so
-    that max f(z) = f(max z). `initializer` names the one that suits
-    hidden layers with this f.
+    that max f(z) = f(max z). In training a is `random` around the mean f(z), and its gradient is that of the mean.
+    `initializer` names the one that suits hidden layers with this f.
     """
 
     name: str
@@ -35,12 +35,18 @@ class Activation(Layer):
     can_die: bool = False
     squashes: bool = False
     monotone: bool = True
+    random: bool = False
     initializer: str = "scaled"
 
     @property
     def operation(self) -> str:
         """Its name."""
         return self.name
+
+    @property
+    def as_output(self) -> str:
+        """The name of the activation of the output layer behind hidden layers with this one."""
+        return "sigmoid" if self.can_die or self.random else self.name
 
     def value(self, z: Array) -> Array:
         """Return a = f(z)."""
@@ -119,6 +125,34 @@ def _sigmoid(z: Array) -> Array:
 
 def _sigmoid_slope(z: Array, a: Array) -> Array:
     return a * (1 - a)
+
+
+@dataclass(frozen=True)
+class Bernoulli(Elementwise):
+    """a = 1 with probability σ(z), else 0, in training; its mean σ(z) once the network is trained.
+
+    The gradient is the straight-through estimator: that of the mean, dC/dz = dC/da ⊙ σ'(z), as if a were σ(z) (Bengio,
+    Léonard and Courville 2013, section 4).
+    """
+
+    name: str = "bernoulli"
+    largest_slope: float | None = 0.25
+    squashes: bool = True
+    monotone: bool = False  # the largest of random numbers is not the random number of the largest mean
+    random: bool = True
+    f: Callable[[Array], Array] = _sigmoid
+    df: Callable[[Array, Array], Array | Mask] = _sigmoid_slope
+
+    @property
+    def operation(self) -> str:
+        """A trained network computes the mean."""
+        return "sigmoid"
+
+    def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, tuple[Array, Array]]:
+        """Return 0 or 1 for every number of x, or the means without noise."""
+        mean = self.value(x)
+        a = mean if noise is None else (noise.random(x.shape) < mean) * x.dtype.type(1)
+        return a, (x, mean)
 
 
 def _tanh_slope(z: Array, a: Array) -> Array:
@@ -220,6 +254,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Elementwise("gelu", monotone=False, f=_gelu, df=_gelu_slope),
         Elementwise("silu", monotone=False, f=_silu, df=_silu_slope),  # z σ(z), Elfwing et al. 2017; also called swish
         Elementwise("identity"),
+        Bernoulli(),
         Softmax(),
         # the outputs of perceptrons: their slope is 0 wherever it exists, so only the perceptron's cost trains them
         Elementwise("threshold", kinks=(0.0,), hidden=False, f=_threshold, df=_flat),  # 1 where z >= 0 (Rosenblatt)
@@ -229,4 +264,7 @@ ACTIVATIONS: dict[str, Activation] = {
 """Every activation, by name."""
 
 HIDDEN: dict[str, Activation] = {name: f for name, f in ACTIVATIONS.items() if f.hidden}
-"""The activations of hidden layers. Every one may be used in the output layer as well."""
+"""The activations of hidden layers."""
+
+OUTPUTS: tuple[str, ...] = tuple(name for name, f in HIDDEN.items() if not f.random)
+"""Those that may be used in the output layer as well."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Lt, MinLen
 
-from backprop_cli.nn.activations import HIDDEN, Activation
+from backprop_cli.nn.activations import OUTPUTS, Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.layer import Layer
@@ -98,7 +98,7 @@ class Quadratic(Cost):
     """C = 1/(2m) Σ ‖a - y‖² (Nielsen, eq. 6)."""
 
     name: ClassVar[str] = "quadratic"
-    outputs: ClassVar[tuple[str, ...]] = (*HIDDEN, "softmax")
+    outputs: ClassVar[tuple[str, ...]] = (*OUTPUTS, "softmax")
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return ½ ‖a - y‖² of each example."""
@@ -192,7 +192,7 @@ class Absolute(Cost):
     """C = 1/m Σ Σ |a - y|: an outlier pulls no harder than any other example. The slope at a = y is taken as 0."""
 
     name: ClassVar[str] = "absolute"
-    outputs: ClassVar[tuple[str, ...]] = tuple(HIDDEN)
+    outputs: ClassVar[tuple[str, ...]] = OUTPUTS
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return Σ |a - y| of each example."""
@@ -215,7 +215,7 @@ class Huber(Cost):
     """
 
     name: ClassVar[str] = "huber"
-    outputs: ClassVar[tuple[str, ...]] = tuple(HIDDEN)
+    outputs: ClassVar[tuple[str, ...]] = OUTPUTS
     width: Annotated[float, Ge(1e-6)] = 1.0
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:

@@ -40,7 +40,7 @@ def test_activations_agree_with_the_program_also_where_they_saturate(name, suffi
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(0, 4, (40, 5)), [[-2000, 2000, 0, 1e-3, -60]], np.zeros((1, 5))]).astype(np.float32)
     x[-3:, 3] = [0.25, -0.5, 20]
-    net = network(name, np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
+    net = network(ACTIVATIONS[name].operation, np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
     path = tmp_path / f"net{suffix}"
     path.write_bytes(export_bytes(net, path))
     z = x.astype(np.float64) / 2  # up to ±1000

@@ -16,6 +16,7 @@ BY_HAND = {
     "gelu": lambda z: z / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))),
     "silu": lambda z: z / (1 + math.exp(-z)),
     "identity": lambda z: z,
+    "bernoulli": lambda z: 1 / (1 + math.exp(-z)),
 }
 Z = np.array([-5.0, -1.3, -0.2, 0.4, 1.0, 6.0])
 
@@ -75,3 +76,29 @@ def test_extreme_inputs_give_finite_outputs_without_a_warning(f, dtype):
     assert a.dtype == dtype
     assert np.isfinite(a).all()
     assert np.isfinite(f.pull_back(z, a, np.ones_like(a))).all()
+
+
+def test_bernoulli_draws_ones_with_the_probability_of_its_mean():
+    f, z = ACTIVATIONS["bernoulli"], np.repeat(np.array([[-1000.0, -2.0, 0.0, 1.0, 1000.0]]), 100_000, axis=0)
+    a, _ = f.forward({}, z, np.random.default_rng(0))
+    assert set(np.unique(a)) == {0.0, 1.0}
+    p = 1 / (1 + np.exp(-z[0].clip(-700)))
+    assert (np.abs(a.mean(axis=0) - p) <= 4 * np.sqrt(p * (1 - p) / len(z))).all()
+    np.testing.assert_array_equal(a[:, [0, -1]], [[0, 1]] * len(z))
+
+
+def test_bernoulli_without_noise_is_its_mean_and_its_gradient_is_that_of_the_mean_with_and_without_noise():
+    f, z, g = ACTIVATIONS["bernoulli"], Z[None], np.linspace(-1, 2, 6)[None]
+    sigmoid = ACTIVATIONS["sigmoid"]
+    a, without = f.forward({}, z)
+    _, noisy = f.forward({}, z, np.random.default_rng(0))
+    np.testing.assert_array_equal(a, sigmoid.value(z))
+    for cache in (without, noisy):
+        np.testing.assert_array_equal(f.backward({}, cache, g, None), sigmoid.pull_back(z, sigmoid.value(z), g))
+
+
+@pytest.mark.parametrize("f", ACTIVATIONS.values(), ids=lambda f: f.name)
+def test_an_output_layer_never_dies_and_is_never_random(f):
+    chosen = ACTIVATIONS[f.as_output]
+    assert not chosen.can_die
+    assert not chosen.random

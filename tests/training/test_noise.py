@@ -24,6 +24,7 @@ NOISY = {
     "fixed noise": {"corrupt": Salt(0.4, fixed=True)},
     "ema": {"average": Ema(decay=0.9)},
     "max_norm": {"max_norm": MaxNorm(0.5)},
+    "bernoulli": {"hidden": "bernoulli"},
     "all": {
         "dropouts": (0.1, 0.5, 0.2),
         "augment": Augment(shift=1),
@@ -44,7 +45,8 @@ RULES = {**OPTIMIZERS, **MINIMIZERS}
 )
 @pytest.mark.parametrize("steps", [2, 3, 11])  # the last is inside the second epoch
 def test_training_resumed_from_any_step_gives_the_same_bits_with_every_kind_of_noise(what, optimizer, steps):
-    p = plan("relu", "softmax", "cross_entropy", optimizer=RULES[optimizer](), strength=0.01, eta=0.05, **NOISY[what])
+    settings = {"hidden": "relu", "output": "softmax", "cost": "cross_entropy", **NOISY[what]}
+    p = plan(**settings, optimizer=RULES[optimizer](), strength=0.01, eta=0.05)
     if optimizer in MINIMIZERS:
         p = replace(p, batch_size=37)
     whole, events = run(p)
@@ -55,7 +57,7 @@ def test_training_resumed_from_any_step_gives_the_same_bits_with_every_kind_of_n
     assert results(before) + results(after) == results(events)
 
 
-@pytest.mark.parametrize("what", ["dropout", "input dropout", "augment", "masking", "gaussian noise"])
+@pytest.mark.parametrize("what", ["dropout", "input dropout", "augment", "masking", "gaussian noise", "bernoulli"])
 def test_noise_differs_from_epoch_to_epoch_and_from_seed_to_seed(what):
     p = replace(plan(**NOISY[what]), batch_size=100, epochs=1)  # one batch of all, so that the order plays no part
     seeds = [run(q)[0].theta for q in (p, replace(p, seed=8))]
@@ -69,6 +71,33 @@ def test_noise_differs_from_epoch_to_epoch_and_from_seed_to_seed(what):
     n = p.objective.layout.n_penalized
     for one, other in (seeds, epochs):
         assert np.mean(one[:n] != other[:n]) > 0.5  # other units are dropped, other pixels moved
+
+
+def test_a_step_with_random_units_is_the_step_of_the_numbers_drawn():
+    p = plan("bernoulli", "softmax", "cross_entropy", dtype="float64", eta=0.5)
+    state, streams, m = start(p), Streams(p.seed), 10
+    y = p.data.task.encode(p.data.train.targets, "float64")
+    step = make_step(p, state, np.asarray(0.5), m, streams)
+    streams.restart(3)
+    step(np.arange(m))
+
+    streams.restart(3)  # the same numbers, and the mathematics written out
+    u1, u2 = (streams.dropout.random((m, n), dtype=np.float32) for n in (5, 4))
+    theta = start(p).theta
+    (W1, b1), (W2, b2), (W3, b3) = layers = weights_and_biases(p, theta)
+    x = p.data.train.inputs[:m] * p.data.scale
+    p1 = 1 / (1 + np.exp(-(x @ W1.T + b1)))
+    a1 = (u1 < p1).astype(float)
+    p2 = 1 / (1 + np.exp(-(a1 @ W2.T + b2)))
+    a2 = (u2 < p2).astype(float)
+    z = a2 @ W3.T + b3
+    delta3 = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) - y[:m]) / m
+    delta2 = delta3 @ W3 * p2 * (1 - p2)
+    delta1 = delta2 @ W2 * p1 * (1 - p1)
+    for (W, b), delta, a in zip(layers, (delta1, delta2, delta3), (x, a1, a2), strict=True):
+        W -= 0.5 * delta.T @ a
+        b -= 0.5 * delta.sum(axis=0)
+    np.testing.assert_allclose(state.theta, theta, rtol=1e-10, atol=1e-12)
 
 
 def test_a_step_with_dropout_is_the_step_of_the_network_without_the_dropped_units():
