@@ -1,7 +1,7 @@
 """Train feed-forward neural networks from a YAML file, with back-propagation in plain NumPy.
 
 The Python API: `train`, `resume`, `evaluate`, `predict`, `export`, `load_run`, `find_eta`, `cross_validate`, `sweep`,
-`trace`, `fit`. It is imported when it is first used.
+`trace`, `fit`, `sample`, `likelihood`. It is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backprop_cli.cross_validation import cross_validate
     from backprop_cli.explain.step import Explanation
     from backprop_cli.fitting import Fitted, fit
+    from backprop_cli.generative import likelihood, sample
     from backprop_cli.results.evaluation import Evaluation
     from backprop_cli.results.folds import CrossValidation
     from backprop_cli.results.prediction import Predictions
@@ -37,9 +38,11 @@ __all__ = [
     "export",
     "find_eta",
     "fit",
+    "likelihood",
     "load_run",
     "predict",
     "resume",
+    "sample",
     "sweep",
     "trace",
     "train",
@@ -50,6 +53,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("CrossValidation", "cross_validate"), "cross_validation"),
     **dict.fromkeys(("Explanation", "trace"), "tracing"),
     **dict.fromkeys(("Fitted", "fit"), "fitting"),
+    **dict.fromkeys(("likelihood", "sample"), "generative"),
     **{"SweepResult": "sweeps.result", "sweep": "sweeps.sweep"},
 }
 """The modules of the names that are not in `api`."""

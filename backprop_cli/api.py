@@ -35,6 +35,7 @@ from backprop_cli.runs.folder import find_run
 from backprop_cli.runs.model import Model, load_model
 from backprop_cli.runs.resuming import environment_changes, new_session, prepare_resume, resumed_session
 from backprop_cli.runs.session import Session
+from backprop_cli.runs.start import find_start
 from backprop_cli.training.loop import Event
 
 RunLike = Run | Path | str
@@ -79,7 +80,7 @@ def train(
     ('finished', 5)
     """
     stem = "run"
-    experiment = experiment_from(config, words_of(overrides))
+    experiment = experiment_from(config, words_of(overrides), lambda e: find_start(e, Path(runs_dir or "runs")))
     if isinstance(config, Path | str):
         stem = stem_of(find_config(Path(config)))
     cache = cache_in(data_dir, offline)
@@ -228,7 +229,7 @@ def evaluate(
     ((10, 10), 2)
     """
     chosen = [runs] if isinstance(runs, Run | Path | str) else runs
-    models = [_model(run, Path(runs_dir), checkpoint) for run in chosen]
+    models = [model_of(run, Path(runs_dir), checkpoint) for run in chosen]
     evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split, threshold)
     if ensemble:
         return ensemble_of(evaluations)
@@ -255,7 +256,7 @@ def predict(
     >>> found.labels.shape, found.confidences.shape, found.measure
     ((3,), (3, 10), 'output')
     """
-    model = _model(run, Path(runs_dir), checkpoint)
+    model = model_of(run, Path(runs_dir), checkpoint)
     if isinstance(inputs, np.ndarray):
         return predict_array(model, inputs, threshold)
     if hasattr(inputs, "to_numpy"):
@@ -275,7 +276,7 @@ def export(run: RunLike, path: Path | str, *, checkpoint: str = "best", runs_dir
     >>> backprop_cli.export(run, "digits.html").name
     'digits.html'
     """
-    export_model(_model(run, Path(runs_dir), checkpoint), Path(path))
+    export_model(model_of(run, Path(runs_dir), checkpoint), Path(path))
     return Path(path)
 
 
@@ -289,7 +290,8 @@ def _run(session: Session, on_event: OnEvent | None) -> None:
                 on_event(event)
 
 
-def _model(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
+def model_of(run: RunLike, runs_dir: Path, checkpoint: str) -> Model:
+    """Return the network of a run, or of one that is named."""
     return run.model if isinstance(run, Run) else load_model(str(run), runs_dir, checkpoint)
 
 

@@ -12,38 +12,42 @@ MAY_IMPORT = {
     "files": "",
     "text": "",
     "nn": "errors",
+    "boltzmann": "errors nn",
     "optim": "errors nn",
     "engine": "nn",
     "tables": "errors files",
     "data": "errors files text tables",
+    "density": "errors data",
     "sources": "errors files text tables data",
-    "experiment": "errors nn optim data sources",
-    "config": "experiment errors nn optim tables data sources",
+    "experiment": "errors nn boltzmann optim data density sources",
+    "config": "boltzmann experiment errors nn optim tables data sources",
     "training": "errors nn optim engine data",
     "advice": "errors text nn optim data experiment config training",
-    "runs": "errors files text nn optim engine data sources experiment config training advice",
+    "runs": "errors files text density nn optim engine data sources experiment config training advice",
     "listing": "errors text config runs",
     "inputs": "errors data sources tables",
-    "results": "errors files text nn data sources experiment config training advice runs listing inputs",
+    "results": "errors files text nn boltzmann data density sources experiment config training advice runs listing "
+    "inputs",
     "drawing": "errors text nn training",
     "plots": "errors text nn data training runs listing results drawing",
     "terminal": "errors files text data config training advice drawing plots",
     "report": "errors text runs listing results drawing plots",
     "exporting": "errors files nn tables data runs results",
-    "explain": "errors text nn optim data sources experiment config training advice runs",
+    "explain": "errors text nn boltzmann optim data sources experiment config training advice runs",
     "search": "errors experiment config listing results",
     "sweeps": "errors files text engine data experiment config advice runs listing results search",
     "fitting": "errors nn optim engine data training",
     "sklearn": "fitting nn optim training",
     "api": "errors nn data experiment config training advice runs listing inputs results exporting",
     "cross_validation": "api experiment config listing results",
+    "generative": "api nn results",
     "tracing": "api experiment config explain runs listing results",
     "cli": "errors files text nn optim engine data experiment config training runs listing results sources terminal "
     "drawing plots report advice exporting explain sweeps api",
     "__main__": "cli",
-    "__init__": "api cross_validation explain fitting results sweeps tracing",
+    "__init__": "api cross_validation explain fitting generative results sweeps tracing",
 }
-PURE = {"nn": {"numpy", "annotated_types"}, "optim": {"numpy", "annotated_types"}}
+PURE = {room: {"numpy", "annotated_types"} for room in ("nn", "boltzmann", "optim")}
 STDLIB_OF_PURE = {"__future__", "collections", "dataclasses", "functools", "itertools", "math", "typing"}
 
 
@@ -73,7 +77,7 @@ def test_imports_point_one_way(path):
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in PURE], ids=lambda path: path.name)
-def test_nn_and_optim_use_no_files_clock_or_console(path):
+def test_the_mathematics_uses_no_files_clock_or_console(path):
     for module in imports(path):
         top = module.split(".")[0]
         assert top in {"backprop_cli", *STDLIB_OF_PURE, *PURE[room_of(path)]}, f"{path.name} imports {module}"

@@ -53,17 +53,20 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
     if status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {record.get('reason')}")
     lines += [f"warning     {text.partition('. ')[0]}" for text in record.get("warnings") or ()]
+    if phase := record.get("phase"):
+        lines.append(f"phase       {phase}, of pre-training")
     lines.append(f"run         {path}  ({status}, {duration(record.get('seconds') or 0)})")
     if status in COMPLETE:
         lines.append(f"next        backprop eval {path}")
         if status == "finished":
-            lines.append(f"            backprop resume {path} --epochs {2 * epochs}")
+            after = (record.get("experiment") or {}).get("epochs", epochs)  # pre-training
+            lines.append(f"            backprop resume {path} --epochs {2 * after}")
     return "\n".join(lines)
 
 
 def _main_metric(metrics: Mapping[str, Any]) -> str:
-    values = {name: metrics.get(name) for name in ("accuracy", "rmse", "r2")}
-    known = [f"{name} {metric(name, value)}" for name, value in values.items() if value is not None]
+    values = {name: metrics.get(name) for name in ("accuracy", "rmse", "r2", "squared_error", "pseudo_likelihood")}
+    known = [f"{name.replace('_', ' ')} {metric(name, value)}" for name, value in values.items() if value is not None]
     return ", ".join(known) or "unknown"
 
 

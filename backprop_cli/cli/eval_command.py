@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from backprop_cli.cli.completion import complete_run
@@ -19,6 +21,7 @@ from backprop_cli.terminal.console import Command, Console
     help="Exit with code 4 if an accuracy is below X (0 to 1); with --ensemble, that of the ensemble.",
 )
 @click.option("--importance", is_flag=True, help="Also measure how much each column of the inputs matters.")
+@click.option("--likelihood", type=click.Choice(["exact", "ais"]), help="Of a Boltzmann machine: ln Z and ln p(v).")
 @threshold_option
 @selection_options
 def command(
@@ -26,6 +29,7 @@ def command(
     ensemble: bool,
     min_accuracy: float | None,
     importance: bool,
+    likelihood: Literal["exact", "ais"] | None,
     threshold: str | None,
     chosen: Selection,
     console: Console,
@@ -39,6 +43,7 @@ def command(
     from backprop_cli.errors import CheckFailed, UsageError
     from backprop_cli.results.evaluation import ensemble_of, evaluate_models, report
     from backprop_cli.results.importance import importance_of
+    from backprop_cli.results.likelihood import likelihood_of
     from backprop_cli.results.run import DatasetCache
     from backprop_cli.runs.model import load_model
 
@@ -52,6 +57,9 @@ def command(
     for result, model in zip(data["results"], models if importance else (), strict=False):
         text += f"\n\n{(found := importance_of(model, datasets.load, chosen.split))}"
         result["importance"] = found.to_dict()
+    for result, model in zip(data["results"], models if likelihood else (), strict=False):
+        text += f"\n\n{(of := likelihood_of(model, datasets.load, chosen.split, likelihood or 'exact'))}"
+        result["likelihood"] = of.to_dict()
     checked = [whole] if whole else members
     console.result(text, data, quiet="\n".join(f"{one.headline:.4f}" for one in checked))
     for one in checked:

@@ -33,7 +33,8 @@ def command(
     Without CONFIG: every activation with every cost and output, and penalties, dropout (with a fixed mask), label
     smoothing, class weights, convolution and pooling, on small networks. With CONFIG: that experiment at its initial
     parameters, on its first batch, without dropout. Parameters whose step crosses a kink (of relu, for example) are
-    skipped and counted. The exit code is 4 if a relative error exceeds --tol.
+    skipped and counted. Of a Boltzmann machine, the exact gradient of the likelihood is checked, on a small copy:
+    contrastive divergence only estimates it. The exit code is 4 if a relative error exceeds --tol.
     """
     from backprop_cli.errors import CheckFailed
     from backprop_cli.explain.gradient_check import check_combinations, check_experiment

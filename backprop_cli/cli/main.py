@@ -24,6 +24,7 @@ COMMANDS = (
     "resume",
     "eval",
     "predict",
+    "sample",
     "export",
     "plot",
     "report",

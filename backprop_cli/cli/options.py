@@ -38,11 +38,18 @@ class ConfigFile:
         """Whether it is no config but data, for which an experiment is chosen."""
         return dataset_of(self.path) is not None
 
-    def load(self) -> Experiment:
-        """Return the experiment. Raises ConfigError."""
+    def load(self, runs_dir: Path = Path("runs")) -> Experiment:
+        """Return the experiment, which may start from a run in `runs_dir`. Raises ConfigError."""
         from backprop_cli.config.load import load_experiment
 
-        return load_experiment(self.path, self.overrides)
+        def find_start(experiment: Experiment) -> Experiment:
+            if experiment.start is None:
+                return experiment
+            from backprop_cli.runs import start  # and with it NumPy's and SciPy's parts for training
+
+            return start.find_start(experiment, runs_dir)
+
+        return load_experiment(self.path, self.overrides, find_start=find_start)
 
 
 def config_arguments(required: bool = True, complete: Function = complete_override) -> Callable[[Function], Function]:

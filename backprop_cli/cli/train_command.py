@@ -80,7 +80,7 @@ def _train(config: ConfigFile, name: str | None, runs_dir: Path, console: Consol
     from backprop_cli.results.continuing import claimed_run
     from backprop_cli.runs.folder import check_name
 
-    experiment = config.load()
+    experiment = config.load(runs_dir)
     if name is not None:
         check_name(name)
     with ExitStack() as stack:
@@ -109,6 +109,8 @@ def _train(config: ConfigFile, name: str | None, runs_dir: Path, console: Consol
                 console.say(line)
             what = f"{experiment.architecture} on {experiment.dataset.title}"
             console.say(f"training {what}, in {session.folder.path}")
+            for line in session.history.get("start", {}).get("layers", ()):
+                console.say(line)
 
         argv = sys.argv[1:]
         opened = new_session(

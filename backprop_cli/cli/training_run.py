@@ -32,10 +32,16 @@ def run_training(
         announce(session)
         e, done, chart = session.experiment, session.state.status.epoch, None
         if live:
-            chart = LiveChart(e.epochs, e.task.classes, read_rows(session.folder.metrics, done))
+            chart = LiveChart(session.plan.last, e.task.classes, read_rows(session.folder.metrics, done))
         try:
             events = session.run(signals.requested)
-            show(naming(events, session.folder.path) if console.quiet else events, console, e.epochs, done, chart)
+            show(
+                naming(events, session.folder.path) if console.quiet else events,
+                console,
+                session.plan.last,
+                done,
+                chart,
+            )
         except DivergedError as error:
             best = session.folder.checkpoint("best") if session.best else None
             message = BackpropError(divergence_advice(error, e, session.suggest_eta(), best))

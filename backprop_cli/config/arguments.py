@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backprop_cli.config.load import load_experiment, override_experiment
+from backprop_cli.config.load import FindStart, load_experiment, override_experiment
 from backprop_cli.experiment.schema import Experiment
 
 KEYWORD = "keyword argument"
 """Where errors in overrides are located."""
 
 
-def experiment_from(config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str]) -> Experiment:
+def experiment_from(
+    config: Path | str | Mapping[str, Any] | Experiment, words: Sequence[str], find_start: FindStart | None = None
+) -> Experiment:
     """Return the experiment of a config file or a mapping, changed by overrides. Raises ConfigError."""
     if isinstance(config, Path | str):
-        return load_experiment(Path(config), words, KEYWORD)
+        return load_experiment(Path(config), words, KEYWORD, find_start)
     values = config.to_dict() if isinstance(config, Experiment) else config
-    return override_experiment(values, words, "config", KEYWORD)
+    return override_experiment(values, words, "config", KEYWORD, find_start=find_start)
 
 
 def words_of(overrides: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.config.reader import Path
+from backprop_cli.config.autoencoders import tied_layers
+from backprop_cli.config.boltzmann import boltzmann
+from backprop_cli.config.reader import Path, Problem
+from backprop_cli.config.reuse_checks import layers_that_train
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.layers import AUTO, shapes_of
@@ -16,9 +19,6 @@ from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.network import PIECE
 from backprop_cli.optim.schedules import Constant
-
-Problem = tuple[Path, str]
-"""The place in the config, and the message."""
 
 COPIES = 5
 """Copies of theta, and of each array of the optimizer, while training: in use, to go back to, and in a checkpoint that
@@ -30,6 +30,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
     rules = (
         _kinds_of_layers,
         _input_output_sizes,
+        tied_layers,
         _activations,
         _output_and_cost,
         _encoding,
@@ -38,8 +39,10 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _validation,
         _monitor,
         _options,
+        boltzmann,
         _without_effect,
         _line_search,
+        layers_that_train,
     )
     problems = [problem for rule in rules for problem in rule(experiment)]
     misfits = [] if any(path[0] == "layers" for path, _ in problems) else list(_shapes_of_layers(experiment))
@@ -83,8 +86,12 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
         has = f"images of {image}" if image else f"{data.inputs} input{'s' * (data.inputs != 1)}"
         units = f"is {e.layers[0].word}" if e.layers[0].image else f"has {e.inputs:,} units"
         yield ("layers", 0), f"layers: the first layer {units}, but {name} has {has}; write {image or data.inputs}"
-    if e.layers[-1].units and e.outputs != e.task.outputs:
+    if e.cost.unsupervised:
+        if e.layers[-1].units == AUTO:
+            yield ("layers", last), "layers: the hidden layer needs a number of units; 'auto' is for the visible layer"
+    elif e.layers[-1].units and e.outputs != e.task.outputs:
         has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
+        has = f"{e.inputs} inputs to reconstruct" if e.reconstructs else has
         if data.classes and not ENCODINGS[e.encoding].output_per_class:
             has += f", encoded by {e.task.outputs} outputs with 'targets: {e.encoding}'"
         has += f"; write {e.task.outputs}"
@@ -119,19 +126,24 @@ def _output_and_cost(e: Experiment) -> Iterator[Problem]:
             use += f", or {', '.join(costs)}"
         place = "output" if e.output else "cost"
         yield (place,), f"cost: {cost.name} cannot be used with {output} outputs; use {use}"
-    if not e.data.classes:
-        needs = f"needs classes, but {e.dataset.name} is a regression data set; use"
+    if e.predicts_values:
+        kind = "regression data set" if not e.reconstructs else f"data set of values with 'targets: {e.targets}'"
+        needs = f"needs classes, but {e.dataset.name} is a {kind}; use"
         fractions = e.data.fractions and cost.for_fractions and not cost.needs_one_hot
         if not (cost.for_values or fractions):
             costs = [name for name, other in COSTS.items() if other.for_values]
             yield ("cost",), f"cost: {cost.name} {needs} one of {', '.join(costs)}"
-        elif ACTIVATIONS[output].sums_to_one and not fractions:
-            yield ("output",), f"output: {output} {needs} 'output: identity'"
+        elif ACTIVATIONS[output].sums_to_one and (e.reconstructs or not fractions):
+            yield ("output",), f"output: {output} {needs} 'output: {e.suited_output}'"
 
 
 def _encoding(e: Experiment) -> Iterator[Problem]:
-    if not e.data.classes:
+    if e.cost.unsupervised:
         if e.targets:
+            yield ("targets",), f"targets: not used by cost {e.cost.name}; remove this key"
+        return
+    if not e.data.classes:
+        if e.targets and not e.reconstructs:
             yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
         return
     if e.outputs != e.task.outputs:  # reported by _input_output_sizes
@@ -201,9 +213,8 @@ def _monitor(e: Experiment) -> Iterator[Problem]:
         yield path, f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two"
     for name, place in ((key, path[1:]), (alias, path)):
         if name not in (None, "cost", *(known := (*e.task.metric_names, *e.task.further))):
-            kind = "classification" if e.data.classes else "regression"
             use = f"use 'cost', or one of {', '.join(known)}"
-            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {kind} data set without {name}; {use}"
+            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {e.task.kind} data set without {name}; {use}"
 
 
 def _options(e: Experiment) -> Iterator[Problem]:
@@ -240,7 +251,7 @@ def _line_search(e: Experiment) -> Iterator[Problem]:
     if e.optimizer.line_search:
         random = any(ACTIVATIONS[name].random for name in e.activations)
         uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
-        uses["activation"] = random
+        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed, "activation": random}
         for key, used in uses.items():
             if used:
                 what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"

@@ -17,7 +17,7 @@ NOT_SIGMOID = 1 / 5
 def with_defaults(e: Experiment) -> Experiment:
     """Return an experiment without problems with all defaults filled in."""
     n_validation, n_train = e.data.validation, e.data.train
-    if not e.data.classes and not {"optimizer", "eta"} & e.model_fields_set:
+    if e.predicts_values and not {"optimizer", "eta"} & e.model_fields_set:
         e = e.model_copy(update={"optimizer": Adam()})
     batch_size = e.batch_size
     if e.optimizer.full_batch or (isinstance(batch_size, int) and batch_size > e.data.trained):
@@ -26,13 +26,13 @@ def with_defaults(e: Experiment) -> Experiment:
     changes = {
         "layers": (_filled(e.layers[0], e.inputs), *e.layers[1:-1], _filled(e.layers[-1], e.outputs)),
         "output": e.activations[-1],
-        "targets": e.encoding if e.data.classes else None,
+        "targets": e.encoding if e.data.classes else e.targets,
         "eta": e.eta if "eta" in e.model_fields_set else usual_eta(e),
         "batch_size": batch_size,
         "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
         "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
         "early_stopping": replace(stopping, monitor=None) if stopping else None,
-        "initializer": e.initializer or INITIALIZERS[ACTIVATIONS[e.activations[0]].initializer](),
+        "initializer": e.initializer or INITIALIZERS[e.cost.initializer or ACTIVATIONS[e.activations[0]].initializer](),
         "validation": n_validation,
         "train_size": n_train,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,6 +15,7 @@ from backprop_cli.config.data_files import KINDS_OF_DATA, dataset_of
 from backprop_cli.config.defaults import with_defaults
 from backprop_cli.config.messages import message, show
 from backprop_cli.config.overrides import apply_overrides, merge, resolve_paths
+from backprop_cli.config.phases import problems_of_phases
 from backprop_cli.config.reader import ALIASES, Document, Path, read_file
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
@@ -27,20 +28,28 @@ from backprop_cli.sources.registry import DATASETS, get_dataset
 
 MAX_EXTENDS = 10
 
+FindStart = Callable[[Experiment], Experiment]
+"""Returns an experiment with the path of the checkpoint that it starts from. Raises UsageError or DataError."""
+
 SWEEP = "sweep"
 """The key of configs that describe many experiments, see `backprop_cli.experiment.sweep`."""
 
 
-def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str = "command line") -> Experiment:
+def load_experiment(
+    path: FilePath,
+    overrides: Sequence[str] = (),
+    source: str = "command line",
+    find_start: FindStart | None = None,
+) -> Experiment:
     """Return the experiment in a config (see `find_config`), changed by overrides, with all defaults filled in.
 
     The config may also be a file or folder with data, for which an experiment is chosen. The overrides, `KEY=VALUE`,
-    are from `source`. Raises ConfigError with all errors, each with its location, or DataError if a file of the data
-    cannot be read.
+    are from `source`. `find_start` finds the run that the experiment starts from; without it, that is not looked for.
+    Raises ConfigError with all errors, each with its location, or DataError if a file of the data cannot be read.
     """
     path = find_config(path)
     if dataset_of(path):
-        return load_short(path, overrides, source)[1]
+        return load_short(path, overrides, source, find_start)[1]
     document = read_config(path)
     if SWEEP in document.values:
         place = document.key_places[(SWEEP,)]
@@ -48,11 +57,14 @@ def load_experiment(path: FilePath, overrides: Sequence[str] = (), source: str =
             [f"{place}: this config describes a sweep; write: backprop sweep {path} (--dry-run to check it)"]
         )
     apply_overrides(document, overrides, source)
-    return validate(document, home=f"{path}:1:1")
+    return validate(document, home=f"{path}:1:1", find_start=find_start)
 
 
 def load_short(
-    path: FilePath, overrides: Sequence[str] = (), source: str = "command line"
+    path: FilePath,
+    overrides: Sequence[str] = (),
+    source: str = "command line",
+    find_start: FindStart | None = None,
 ) -> tuple[dict[str, Any], Experiment]:
     """Return the keys that are chosen for a file or folder with data, changed by overrides; and the experiment.
 
@@ -67,7 +79,7 @@ def load_short(
     document = Document(keys_for(options, look_at(path, draft.values), changed))
     document.value_places[("dataset",)] = str(path)
     apply_overrides(document, overrides, source)
-    return document.values, validate(document, home=str(path))
+    return document.values, validate(document, home=str(path), find_start=find_start)
 
 
 def load_source(name: str, overrides: Sequence[str] = ()) -> Source:
@@ -86,6 +98,7 @@ def override_experiment(
     origin: str,
     source: str = "command line",
     known: DataSpec | None = None,
+    find_start: FindStart | None = None,
 ) -> Experiment:
     """Return the experiment in `values` (see `Experiment.to_dict`), changed by `KEY=VALUE` overrides from `source`.
 
@@ -94,7 +107,7 @@ def override_experiment(
     """
     document = document_of(values, origin)
     apply_overrides(document, overrides, source)
-    return validate(document, origin, known)
+    return validate(document, origin, known, find_start)
 
 
 def document_of(values: Mapping[str, Any], origin: str) -> Document:
@@ -158,7 +171,9 @@ def _resolve_aliases(document: Document, home: str) -> None:
         document.value_places[(key,)] = document.value_places.pop((symbol,), place)
 
 
-def validate(document: Document, home: str, known: DataSpec | None = None) -> Experiment:
+def validate(
+    document: Document, home: str, known: DataSpec | None = None, find_start: FindStart | None = None
+) -> Experiment:
     """Return the experiment of a document, with all defaults; `home` is where keys that are missing belong.
 
     Raises ConfigError, or DataError if a file of the data cannot be read.
@@ -182,9 +197,18 @@ def validate(document: Document, home: str, known: DataSpec | None = None) -> Ex
     for path, problem in problems_of(experiment):
         if path[0] not in bad:
             problems.append(f"{_place(document.value_places, path) or home}: {problem}")
+    if not problems:
+        of_phases = problems_of_phases(experiment)
+        problems = [f"{_place(document.value_places, path) or home}: {problem}" for path, problem in of_phases]
     if problems:
         raise ConfigError(sorted(problems, key=_line_and_column))
-    return with_defaults(experiment)
+    experiment = with_defaults(experiment)
+    if not find_start:
+        return experiment
+    try:
+        return find_start(experiment)
+    except UsageError as error:
+        raise ConfigError([f"{_place(document.value_places, ('start',)) or home}: start: {error}"]) from error
 
 
 def _look_at_data(experiment: Experiment, known: DataSpec | None, place: str) -> Experiment:

@@ -9,7 +9,7 @@ from typing import Any
 
 from backprop_cli.config.reader import ALIASES, Document, Path, read_text
 from backprop_cli.data.dataset import input_paths
-from backprop_cli.experiment.keys import FIELDS, KEYS, choices_of, has_options
+from backprop_cli.experiment.keys import FIELDS, KEYS, choices_of, has_options, options_of
 from backprop_cli.experiment.layers import read_layer, split_layers
 from backprop_cli.experiment.types import expand_lambda
 from backprop_cli.sources.registry import DATASETS
@@ -25,7 +25,11 @@ def merge(base: Document, document: Document) -> None:
 
 
 def resolve_paths(values: dict[str, Any], folder: FilePath) -> None:
-    """Make the paths among the options of a data set absolute; they are relative to a folder."""
+    """Make the paths in a config absolute: those of its data, and of a run to start from, are relative to a folder."""
+    start = values.get("start")
+    run = start.get("run") if isinstance(start, dict) else start
+    if isinstance(run, str) and run and os.path.exists(path := os.path.abspath(folder / os.path.expanduser(run))):
+        values["start"] = {**(start if isinstance(start, dict) else {}), "run": path}
     options = values.get("dataset")
     if isinstance(options, dict) and options.get("name") in DATASETS:
         paths = input_paths(DATASETS[options["name"]])
@@ -97,10 +101,10 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
         return
     only = next(iter(choices)) if len(choices) == 1 else None  # `average.decay=0.9` is an option of ema
     options = document.values.get(key, getattr(FIELDS[key].default, "name", only) if key in FIELDS else None)
-    if isinstance(options, str):
-        options = {"name": options} if options else {}
-    elif key == "lambda":
+    if key == "lambda":
         options = expand_lambda(options, document.values.get("penalty"))
+    elif options and not isinstance(options, dict) and ("" in choices or isinstance(options, str)):
+        options = {options_of(key)[0] if "" in choices else "name": options}  # the short form
     if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
         options = {}
     document.values[key] = {**options, option: value}

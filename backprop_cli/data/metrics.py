@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-LOWER_IS_BETTER = frozenset({"cost", "log_loss", "mae", "rmse"})
+LOWER_IS_BETTER = frozenset(
+    {"cost", "log_loss", "mae", "rmse", "squared_error", "reconstruction", "free_energy", "free_energy_gap"}
+)
 """The metrics of which smaller values are better."""
 
 

@@ -46,7 +46,7 @@ SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
 """Up to so many multiplications, and numbers in the result, OpenBLAS (for AVX-512) takes a kernel for small matrices,
 which does not copy the operands first and is up to three times as fast."""
 
-LONG_ENOUGH = 200
+LONG_ENOUGH = 190
 """Parts of the inner or the longer outer axis of a product gain from this length on."""
 
 FEWEST, LARGE_PRODUCT = 10, 32_000_000

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.objective import Objective
-from backprop_cli.nn.parameters import Gradient, Layout, Params
+from backprop_cli.nn.parameters import Gradient, Layout, NoGradient, Params
 
 
 class Products(Gradient):
@@ -46,35 +47,58 @@ class Products(Gradient):
         return beta
 
 
-def gradient_of(recording: Recording, layout: Layout, grad: Any) -> list[Products]:
-    """Return, for each layer, what writes its gradient into its part of grad (n,), traced."""
-    return [Products(recording, params, 1.0, lambda name, out: 0.0) for params in layout.split(grad)]
+def gradient_of(
+    recording: Recording, layout: Layout, grad: Any, rates: Sequence[float] | None = None
+) -> list[Gradient]:
+    """Return, for each layer, what writes its gradient into its part of grad (n,), traced.
+
+    A layer whose rate is 0 is frozen: its gradient is not written, and what only it needs is not recorded.
+    """
+
+    def begun(index: int, name: str, out: Any) -> float:
+        """Return 1 if a later layer, which is earlier on the way back, has written the gradient of the parameter."""
+        return float((index, name) in layout.shared)
+
+    return [
+        Products(recording, params, 1.0, partial(begun, index)) if rate else NoGradient()
+        for index, (params, rate) in enumerate(zip(layout.split(grad), rates or repeat(1.0), strict=False))
+    ]
 
 
-def descent_of(recording: Recording, objective: Objective, theta: Any, eta: Any) -> list[Products]:
+def descent_of(
+    recording: Recording, objective: Objective, theta: Any, eta: Any, rates: Sequence[float] | None = None
+) -> list[Gradient]:
     """Return, for each layer, what takes the gradient of eta (C + Σ c Ω) off theta (n,), given that of eta C.
 
     So plain SGD takes a step without ever writing a gradient down: one pass over the weights in place of three or
-    four. A penalty with a linear gradient only scales them, which the product does on its way.
+    four. A penalty with a linear gradient only scales them, which the product does on its way. The eta of a layer is
+    eta times its rate; one whose rate is 0 is frozen.
     """
-    decay = sum(c for penalty, c in objective.penalties if penalty.linear)
-    keep = 1 - eta * decay if decay else 1.0
-    others = [(penalty, eta * c) for penalty, c in objective.penalties if not penalty.linear]
+    layout, penalties = objective.layout, objective.penalties
+    decay = sum(c for penalty, c in penalties if penalty.linear)
 
-    def shrink(w: Any) -> Any:
-        steps = [c * penalty.gradient(w) for penalty, c in others]  # before anything is taken off w
-        if not steps:
-            return keep
-        if decay:
-            w *= keep
-        for step in steps:
-            w -= step
-        return 1.0
+    @cache
+    def shrinking(rate: float) -> Callable[[Any], Any]:
+        keep = 1 - eta * (rate * decay) if decay else 1.0
+        others = [(penalty, eta * (rate * c)) for penalty, c in penalties if not penalty.linear]
 
-    sinks = []
-    for own, params in zip(objective.layout.layers, objective.layout.split(theta), strict=True):
+        def shrink(w: Any) -> Any:
+            steps = [c * penalty.gradient(w) for penalty, c in others]  # before anything is taken off w
+            if not steps:
+                return keep
+            if decay:
+                w *= keep
+            for step in steps:
+                w -= step
+            return 1.0
+
+        return shrink
+
+    sinks: list[Gradient] = []
+    for own, params, rate in zip(layout.layers, layout.split(theta), rates or repeat(1.0), strict=False):
         penalized = {parameter.name for parameter in own if parameter.penalized}
-        sinks.append(Products(recording, params, -1.0, partial(_beta, penalized, shrink)))
+        beta = partial(_beta, penalized, shrinking(rate or 1.0))
+        sinks.append(Products(recording, params, -rate, beta) if rate else NoGradient())
     return sinks
 
 

@@ -8,13 +8,27 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
+from backprop_cli.boltzmann.costs import LIKELIHOODS
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Source
 from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
+from backprop_cli.density import Density
 from backprop_cli.experiment.layers import Layer, Layers, Probability
 from backprop_cli.experiment.options import BriefOptionsOf, OneOf, OptionsOf
-from backprop_cli.experiment.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
+from backprop_cli.experiment.types import (
+    Amount,
+    BatchSize,
+    Corrupt,
+    Frozen,
+    KeptEpochs,
+    Lambda,
+    Pretrain,
+    StartFrom,
+    Strengths,
+    Threads,
+    expand_lambda,
+)
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS, Initializer
@@ -32,6 +46,10 @@ DEPENDS: Any = None
 """The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""
 
 
+INPUTS = "inputs"
+"""In place of an encoding: the inputs are the targets."""
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     """Remove the default, which is not a value that the key can have."""
     del schema["default"]
@@ -47,8 +65,14 @@ class Keys(BaseModel):
     )
     layers: Layers = Field(
         description="Units per layer, from input to output: `[784, 30, 10]` or `784-30-10`; `auto` as the first or the "
-        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`. For "
+        "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5, rate: "
+        "0.1}`, where `rate` multiplies eta for this layer. For "
         "images: `28x28-conv20x5-max2-100-10` has 20 maps, windows of 5x5 pixels, and max-pooling."
+    )
+    tied: bool = Field(
+        False,
+        description="The layers of the second half have the weights of the first half, transposed: `784-100-784` has "
+        "W1 only.",
     )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="Activation function of all layers (the output layer can be set with `output`)."
@@ -56,14 +80,17 @@ class Keys(BaseModel):
     output: Annotated[str | None, OneOf(ACTIVATIONS)] = Field(
         None,
         description="Activation function of the output layer. Default: `identity` for regression; for classification "
-        "`activation`, or `sigmoid` if that is `relu`, whose outputs can die.",
+        "`activation`, or `sigmoid` if that is `relu`, whose outputs can die; `sigmoid` to reconstruct pixels.",
     )
-    targets: Annotated[str | None, OneOf(ENCODINGS)] = Field(
-        None, description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output."
+    targets: Annotated[str | None, OneOf((*ENCODINGS, INPUTS))] = Field(
+        None,
+        description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output. `inputs` "
+        "trains an autoencoder, whose outputs are to be its inputs.",
     )
-    cost: Annotated[Cost, OptionsOf(COSTS)] = Field(
+    cost: Annotated[Cost, OptionsOf({**COSTS, **LIKELIHOODS})] = Field(
         Quadratic(),
-        description="Cost (loss) function: a name, or a name with options, `{name: cross_entropy, smoothing: 0.1}`.",
+        description="Cost (loss) function: a name, or a name with options, `{name: cross_entropy, smoothing: 0.1}`. "
+        "With `cd` and `pcd`, `layers: 784-500` is a restricted Boltzmann machine.",
     )
     eta: Annotated[float, Field(gt=0)] = Field(
         DEPENDS,
@@ -104,11 +131,16 @@ class Keys(BaseModel):
         description="Random shifts, rotations and elastic distortions of the training images: "
         "`{shift: 1, rotation: 10, elastic: 30}`.",
     )
+    corrupt: Corrupt = Field(
+        None,
+        description="Noise on the inputs of training, not on the targets of an autoencoder: the share of inputs that "
+        "become 0, drawn anew in each epoch; or `{name: gaussian, sigma: 0.5}`, `{name: salt, share: 0.1}`.",
+    )
     average: Annotated[Ema | None, OptionsOf(AVERAGES)] = Field(
         None,
         description="`ema`: evaluate an exponential moving average of the parameters, `{name: ema, decay: 0.999}`.",
     )
-    monitor: Annotated[str | None, OneOf(MONITORS)] = Field(
+    monitor: Annotated[str | None, OneOf((*MONITORS, *Density.metric_names))] = Field(
         None,
         description="Validation metric that selects the best epoch. Default: `accuracy` for classification, `cost` for "
         "regression.",
@@ -130,6 +162,22 @@ class Keys(BaseModel):
         None,
         description="Initial values of some or all parameters, `{W1: [[1, 2], [3, 4]], b1: [0, 0]}`; the others are "
         "drawn by `initializer`.",
+    )
+    start: StartFrom = Field(
+        None,
+        description="Start from the parameters of another run, `ae-001`, or of a checkpoint file: as many layers from "
+        "the input on as have the same shapes, or so many, `{run: ae-001, layers: 2}`. `last` is the latest run.",
+    )
+    pretrain: Pretrain = Field(
+        None,
+        description="Train the hidden layers one after another before all layers together, each as an `autoencoder` or "
+        "an `rbm`: a name, or a name with keys of a config for it, `{name: rbm, epochs: 10, eta: 0.1}`; a list has a "
+        "value for each layer.",
+    )
+    freeze: Frozen = Field(
+        None,
+        description="Layers that keep their parameters, counted as W1, W2, …: the first ones, `2`, those listed, "
+        "`[1, 3]`, or for some epochs, `{layers: 2, epochs: 5}`.",
     )
     validation: Amount | None = Field(
         None,

@@ -70,6 +70,7 @@ class Layer(BaseModel):
     padding: Annotated[str | None, OneOf(("valid", "same"))] = None
     activation: Annotated[str | None, OneOf(ACTIVATIONS)] = None
     dropout: Probability | None = None
+    rate: Annotated[float, Field(ge=0)] | None = None
     initializer: Annotated[Initializer | None, BriefOptionsOf(INITIALIZERS)] = None
 
     @model_validator(mode="after")
@@ -88,7 +89,7 @@ class Layer(BaseModel):
     @model_serializer(mode="wrap")
     def _write(self, write: SerializerFunctionWrapHandler) -> int | str | dict[str, Any]:
         kind, given = KINDS[self.kind], write(self)
-        if all(given.get(name) is None for name in ("activation", "dropout", "initializer")):
+        if all(given.get(name) is None for name in ("activation", "dropout", "rate", "initializer")):
             return self.units if self.units is not None else self.word
         names = (self.kind, *kind.required, *kind.options)
         return {name: given[name] for name in names if given.get(name) is not None}
@@ -149,14 +150,14 @@ KINDS: dict[str, Kind] = {
         f"(?P<units>{_DIGITS}|{AUTO})",
         lambda e: f"{e.units}",
         lambda e: Dense(e.units),
-        ("activation", "dropout", "initializer"),
+        ("activation", "dropout", "rate", "initializer"),
     ),
     "image": Kind(f"(?P<image>{_DIGITS}(x{_DIGITS}){{1,2}})", lambda e: "x".join(map(str, e.image)), _no_layer),
     "conv": Kind(
         f"conv(?P<conv>{_DIGITS})x(?P<size>{_DIGITS}){_STRIDE}(?P<padding>same)?",
         lambda e: f"conv{e.conv}x{e.size}",
         lambda e: Conv2D(e.conv, e.size, e.stride or 1, e.padding == "same"),
-        ("stride", "padding", "activation", "dropout", "initializer"),
+        ("stride", "padding", "activation", "dropout", "rate", "initializer"),
         ("size",),
     ),
     "max": Kind(

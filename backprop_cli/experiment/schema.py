@@ -10,13 +10,13 @@ from pydantic import PrivateAttr
 
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
-from backprop_cli.experiment.keys import Keys
+from backprop_cli.density import Density
+from backprop_cli.experiment.keys import INPUTS, Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.initializers import Initializer
-from backprop_cli.nn.layers.dense import Dense
-from backprop_cli.nn.network import Network, Stage, network_of
+from backprop_cli.nn.network import Network, Stage, network_of, tied
 
 
 class Experiment(Keys):
@@ -27,13 +27,19 @@ class Experiment(Keys):
     @property
     def data(self) -> DataSpec:
         """What is known about the data set before it is loaded."""
-        return self._known or self.dataset.describe(self.validation, self.train_size, self.fold)
+        known = self._known or self.dataset.describe(self.validation, self.train_size, self.fold)
+        return known.reconstructing() if self.reconstructs or self.cost.unsupervised else known
 
     def knowing(self, data: DataSpec | None) -> Experiment:
         """Return the experiment with what is known about its data, which then need not be looked at."""
         experiment = self.model_copy()
         experiment._known = data
         return experiment
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the targets are the inputs."""
+        return self.targets == INPUTS
 
     @property
     def inputs(self) -> int:
@@ -60,7 +66,9 @@ class Experiment(Keys):
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
-        return network_of(self.in_shape, [*stages, Stage(Dense(self.outputs), next(f))], given)
+        output = next(f)
+        stages.append(Stage(self.cost.layer(self.outputs, output), output))
+        return network_of(self.in_shape, tied(stages, self.sizes) if self.tied else stages, given)
 
     @property
     def architecture(self) -> str:
@@ -76,11 +84,18 @@ class Experiment(Keys):
     def activations(self) -> tuple[str, ...]:
         """The name of f of layer 1 … L, those with weights."""
         *hidden, last = self.layers[1:]
-        output = ACTIVATIONS[self.activation].as_output
         return (
             *(layer.activation or self.activation for layer in hidden if layer.weighted),
-            last.activation or self.output or (output if self.data.classes else "identity"),
+            last.activation or self.output or self.suited_output,
         )
+
+    @property
+    def suited_output(self) -> str:
+        """The name of the activation of the output layer where the config gives none."""
+        if not self.data.classes:
+            fractions = self.cost.unsupervised or (self.reconstructs and self.data.fractions)
+            return "sigmoid" if fractions else "identity"
+        return ACTIVATIONS[self.activation].as_output
 
     @property
     def initializers(self) -> dict[int, Initializer]:
@@ -96,14 +111,28 @@ class Experiment(Keys):
         return (self.input_dropout, *hidden)
 
     @property
+    def rates(self) -> tuple[float, ...]:
+        """The η of layer 1 … L, those with weights, in units of `eta`."""
+        return tuple(1.0 if layer.rate is None else layer.rate for layer in self.layers[1:] if layer.weighted)
+
+    @property
     def encoding(self) -> str:
         """The name of the encoding of classes."""
         two_to_one = self.data.classes == 2 and self.layers[-1].units == 1
         return self.targets or ("scalar" if two_to_one else "one_hot")
 
     @property
+    def predicts_values(self) -> bool:
+        """Whether the targets are values, and are used."""
+        return not (self.data.classes or self.cost.unsupervised)
+
+    @property
     def task(self) -> Task:
         """What the outputs mean."""
+        if self.cost.unsupervised:
+            return Density(self.inputs)
+        if self.reconstructs:
+            return self.data.reconstruction
         if not self.data.classes:
             return self.data.regression
         output = ACTIVATIONS[self.activations[-1]]

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
+from backprop_cli.nn.corruption import CORRUPTIONS, Corruption
 from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.optim.rates import Freeze
 
 Amount = Annotated[int | float, Examples()]
 Threads = Annotated[int | str, CountOr("auto", 1, 1024)]
@@ -40,9 +42,52 @@ def expand_lambda(value: Any, penalty: Any) -> Any:
     return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value
 
 
+@dataclass(frozen=True)
+class Start:
+    """Another run, or a checkpoint file, whose parameters are those of the first `layers` layers before training."""
+
+    run: Annotated[str, Field(min_length=1)]
+    layers: Annotated[int, Field(ge=1)] | None = None
+
+
+def _frozen(value: Any) -> Any:
+    """Return a number of layers, or a list, as the mapping that it stands for; a number under `layers` likewise."""
+    if isinstance(value, dict):
+        return {**value, **({"layers": _first(value["layers"])} if "layers" in value else {})}
+    layers = _first(value)
+    return {"layers": layers} if isinstance(layers, list | tuple) else value
+
+
+def _first(layers: Any) -> Any:
+    """Return the numbers of the first layers, given how many; anything else as it is."""
+    is_count = isinstance(layers, int) and not isinstance(layers, bool) and 1 <= layers <= 1000
+    return list(range(1, layers + 1)) if is_count else layers
+
+
+_LAYERS = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+
+Frozen = Annotated[
+    Freeze | None,
+    OptionsOf(Freeze, also=("a number or a list of layers", {"anyOf": [{"type": "integer", "minimum": 1}, _LAYERS]})),
+    BeforeValidator(_frozen),
+]
+StartFrom = Annotated[
+    Start | None,
+    OptionsOf(Start, also=("a run", {"type": "string"})),
+    BeforeValidator(lambda value: {"run": value} if isinstance(value, str) else value),
+]
+Pretrain = Annotated[
+    dict[str, Any] | None,
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
 KeptEpochs = Annotated[
     KeepEpochs | None,
     OptionsOf(KeepEpochs, also=("a list of epochs", {"type": "array", "items": {"type": "integer", "minimum": 0}})),
     BeforeValidator(lambda value: {"at": value} if isinstance(value, list | tuple) else value),
+]
+Corrupt = Annotated[
+    Corruption | None,
+    OptionsOf(CORRUPTIONS, also=("a share", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})),
+    BeforeValidator(lambda value: {"name": "masking", "share": value} if type(value) in (int, float) else value),
 ]
 Lambda = Annotated[Strengths, OptionsOf(Strengths, also=("a number", {"type": "number", "minimum": 0}))]

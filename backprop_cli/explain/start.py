@@ -22,10 +22,10 @@ from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, initial_theta, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
-from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import experiment_of, load_model
 from backprop_cli.sources.given import read_numbers
+from backprop_cli.training.consistency import check_state
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -112,7 +112,7 @@ class Start:
         """
         e = self.experiment
         if self.checkpoint is None:
-            return plan.initial_state(initial_theta(e))
+            return plan.initial_state(initial_theta(e, data=plan.data))
         try:
             state = plan.initial_state(theta_of(e, plan.objective.layout, self.checkpoint.parameters))
             state.status = replace(self.checkpoint.meta.status)
@@ -121,14 +121,16 @@ class Start:
                 raise CheckpointError(f"its arrays are not those of {e.optimizer.name} in this experiment")
             for name, array in state.arrays.items():
                 array[...] = kept[name]
-            check_state(plan, state, self.checkpoint.meta)
+            check_state(plan, state, best=self.checkpoint.meta.best, last=self.checkpoint.meta.last)
         except CheckpointError as error:
             raise CheckpointError(f"{self.origin}: {error}") from error
         return state
 
     def check_size(self) -> None:
-        """Raise UsageError if the network is too large to be shown; loads no data."""
+        """Raise UsageError if the network is too large to be shown, or no network; loads no data."""
         e = self.experiment
+        if e.cost.unsupervised:
+            raise UsageError(f"cost: {e.cost.name} has no deltas to trace; check its gradient with backprop gradcheck")
         parameters = build_network(e).layout.size
         if parameters > MAX_PARAMETERS:
             outputs = 1 if e.activations[-1] in HIDDEN else 2

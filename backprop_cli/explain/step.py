@@ -199,6 +199,8 @@ def _remarks(start: Start, first: Step, single: bool) -> list[str]:
         remarks.append(f"a single example; training takes batches of {e.batch_size} examples")
     if any(e.dropouts):
         remarks.append("dropout is off here; training drops units at random")
+    if e.corrupt:
+        remarks.append("corrupt is off here; training adds noise to the inputs")
     if any(ACTIVATIONS[name].random for name in e.activations):
         remarks.append("random units have their means here; training draws 0 or 1")
     if e.augment:

@@ -15,8 +15,8 @@ from backprop_cli.exporting.description import RESHAPES, Description, describe
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation
+from backprop_cli.results.preparation import raw_inputs
 from backprop_cli.runs.model import Model
-from backprop_cli.runs.preparation import raw_inputs
 
 FORMATS = {".onnx": "onnx", ".safetensors": "safetensors", ".html": "html", ".h": "c"}
 """The suffix of each format, and the module of this room that has it."""

@@ -6,15 +6,21 @@ each, and that 1/m enters here, as the `weight` of an example, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Lt, MinLen
 
 from backprop_cli.nn.activations import OUTPUTS, Activation
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.layers.dense import Dense
+from backprop_cli.nn.layers.layer import Layer
+
+if TYPE_CHECKING:
+    from backprop_cli.nn.network import Network
+    from backprop_cli.nn.objective import GradientEstimator
 
 
 class Cost:
@@ -23,7 +29,8 @@ class Cost:
     `for_values` says whether it takes any target values, and not only classes, `for_fractions` whether it takes values
     between 0 and 1; `smooth` whether it has a gradient that
     line searches can use; `counts_mistakes` whether training ends with the first epoch without a mistake;
-    `slope_cancels` whether `delta` is known without dC/da and f'(z).
+    `slope_cancels` whether `delta` is known without dC/da and f'(z). An `unsupervised` cost uses no targets;
+    `initializer` names the one that suits it, where it decides.
     """
 
     name: ClassVar[str]
@@ -33,6 +40,8 @@ class Cost:
     smooth: ClassVar[bool] = True
     counts_mistakes: ClassVar[bool] = False
     slope_cancels: ClassVar[bool] = False
+    unsupervised: ClassVar[bool] = False
+    initializer: ClassVar[str | None] = None
 
     @property
     def needs_one_hot(self) -> str | None:
@@ -54,6 +63,18 @@ class Cost:
         Δz = -eta · dC/dz · ‖a_prev‖² grows with the inputs of a unit, so many of them need smaller steps.
         """
         return min(3.0, 200 / fan_in) if output.squashes else min(0.1, 3 / fan_in)
+
+    def initial(self, mean: Callable[[], Array]) -> Mapping[str, Array]:
+        """Return initial parameters by name that the cost decides, given what returns the mean input, (n_0,)."""
+        return {}
+
+    def layer(self, units: int, output: Activation) -> Layer:
+        """Return the output layer that goes with the cost."""
+        return Dense(units)
+
+    def estimator(self, network: Network) -> GradientEstimator | None:
+        """Return what estimates the gradient of the cost of a network; None for back-propagation."""
+        return None
 
     def of_examples(self, output: Activation, z: Array, a: Array, y: Array) -> Array:
         """Return the cost of each example, of shape (..., m)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -36,6 +36,14 @@ class GradientEstimator(Protocol):
     @property
     def width(self) -> int:
         """The numbers in all signals of one example, for estimates of memory."""
+
+    def init(self, theta: Array) -> Mapping[str, Array]:
+        """Return the arrays that the estimator keeps from step to step, at first; by default none."""
+        return {}
+
+    def bound(self, arrays: Mapping[str, Array]) -> GradientEstimator:
+        """Return the estimator that goes on from these arrays, those of `init`, and changes them in place."""
+        return self
 
     def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
         """Return outputs and costs of the examples x (..., m, n_0), y (..., m, n_L)."""

@@ -18,8 +18,8 @@ from backprop_cli.drawing.images import draw_weights, scale_of
 from backprop_cli.drawing.style import Array, draw_with_style, title
 from backprop_cli.plots import PlotResult
 from backprop_cli.plots.quality import axis_names
+from backprop_cli.results.preparation import Units
 from backprop_cli.results.run import Run
-from backprop_cli.runs.preparation import Units
 from backprop_cli.text import metric
 
 MAX_FRAMES, UNITS, GRID = 60, 20, 150

@@ -37,8 +37,8 @@ from backprop_cli.plots.quality import (
     plot_roc,
 )
 from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.preparation import Units
 from backprop_cli.results.run import Run
-from backprop_cli.runs.preparation import Units
 
 FEW = 3
 """Up to so many runs, each has plots of its own by default."""

@@ -17,10 +17,10 @@ from backprop_cli.plots import KINDS, PlotResult
 from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
 from backprop_cli.results.evaluation import SPLITS
+from backprop_cli.results.preparation import TableSummary, summarize_table
 from backprop_cli.results.run import Run
-from backprop_cli.runs.preparation import TableSummary, summarize_table
 
-NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
+NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "squared_error": "squared error", "cost": "cost"}
 RASTER = ("mistakes", "weights", "residuals")
 """Plots of pixels, which browsers would blur in an SVG, and of many points."""
 

@@ -39,7 +39,7 @@ class DatasetCache:
 
     def load(self, e: Experiment) -> Dataset:
         """Return the data set of an experiment. Raises DataError if it is not available."""
-        key = (e.dataset, e.validation, e.train_size, e.fold, e.targets, e.dtype)
+        key = (e.dataset, e.validation, e.train_size, e.fold, e.task, e.dtype)
         if key not in self._known:
             try:
                 self._known[key] = data = load_data(e, self._cache)

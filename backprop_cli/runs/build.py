@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest, range_test
+from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.density import mean_input, without_targets
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
@@ -21,6 +24,7 @@ from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
 from backprop_cli.optim.max_norm import MaxNorm
+from backprop_cli.runs.start import take_start
 from backprop_cli.sources.registry import load_dataset
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.streams import stream
@@ -40,7 +44,8 @@ def cost_of(e: Experiment, data: Dataset) -> Cost:
 def build_objective(e: Experiment, data: Dataset) -> Objective:
     """Return what an experiment minimizes; its λ is divided by the number of training examples."""
     penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
-    return Objective(Backpropagation(build_network(e), cost_of(e, data)), penalties)
+    network, cost = build_network(e), cost_of(e, data)
+    return Objective(cost.estimator(network) or Backpropagation(network, cost), penalties)
 
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:
@@ -58,6 +63,7 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         warmup=e.warmup,
         max_norm=MaxNorm(e.max_norm) if e.max_norm else None,
         augment=e.augment,
+        corrupt=e.corrupt,
         average=e.average,
         early_stopping=e.early_stopping,
         monitor=e.monitor or e.task.monitor,
@@ -65,6 +71,9 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         count_mistakes=e.cost.counts_mistakes,
         diagnostics=e.diagnostics,
         workers=choose_workers(e.threads),
+        rates=e.rates,
+        freeze=e.freeze,
+        offset=total_epochs(e) - e.epochs,
     )
 
 
@@ -94,8 +103,10 @@ def load_data(e: Experiment, cache: Cache) -> Dataset:
     assert isinstance(e.validation, int)
     assert isinstance(e.train_size, int)
     data = load_dataset(e.dataset, e.task, e.validation, e.train_size, cache, e.fold)
-    train, validation, test = (split.in_precision(e.dtype) for split in (data.train, data.validation, data.test))
-    return replace(data, train=train, validation=validation, test=test)
+    splits = [split.in_precision(e.dtype) for split in (data.train, data.validation, data.test)]
+    train, validation, test = (split.reconstructing() for split in splits) if e.reconstructs else splits
+    data = replace(data, train=train, validation=validation, test=test)
+    return without_targets(data) if e.cost.unsupervised else data
 
 
 def changed_files(e: Experiment, data: Dataset) -> str:
@@ -104,13 +115,17 @@ def changed_files(e: Experiment, data: Dataset) -> str:
     return ", ".join(sorted(name for name in {*known, *data.sha256} if known.get(name) != data.sha256.get(name)))
 
 
-def initial_theta(e: Experiment, dtype: str | None = None) -> Array:
-    """Return the initial parameters of an experiment: those that are given, and the others drawn."""
-    network = build_network(e)
-    rng = stream(e.seed, "initialization")
+def initial_theta(e: Experiment, dtype: str | None = None, data: Dataset | None = None, phase: int = 0) -> Array:
+    """Return the initial parameters of an experiment, those of a phase of pre-training being drawn differently.
+
+    They are given, or those of another run, or follow from data; the others are drawn.
+    """
+    network, start = build_network(e), take_start(e)
+    rng = stream(e.seed, "initialization", *([phase] if phase else []))
     theta = network.initialize(e.initializer, rng, dtype or e.dtype, e.initializers)
     views = network.layout.named(theta)
-    for name, value in (e.initial or {}).items():
+    of_data = e.cost.initial(partial(mean_input, data)) if data else {}
+    for name, value in {**of_data, **(start.arrays if start else {}), **(e.initial or {})}.items():
         views[name][...] = value
     return theta
 
@@ -133,4 +148,4 @@ def theta_of(e: Experiment, layout: Layout, arrays: Mapping[str, Array]) -> Arra
 def find_eta(e: Experiment, data: Dataset) -> RangeTest:
     """Return a learning-rate range test of an experiment. Raises UsageError if its optimizer needs no eta."""
     with limit_blas(e):
-        return range_test(build_plan(e, data), initial_theta(e))
+        return range_test(build_plan(e, data), initial_theta(e, data=data))

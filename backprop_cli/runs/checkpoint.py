@@ -28,7 +28,7 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.formats import upgrade
 from backprop_cli.training.state import TrainingStatus
 
-_NAME = re.compile(r"([A-Za-z]{1,10}[1-9][0-9]{0,3}|(optimizer|average|epoch)\.[a-z0-9_]{1,40})\.npy")
+_NAME = re.compile(r"([A-Za-z]{1,10}[1-9][0-9]{0,3}|(optimizer|estimator|average|epoch|phase)\.[a-z0-9_]{1,40})\.npy")
 _HEADER = re.compile(  # of an .npy file of version 1.0, exactly as NumPy writes it for the arrays of a checkpoint
     rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype><f4|<f8|<U[0-9]{1,7})', 'fortran_order': False, "
     rb"'shape': \((?P<shape>|[0-9]{1,12},|[0-9]{1,12}(, [0-9]{1,12}){1,3})\), \} *\n",
@@ -71,7 +71,7 @@ class Meta(BaseModel):
 class Checkpoint:
     """A state of training: `parameters` are the arrays of the network by name, W1 (n_1, n_0), b1 (n_1,), ….
 
-    `arrays` has the others by name: `optimizer.…`, `average.theta`, `epoch.mistakes`.
+    `arrays` has the others by name: `optimizer.…`, `estimator.…`, `average.theta`, `epoch.mistakes`, `phase.theta`.
     """
 
     meta: Meta

@@ -14,7 +14,10 @@ from pathlib import Path
 from backprop_cli.errors import RunError
 from backprop_cli.files import atomic_write, flush_to_disk, read_regular_file, sync_folder, with_path_in_error
 
-Row = dict[str, int | float | None]
+PHASE = "phase"
+"""The column of a run with phases of pre-training, with the phase of an epoch, `rbm 1/3`, or nothing after the last."""
+
+Row = dict[str, int | float | str | None]
 """The values of an epoch by column; None becomes an empty cell."""
 
 Table = dict[str, list[float]]
@@ -26,6 +29,8 @@ MAX_BYTES = 256 << 20
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _EPOCH = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?|")
+
+_PHASE = re.compile(r"([a-z_]{1,40} [0-9]{1,2}/[0-9]{1,2})?")
 
 
 def append_row(path: Path, row: Row) -> None:
@@ -70,7 +75,7 @@ def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
 def read_table(path: Path) -> Table:
     """Return the complete rows by column; NaN for an empty cell. Raises RunError, as `read_rows`."""
     columns, rows = _read(path)
-    return {name: [float(row.get(name, math.nan)) for row in rows] for name in columns}
+    return {name: [float(row.get(name, math.nan)) for row in rows] for name in columns if name != PHASE}
 
 
 def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
@@ -95,25 +100,31 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, float]]]:
         raise RunError(f"{path}:{number + 1}: cannot be read: {cell[:40]!r} is not a number")
 
     rows = []
-    for cells in _rows(lines, len(columns), reject):
-        numbers = {name: float(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+    for cells in _rows(lines, columns, reject):
+        numbers = {name: float(cell) for name, cell in zip(columns, cells, strict=True) if cell and name != PHASE}
         rows.append({**numbers, "epoch": int(cells[0])})
     return columns or ["epoch"], rows
 
 
-def _rows(lines: Iterable[str], width: int, reject: Callable[[int, str], None]) -> Iterator[list[str]]:
+def _rows(lines: Iterable[str], columns: Sequence[str], reject: Callable[[int, str], None]) -> Iterator[list[str]]:
     """Yield the cells of the complete rows, in order of their epochs; reject(line, cell) is told what is no number."""
     before = -1
     for number, line in enumerate(lines, start=1):
         cells = _cells(line)
-        if not (line.endswith("\n") and len(cells) == width and _EPOCH.fullmatch(cells[0])):
+        if not (line.endswith("\n") and len(cells) == len(columns) and _EPOCH.fullmatch(cells[0])):
             continue
-        wrong = [cell for cell in cells if not (_NUMBER.fullmatch(cell) and math.isfinite(float(cell or 0)))]
+        wrong = [cell for name, cell in zip(columns, cells, strict=True) if not _is_valid(name, cell)]
         if wrong:
             reject(number, wrong[0])
         elif int(cells[0]) > before:
             before = int(cells[0])
             yield cells
+
+
+def _is_valid(column: str, cell: str) -> bool:
+    if column == PHASE:
+        return bool(_PHASE.fullmatch(cell))
+    return bool(_NUMBER.fullmatch(cell)) and math.isfinite(float(cell or 0))
 
 
 def _lines(path: Path) -> list[str]:
@@ -129,17 +140,17 @@ def _lines(path: Path) -> list[str]:
 def _kept(lines: list[str], epoch: int, columns: Sequence[str]) -> list[str]:
     header = _columns(lines[0]) if lines else []
     n_same = sum(one == other for one, other in zip(header, columns, strict=False))
-    rows = _rows_until(epoch, lines, len(header))
+    rows = _rows_until(epoch, lines, header)
     if not rows or (len(header) == len(columns) and 2 * n_same > len(columns)):
-        header, rows = [*columns], _rows_until(epoch, lines, len(columns))  # also where a name or two are damaged
+        header, rows = [*columns], _rows_until(epoch, lines, columns)  # also where a name or two are damaged
     missing = [name for name in columns if name not in header]
     return [
         ",".join(line) + "\n" for line in ([*header, *missing], *([*cells, *("" for _ in missing)] for cells in rows))
     ]
 
 
-def _rows_until(epoch: int, lines: list[str], width: int) -> list[list[str]]:
-    return [cells for cells in _rows(lines, width, lambda line, cell: None) if int(cells[0]) <= epoch]
+def _rows_until(epoch: int, lines: list[str], columns: Sequence[str]) -> list[list[str]]:
+    return [cells for cells in _rows(lines, columns, lambda line, cell: None) if int(cells[0]) <= epoch]
 
 
 def _columns(header: str) -> list[str]:
@@ -153,8 +164,10 @@ def _cells(line: str) -> list[str]:
     return line.rstrip("\r\n").split(",")
 
 
-def _text(value: int | float | None) -> str:
+def _text(value: int | float | str | None) -> str:
     """Return a number with six digits, enough for float32, and an epoch in full; nothing for what is not a number."""
+    if isinstance(value, str):
+        return value
     if value is None or not math.isfinite(value):
         return ""
     return str(value) if isinstance(value, int) else f"{value:.6g}"

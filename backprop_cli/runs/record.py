@@ -74,7 +74,7 @@ def _is_metrics(value: Any) -> bool:
 
 
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "text": (lambda value: isinstance(value, str), "status started resumed ended reason platform"),
+    "text": (lambda value: isinstance(value, str), "status phase started resumed ended reason platform"),
     "a list of words": (
         lambda value: isinstance(value, list) and all(isinstance(word, str) for word in value),
         "argv resume_argv warnings",
@@ -82,6 +82,6 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "a whole number": (_is_count, "epochs seed parameters"),
     "a duration": (lambda value: _is_number(value) and value >= 0, "seconds"),
     "a set of numbers by name": (_is_metrics, "best final test diverged"),
-    "an object": (lambda value: isinstance(value, dict), "experiment versions blas data cost"),
+    "an object": (lambda value: isinstance(value, dict), "experiment versions blas data cost start"),
 }
 """The kinds of values, each with its check and the keys of that kind."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import load_experiment
+from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import (
     BackpropError,
@@ -25,11 +26,14 @@ from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, changed_files, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
-from backprop_cli.runs.consistency import check_state
 from backprop_cli.runs.folder import RunFolder, create_run_folder
 from backprop_cli.runs.metrics import count_rows
 from backprop_cli.runs.model import experiment_of
-from backprop_cli.runs.session import Session, columns_of, environment, now
+from backprop_cli.runs.pretraining import Pretraining
+from backprop_cli.runs.rows import columns_of
+from backprop_cli.runs.session import Session, environment, now
+from backprop_cli.runs.start import take_start
+from backprop_cli.training.consistency import check_state
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -79,11 +83,16 @@ def new_session(
     """Yield the first session of a new run, in a new folder that it owns until the context ends."""
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
-        state = plan.initial_state(initial_theta(experiment))
-        history = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
+        state = plan.initial_state(initial_theta(experiment, data=data))
+        history: dict[str, Any] = {"argv": [without_password(word) for word in argv], "started": now(), "seconds": 0.0}
+        if taken := take_start(experiment):
+            history["start"] = {"checkpoint": str(taken.path), "sha256": taken.sha256, "layers": list(taken.layers)}
+        pretraining = Pretraining.of(experiment, plan, state)
+        if pretraining:
+            pretraining.begin()
         folder = create_run_folder(runs_dir, stem, name, overwrite)  # once all that could fail before has not
         with folder.lock():
-            yield Session(experiment, folder, plan, state, history)
+            yield Session(experiment, folder, plan, state, history, pretraining=pretraining)
 
 
 @contextmanager
@@ -100,28 +109,35 @@ def resumed_session(resumption: Resumption, data: Dataset, argv: Sequence[str] =
     with limit_blas(experiment):
         plan = build_plan(experiment, data)
         try:
-            state = _state_of(experiment, plan, checkpoint)
+            state, pretraining = _state_of(experiment, plan, checkpoint)
         except CheckpointError as error:
             raise CheckpointError(f"{resumption.origin}: {error}") from error
         if resumption.best is None:
             state.status.best = None  # the best of the epochs to come
-        history: dict[str, Any] = {key: record[key] for key in ("argv", "started") if key in record}
+        history: dict[str, Any] = {key: record[key] for key in ("argv", "started", "start") if key in record}
         history |= {
             "seconds": record.get("seconds") or 0.0,
             "resumed": now(),
             "resume_argv": [without_password(word) for word in argv],
         }
-        yield Session(experiment, resumption.folder, plan, state, history, resumption.best, checkpoint.meta.last)
+        best, last = resumption.best, checkpoint.meta.last
+        yield Session(experiment, resumption.folder, plan, state, history, best, last, pretraining=pretraining)
 
 
-def _state_of(experiment: Experiment, plan: Plan, checkpoint: Checkpoint) -> TrainingState:
+def _state_of(experiment: Experiment, plan: Plan, checkpoint: Checkpoint) -> tuple[TrainingState, Pretraining | None]:
+    """Return the state in a checkpoint, and the phase of pre-training that it is in, if there are phases."""
     theta = theta_of(experiment, plan.objective.layout, checkpoint.parameters)
+    state = plan.initial_state(theta)
+    state.status = replace(checkpoint.meta.status)
+    pretraining = Pretraining.of(experiment, plan, state)
+    if pretraining and pretraining.restore(checkpoint.arrays, checkpoint.meta):
+        return state, pretraining
     arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
-    if _shapes(arrays) != _shapes(plan.initial_state(theta).arrays):
+    if _shapes(arrays) != _shapes(state.arrays):
         raise CheckpointError("its arrays are not those of the experiment")
-    state = TrainingState(theta, arrays, replace(checkpoint.meta.status))
-    check_state(plan, state, checkpoint.meta)
-    return state
+    state.arrays = arrays
+    check_state(plan, state, best=checkpoint.meta.best, last=checkpoint.meta.last)
+    return state, pretraining
 
 
 def _shapes(arrays: Mapping[str, Array]) -> dict[str, object]:
@@ -145,19 +161,20 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
     checkpoint, origin, warnings = _newest(folder)
     warnings += unreadable
     meta, status = checkpoint.meta, checkpoint.meta.status
-    if status.epoch > experiment_of(checkpoint, str(origin)).epochs:
+    if status.epoch > total_epochs(experiment_of(checkpoint, str(origin))):
         raise CheckpointError(f"{origin}: not a state of its experiment: epoch {status.epoch}")
     experiment = experiment_of(checkpoint, str(origin), epochs)
     found = Resumption(folder, record, origin, checkpoint, experiment)
-    if experiment.epochs < status.epoch:
+    total = total_epochs(experiment)
+    if total < status.epoch:
         raise UsageError(f"{folder.path} already has {status.epoch} epochs; --epochs must not be less")
     if status.stopped and record.get("status") in COMPLETE:
         stopped = f"{folder.path} is already finished: it stopped after epoch {status.epoch} ({status.stopped})"
         if experiment.epochs == meta.experiment.get("epochs"):
             return replace(found, complete=stopped)
         raise UsageError(f"{stopped}; it cannot be trained longer")
-    if experiment.epochs == status.epoch and record.get("status") == "finished" and not warnings:
-        longer = f"to train longer use --epochs {2 * status.epoch}"
+    if total == status.epoch and record.get("status") == "finished" and not warnings:
+        longer = f"to train longer use --epochs {2 * experiment.epochs}"
         return replace(found, complete=f"{folder.path} is already finished ({status.epoch} epochs); {longer}")
     warnings += _changes(folder, checkpoint, experiment_of(checkpoint, str(origin)))
     best = meta.best

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -18,16 +18,18 @@ import yaml
 from backprop_cli import __version__
 from backprop_cli.advice.learning import LearningWatch, Notice
 from backprop_cli.engine.threads import blas_info
-from backprop_cli.errors import DivergedError
+from backprop_cli.errors import CheckpointError, DataError, DivergedError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import atomic_write
-from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.arrays import Array
 from backprop_cli.runs import metrics
 from backprop_cli.runs.build import cost_of, find_eta
 from backprop_cli.runs.checkpoint import Checkpoint, Meta, Metrics, read_checkpoint, to_bytes
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
-from backprop_cli.training.diagnostics import LayerState, diagnostics_of
+from backprop_cli.runs.pretraining import Pretraining
+from backprop_cli.runs.rows import columns_of, row_of
+from backprop_cli.training.diagnostics import LayerState
 from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, train
 from backprop_cli.training.plan import Plan
@@ -54,6 +56,7 @@ class Session:
 
     `history` is what run.json keeps of earlier sessions: when and how the run was started, the seconds it took. A run
     that is `one_of_many` skips the test split, which is for the best of them, and searches no better learning rate.
+    `pretraining` are the phases that come before.
     """
 
     experiment: Experiment
@@ -70,6 +73,7 @@ class Session:
     waiting: Checkpoint | None = None
     status: str = "running"
     one_of_many: bool = False
+    pretraining: Pretraining | None = None
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -83,25 +87,25 @@ class Session:
         watch, evaluated = LearningWatch(self.plan, self.suggest_eta), None
         try:
             self._begin()
-            for event in train(self.plan, self.state, stop):
+            for event in self._events(stop):
                 if isinstance(event, EpochResult):
                     self._keep(event)
                 yield event
-                if isinstance(event, EpochResult) and event.train:
+                if isinstance(event, EpochResult) and event.train and not event.phase:
                     evaluated = event
                     yield from self._notices(watch.during(event, self.state.evaluated_theta))
                 if until and self.state.status.epoch >= until:
                     break
             status = self.state.status
-            if evaluated and (status.epoch >= self.plan.epochs or status.stopped):
+            if evaluated and (status.epoch >= self.plan.last or status.stopped):
                 yield from self._notices(watch.after(evaluated, self.state.evaluated_theta))
             if self.saved != (status.epoch, status.step):
                 self._save()
-            if status.epoch < self.plan.epochs and not status.stopped:
+            if status.epoch < self.plan.last and not status.stopped:
                 self.status = "interrupted"
             else:
                 self.outcome = {"test": self._test().metrics()} if self.best and not self.one_of_many else {}
-                early = status.stopped and status.epoch < self.plan.epochs
+                early = status.stopped and status.epoch < self.plan.last
                 self.status = "stopped_early" if early else "finished"
                 if early:
                     self.outcome["reason"] = status.stopped
@@ -120,11 +124,21 @@ class Session:
                 with contextlib.suppress(OSError):
                     self.folder.write_record(self.record())
 
+    def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
+        """Train the layers one after another, if the experiment says so, and then all of them."""
+        if self.pretraining:
+            yield from self.pretraining.events(stop, self._keep_pretrained)
+            if self.pretraining.phase:
+                return
+        yield from train(self.plan, self.state, stop)
+
     def suggest_eta(self) -> float | None:
         """Return a learning rate for this experiment, found by a range test; None if none works, or none is needed."""
         if self.plan.optimizer.line_search or self.one_of_many:
             return None
-        return find_eta(self.experiment, self.plan.data).suggestion
+        with contextlib.suppress(DataError):  # the run that this one started from is missing
+            return find_eta(self.experiment, self.plan.data).suggestion
+        return None
 
     def _notices(self, notice: Notice | None) -> Iterator[Notice]:
         if notice:
@@ -139,6 +153,7 @@ class Session:
             **self.history,
             **({} if self.status == "running" else {"ended": now()}),
             "epochs": self.state.status.epoch,
+            **({"phase": phase.name} if self.pretraining and (phase := self.pretraining.phase) else {}),
             "seed": self.experiment.seed,
             "parameters": self.plan.objective.layout.size,
             "best": self.best,
@@ -182,7 +197,9 @@ class Session:
         if not event.epoch:
             return
         if event.train:
-            self.last = {key: value for key, value in row.items() if key.startswith(("epoch", "train_", "val_"))}
+            own = columns_of(self.experiment, ()) if self.pretraining and not event.phase else row
+            kept = {key: row[key] for key in own if key.startswith(("epoch", "train_", "val_"))}
+            self.last = {key: value for key, value in kept.items() if not isinstance(value, str)}
         self.layers = event.layers
         if event.is_best:
             self.best = self.last
@@ -221,11 +238,19 @@ class Session:
     def _checkpoint(self) -> Checkpoint:
         """Return where the run stands; the arrays are those that training changes."""
         status = replace(self.state.status)
+        arrays = self.pretraining.arrays if self.pretraining else self.state.arrays
         known = self.experiment.data if self.experiment.dataset.origin == "files" else None
         meta = Meta(
             experiment=self._values, status=status, best=self.best, last=self.last, versions=versions(), data=known
         )
-        return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
+        return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), arrays)
+
+    def _keep_pretrained(self, arrays: Mapping[str, Array]) -> None:
+        """Write what the phases so far have trained, with what those before have left in the file."""
+        path, earlier = self.folder.checkpoint("pretrained"), dict[str, Array]()
+        with contextlib.suppress(CheckpointError):
+            earlier = read_checkpoint(path).parameters
+        atomic_write(path, to_bytes(Checkpoint(self._checkpoint().meta, {**earlier, **arrays})))
 
     def _test(self) -> Score:
         path, data = self.folder.checkpoint("best"), self.plan.data
@@ -236,38 +261,6 @@ class Session:
             .evaluator(data)
             .score(data.test, data.task.further)
         )
-
-
-def columns_of(e: Experiment) -> tuple[str, ...]:
-    """Return the columns of metrics.csv."""
-    names = ("cost", *e.task.metric_names)
-    return (
-        "epoch",
-        *(f"{split}_{name}" for split in ("train", "val") for name in names),
-        *((f"val_{e.monitor}",) if e.monitor in e.task.further else ()),
-        "eta",
-        "seconds",
-        *(("mistakes",) if e.cost.counts_mistakes else ()),
-        *(
-            f"{name}_{number}"
-            for number, activation in enumerate(e.activations, start=1)
-            for name in (diagnostics_of(ACTIVATIONS[activation]) if e.diagnostics else ())
-        ),
-    )
-
-
-def row_of(event: EpochResult, columns: Sequence[str]) -> metrics.Row:
-    """Return the row of metrics.csv for an epoch."""
-    scores = {"train": event.train, "val": event.validation}
-    values = {
-        "epoch": event.epoch,
-        **{f"{name}_{key}": value for name, score in scores.items() if score for key, value in score.metrics().items()},
-        "eta": event.eta,
-        "seconds": event.seconds,
-        "mistakes": event.mistakes,
-        **{f"{name}_{l}": value for l, layer in enumerate(event.layers, 1) for name, value in asdict(layer).items()},
-    }
-    return {column: values.get(column) for column in columns}
 
 
 def environment() -> dict[str, Any]:

@@ -76,6 +76,13 @@ class NumberColumn:
         return "" if self.low is None else f"{self.low:.6g} to {self.high:.6g}"
 
     @property
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest input of the training values, as far as they are known."""
+        known = (self.center if value is None else value for value in (self.low, self.high))
+        low, high = ((value - self.center) / self.scale for value in known)
+        return low, high
+
+    @property
     def filling(self) -> str:
         """What becomes of a missing value, in words."""
         return "an error" if self.fill is None else f"filled with {self.fill:.5g}"
@@ -112,6 +119,7 @@ class CategoryColumn:
     """
 
     kind: ClassVar[str] = "category"
+    extremes: ClassVar[tuple[float, float]] = (0.0, 1.0)
     name: str
     categories: tuple[str, ...]
 

@@ -51,6 +51,7 @@ def show(
 def describe(event: EpochResult, epochs: int) -> str:
     """Return the metrics of an epoch as a line."""
     parts = [f"epoch {event.epoch:>{len(str(epochs))}}/{epochs}"]
+    parts += [event.phase] if event.phase else []
     parts += [f"train {in_words(event.train)}"] if event.train else []
     parts += [f"validation {in_words(event.validation)}"] if event.validation else []
     parts += [f"mistakes {event.mistakes}"] if event.mistakes is not None else []
@@ -62,7 +63,7 @@ def describe(event: EpochResult, epochs: int) -> str:
 
 def in_words(score: Score) -> str:
     """Return a score as `cost 0.1234 accuracy 95.20%`, or with rmse and r2 for regression."""
-    return " ".join(f"{name} {metric(name, value)}" for name, value in score.metrics().items())
+    return " ".join(f"{name.replace('_', ' ')} {metric(name, value)}" for name, value in score.metrics().items())
 
 
 def naming(events: Iterable[Event | Notice], run: Path) -> Iterator[Event | Notice]:
@@ -105,6 +106,8 @@ def _bar(events: Iterable[Event | Notice], output: Output, epochs: int, done: in
                 bar.update(event.epoch - 1 + event.step / event.steps - bar.n)
             elif isinstance(event, EpochResult):
                 bar.n = event.epoch
+                if event.phase:
+                    bar.set_description_str(f"epoch {event.epoch}/{epochs} {event.phase}", refresh=False)
                 if score := event.validation or event.train:
                     name = "validation" if event.validation else "train"
                     bar.set_postfix_str(f"{name} {in_words(score).split(' ', 2)[2]}")

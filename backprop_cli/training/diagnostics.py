@@ -114,7 +114,9 @@ def _update(plan: Plan, state: TrainingState, g: Array, eta: float) -> Array:
     assert isinstance(plan.optimizer, Optimizer)
     theta = state.theta.copy()
     copies = State((name, array.copy()) for name, array in state.group("optimizer").items())
-    plan.optimizer.step(theta, g, copies, np.asarray(eta, theta.dtype))
+    rates = plan.layer_rates(max(1, state.status.epoch))
+    rates.hold(g)
+    plan.optimizer.step(theta, g, copies, rates.eta(np.asarray(eta, theta.dtype)))
     return theta - state.theta
 
 

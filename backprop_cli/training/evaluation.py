@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,22 +33,37 @@ class Score:
     """The mean cost, weighted but without penalties, and the metrics of the task, which count every example once.
 
     These are the accuracy for classes; for values the root mean squared error, and r2, the share of the variance that
-    is explained. The others, see `backprop_cli.data.metrics`, are there if they were asked for and are defined.
+    is explained; for reconstructions squared_error, Σ (a - x)² per example. The others, see
+    `backprop_cli.data.metrics`, are there if they were asked for and are defined.
     """
 
     cost: float
     accuracy: float | None = None
     rmse: float | None = None
     r2: float | None = None
+    squared_error: float | None = None
     balanced_accuracy: float | None = None
     f1: float | None = None
     roc_auc: float | None = None
     log_loss: float | None = None
     mae: float | None = None
+    reconstruction: float | None = None
+    pseudo_likelihood: float | None = None
+    free_energy: float | None = None
+    free_energy_gap: float | None = None
 
     def metrics(self) -> dict[str, float]:
-        """Return cost and metrics by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return cost and metrics by name, without the free energy: only differences of it mean something."""
+        return {name: v for name, v in asdict(self).items() if v is not None and name != "free_energy"}
+
+    def beside(self, train: Score) -> Score:
+        """Return a score on the validation split with what compares it with that on the training split.
+
+        The gap of the free energies grows when an unsupervised model begins to overfit (Hinton 2010, section 6).
+        """
+        if self.free_energy is None or train.free_energy is None:
+            return self
+        return replace(self, free_energy_gap=self.free_energy - train.free_energy)
 
 
 def higher_is_better(metric: str) -> bool:

@@ -38,7 +38,8 @@ class EpochResult:
 
     `train` and `validation` are None where the epoch was not evaluated, `validation` also where there is no such
     split. `eta` is that of the last step, None for a minimizer, which has none. `mistakes` counts the wrong predictions
-    of a perceptron in this epoch; `layers` are the diagnostics, if they were asked for.
+    of a perceptron in this epoch; `layers` are the diagnostics, if they were asked for. `phase` is that of
+    pre-training, which the epoch belongs to; it is added by what trains the phases.
     """
 
     epoch: int
@@ -49,6 +50,7 @@ class EpochResult:
     is_best: bool
     mistakes: int | None = None
     layers: tuple[LayerState, ...] = ()
+    phase: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,16 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
 
     def scores() -> tuple[Score, Score | None]:
         train_score = evaluator.score(data.train)
-        return train_score, evaluator.score(data.validation, plan.further) if len(data.validation) else None
+        if not len(data.validation):
+            return train_score, None
+        return train_score, evaluator.score(data.validation, plan.further).beside(train_score)
 
     if plan.diagnostics and (status.epoch, status.step) == (0, 0):
         batches = batches_of_epoch(plan, 1)
         stepper.begin(1, batches)
         layers = tuple(diagnose(plan, state, batches, stepper.first_eta))
         yield EpochResult(0, *scores(), eta=None, seconds=0.0, is_best=False, layers=layers)
-    while status.epoch < plan.epochs:
+    while status.epoch < plan.last:
         if status.stopped:
             yield Stopped(status.epoch, status.stopped)
             return
@@ -147,17 +151,24 @@ class _Stepper:
         self._plan, self._state = plan, state
         self._eta = np.asarray(plan.eta, plan.dtype)
         self._streams = Streams(plan.seed)
-        sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
-        self._steps = {m: make_step(plan, state, self._eta, m, self._streams) for m in sizes}
+        self._sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
+        self._record(state.status.epoch + 1)
+
+    def _record(self, epoch: int) -> None:
+        """Record the steps of an epoch (from 1), which are those of the following ones until layers are unfrozen."""
+        self._rates = self._plan.layer_rates(epoch)
+        self._steps = {m: make_step(self._plan, self._state, self._eta, m, self._streams) for m in self._sizes}
 
     def begin(self, epoch: int, batches: list[Rows]) -> None:
         """Prepare the next step of an epoch (from 1)."""
+        if self._rates != self._plan.layer_rates(epoch):
+            self._record(epoch)
         self._batches = batches
         etas = self._plan.etas(epoch, len(batches), self._state.status.halvings)
         searches = self._plan.optimizer.line_search
         self.first_eta, self.last_eta = (None if searches else float(eta) for eta in (etas[0], etas[-1]))
         self._eta[...] = etas[0]
-        self._plan.optimizer.begin_epoch(self._state.group("optimizer"), epoch)
+        self._plan.optimizer.begin_epoch(self._state.group("optimizer"), epoch - self._plan.offset)
         self._etas = None if np.all(etas == etas[0]) else etas
         self._streams.restart(epoch)
         for rows in batches[: self._state.status.step]:

@@ -44,8 +44,8 @@ class TrainingStatus:
 class TrainingState:
     """The parameters theta (n,), and all that is needed to continue from here to the bit.
 
-    `arrays` has what the rules keep from step to step: `optimizer.…`, `average.…`, `epoch.…`. Random streams are
-    functions of the seed, the epoch and the step, and have no state.
+    `arrays` has what is kept from step to step: `optimizer.…`, `estimator.…`, `average.…`, `epoch.…`. Random streams
+    are functions of the seed, the epoch and the step, and have no state.
     """
 
     theta: Array
@@ -58,6 +58,6 @@ class TrainingState:
         return self.arrays.get(AVERAGE, self.theta)
 
     def group(self, name: str) -> State:
-        """Return the arrays of the `optimizer` or the `average` by their own names; nothing is copied."""
+        """Return the arrays of the `optimizer`, `estimator` or `average` by their own names; nothing is copied."""
         start = f"{name}."
         return State((key.removeprefix(start), array) for key, array in self.arrays.items() if key.startswith(start))

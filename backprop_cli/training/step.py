@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from backprop_cli.engine.gradients import Products, descent_of, gradient_of
+from backprop_cli.engine.gradients import descent_of, gradient_of
 from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording, Replay
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.objective import Evaluated
+from backprop_cli.nn.parameters import Gradient
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.optim.optimizer import Optimizer
+from backprop_cli.optim.rates import LayerRates
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.plan import Plan
@@ -41,13 +43,21 @@ def textbook_step(
 
     Returns the quantities of the optimizer's rule that have a name and are not kept, such as the m_hat of Adam.
     """
-    objective, theta, s = plan.objective, state.theta, state.group("optimizer")
+    estimator = plan.objective.estimator.bound(state.group("estimator"))
+    objective, theta, s = replace(plan.objective, estimator=estimator), state.theta, state.group("optimizer")
+    rates = plan.layer_rates(state.status.epoch + 1)
+
+    def gradient(theta: Array) -> Array:
+        g = objective.gradient(theta, x, y, noise)
+        rates.hold(g)
+        return g
+
     if isinstance(plan.optimizer, Minimizer):
         named = None
-        _iterate(plan.optimizer, lambda t: (float(objective.value(t, x, y)), objective.gradient(t, x, y)), theta, s)
+        _iterate(plan.optimizer, lambda t: (float(objective.value(t, x, y)), gradient(t)), theta, s)
     else:
-        named = plan.optimizer.step(theta, objective.gradient(theta, x, y, noise), s, eta)
-    _finish_step(plan, theta, state.group("average"))
+        named = plan.optimizer.step(theta, gradient(theta), s, rates.eta(eta))
+    _finish_step(plan, theta, state.group("average"), rates)
     return named or {}
 
 
@@ -61,20 +71,22 @@ def _iterate(minimizer: Minimizer, cost_and_gradient: CostAndGradient, theta: Ar
     return False
 
 
-def limit_norms(plan: Plan, theta: Array) -> None:
+def limit_norms(plan: Plan, theta: Array, rates: LayerRates) -> None:
     """Shorten the weight vectors of hidden units that are too long for the plan."""
     if plan.max_norm:
         views, entries = plan.objective.layout.named(theta), plan.objective.layout.entries
-        weights = [views[entry.name] for entry in entries if entry.parameter.penalized]
-        for W in weights[:-1]:
+        weights, output_layer = [entry for entry in entries if entry.parameter.penalized], entries[-1].layer
+        hidden = (entry for entry in weights if entry.layer < output_layer and rates.trains(entry.layer))
+        for W in (views[entry.name] for entry in hidden):
             plan.max_norm.apply(W.reshape(len(W), -1))
 
 
-def _finish_step(plan: Plan, theta: Array, average: State) -> None:
+def _finish_step(plan: Plan, theta: Array, average: State, rates: LayerRates) -> None:
     """Do what follows a step of the optimizer."""
-    limit_norms(plan, theta)
+    limit_norms(plan, theta, rates)
     if plan.average:
         plan.average.update(average, theta)
+        rates.hold(average.theta, theta)  # the mean of equal numbers is not rounded to them
 
 
 class Step(Protocol):
@@ -94,7 +106,7 @@ def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Str
     """
     if isinstance(plan.optimizer, Minimizer):
         return MinimizerStep(plan, plan.optimizer, state, m, streams)
-    if plan.optimizer.plain and piece_of(plan, m) == m:
+    if plan.optimizer.plain and piece_of(plan, m) == m and not plan.objective.layout.shared:
         return FusedStep(plan, state, eta, m, streams)
     return GradientStep(plan, plan.optimizer, state, eta, m, streams)
 
@@ -104,18 +116,20 @@ class _Recorded:
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
         self.recording = Recording()
-        self.objective = replace(plan.objective, estimator=fast(plan.objective.estimator))
+        self.rates = plan.layer_rates(state.status.epoch + 1)
         self._plan, self._state = plan, state
+        estimator = fast(plan.objective.estimator).bound(self.group("estimator"))
+        self.objective = replace(plan.objective, estimator=estimator)
         self.theta = self.recording.watch(state.theta)
 
     def group(self, name: str) -> State:
         """Return the arrays of a group, watched."""
         return State((key, self.recording.watch(array)) for key, array in self._state.group(name).items())
 
-    def estimate(self, batch: Batch, sinks: list[Products], weight: Any) -> Evaluated:
+    def estimate(self, batch: Batch, sinks: Sequence[Gradient], weight: Any) -> Evaluated:
         """Record the gradient, and the count of wrong predictions."""
         estimator = self.objective.weighing(batch.weights).estimator
-        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch)
+        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch.noise)
         if self._plan.count_mistakes:
             mistakes = self.recording.watch(self._state.arrays[MISTAKES])
             mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))
@@ -123,7 +137,7 @@ class _Recorded:
 
     def finish_step(self) -> Replay:
         """Record the end of a step, and return the replay."""
-        _finish_step(self._plan, self.theta, self.group("average"))
+        _finish_step(self._plan, self.theta, self.group("average"), self.rates)
         return self.recording.finish()
 
 
@@ -134,7 +148,7 @@ class FusedStep(Step):
         recorded = _Recorded(plan, state)
         eta = recorded.recording.watch(eta)
         self._batch = Batch(plan, m, streams, recorded.recording)
-        sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta)
+        sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta, recorded.rates.rates)
         recorded.estimate(self._batch, sinks, weight=eta / m)
         self._calls = recorded.finish_step().calls
 
@@ -159,7 +173,8 @@ class GradientStep(Step):
         self._gradient = AccumulatedGradient(plan, state, grad, m, streams)
         theta, g = recorded.theta, recorded.recording.watch(grad)
         plan.objective.add_penalties(theta, g)
-        optimizer.step(theta, g, recorded.group("optimizer"), recorded.recording.watch(eta))
+        recorded.rates.hold(g)
+        optimizer.step(theta, g, recorded.group("optimizer"), recorded.rates.eta(recorded.recording.watch(eta)))
         self._calls = recorded.finish_step().calls
 
     def __call__(self, rows: Rows) -> None:
@@ -207,7 +222,8 @@ class _MicroBatch:
     def __init__(self, plan: Plan, state: TrainingState, grad: Array, m: int, weight: float, streams: Streams) -> None:
         recorded = _Recorded(plan, state)
         self.batch = Batch(plan, m, streams, recorded.recording)
-        sinks = gradient_of(recorded.recording, recorded.objective.layout, recorded.recording.watch(grad))
+        traced = recorded.recording.watch(grad)
+        sinks = gradient_of(recorded.recording, recorded.objective.layout, traced, recorded.rates.rates)
         found = recorded.estimate(self.batch, sinks, weight)
         wanted = (found.costs,) if plan.optimizer.line_search else ()
         self._replay = recorded.recording.finish(*wanted)
@@ -225,7 +241,8 @@ class MinimizerStep(Step):
 
     def __init__(self, plan: Plan, minimizer: Minimizer, state: TrainingState, m: int, streams: Streams) -> None:
         self._minimizer, self._state, self._objective = minimizer, state, plan.objective
-        self._trial = TrainingState(state.theta.copy(), state.arrays)
+        self._rates = plan.layer_rates(state.status.epoch + 1)
+        self._trial = TrainingState(state.theta.copy(), state.arrays, state.status)
         self._grad = np.zeros_like(state.theta)
         self._gradient = AccumulatedGradient(plan, self._trial, self._grad, m, streams)
         self._finish = _Recorded(plan, state).finish_step()
@@ -242,6 +259,7 @@ class MinimizerStep(Step):
             self._trial.theta[...] = theta
             cost = self._gradient(rows)
             self._objective.add_penalties(theta, self._grad)
+            self._rates.hold(self._grad)
             return cost + float(self._objective.penalty(theta)), self._grad
 
         return cost_and_gradient

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 import numpy as np
 
 from backprop_cli.errors import CheckpointError
 from backprop_cli.optim.state import is_count
-from backprop_cli.runs.checkpoint import Meta
 from backprop_cli.training.loop import batches_of_epoch
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import AVERAGE, CONVERGED, MISTAKES, TrainingState, TrainingStatus
+
+Metrics = Mapping[str, int | float | None]
 
 MAX_SECONDS = 1e9
 """More than any epoch takes: 30 years."""
 
 
-def check_state(plan: Plan, state: TrainingState, meta: Meta) -> None:
-    """Raise CheckpointError if training by this plan cannot have led to this state and these metrics."""
+def check_state(plan: Plan, state: TrainingState, **metrics: Metrics | None) -> None:
+    """Raise CheckpointError if training by this plan cannot have led to this state and these metrics of epochs."""
     steps = len(batches_of_epoch(plan, 1))
-    for problem in chain(_status(plan, state.status, steps), _metrics(meta), _arrays(plan, state, steps)):
+    of_metrics = _metrics(metrics, state.status.epoch)
+    for problem in chain(_status(plan, state.status, steps), of_metrics, _arrays(plan, state, steps)):
         raise CheckpointError(f"not a state of this experiment: {problem}")
 
 
 def _status(plan: Plan, status: TrainingStatus, steps: int) -> Iterator[str]:
     """Yield what is impossible in the numbers of a state, given the steps of an epoch."""
-    if status.epoch > plan.epochs:
-        yield f"epoch {status.epoch} of {plan.epochs}"
-    if status.step > (steps if status.epoch < plan.epochs else 0):
+    if status.epoch > plan.last:
+        yield f"epoch {status.epoch} of {plan.last}"
+    if status.step > (steps if status.epoch < plan.last else 0):
         yield f"step {status.step} of {steps} after epoch {status.epoch}"
     if not 0 <= status.seconds <= MAX_SECONDS:
         yield "the seconds of an epoch"
@@ -41,12 +43,12 @@ def _status(plan: Plan, status: TrainingStatus, steps: int) -> Iterator[str]:
         yield f"{status.halvings} halvings of eta, the last after epoch {status.halved_at}"
 
 
-def _metrics(meta: Meta) -> Iterator[str]:
-    """Yield what is impossible in the metrics of the best and the last epoch."""
-    for name, metrics in (("best", meta.best), ("last", meta.last)):
+def _metrics(found: Mapping[str, Metrics | None], epochs: int) -> Iterator[str]:
+    """Yield what is impossible in the metrics of the best and the last of these epochs."""
+    for name, metrics in found.items():
         if metrics and not (
             all(value is None or _finite(value) for value in metrics.values())
-            and metrics["epoch"] in range(1, meta.status.epoch + 1)
+            and metrics["epoch"] in range(1, epochs + 1)
         ):
             yield f"the metrics of the {name} epoch"
 
@@ -60,9 +62,11 @@ def _finite(value: float) -> bool:
 
 def _arrays(plan: Plan, state: TrainingState, steps: int) -> Iterator[str]:
     """Yield the arrays with impossible values, given the steps of an epoch. What a rule keeps may overflow."""
-    arrays, done = state.arrays, state.status.epoch * steps + state.status.step
+    arrays, done = state.arrays, max(0, state.status.epoch - plan.offset) * steps + state.status.step
     if not np.isfinite(state.evaluated_theta).all():
         yield f"{AVERAGE} is not finite"
+    if not all(np.isfinite(array).all() for array in state.group("estimator").values()):
+        yield "its chains are not finite"
     if MISTAKES in arrays and not is_count(arrays[MISTAKES], len(plan.data.train)):
         yield f"{MISTAKES} is {arrays[MISTAKES]:g}"
     if CONVERGED in arrays and not is_count(arrays[CONVERGED], 1):

@@ -1,0 +1,1 @@
+"""Restricted Boltzmann machines: their energy, estimates of the likelihood and of its gradient, and sampling."""
