@@ -9,7 +9,6 @@ import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.data.report import lines
-from backprop_cli.experiment.layers import shapes_of
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import batch_size, build_network, n_train, threads_of
 from backprop_cli.text import table
@@ -61,7 +60,7 @@ def announcement(e: Experiment, chosen: bool) -> list[str]:
 
 def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
     """Yield number, word, shape of the output, parameters and multiplications for an example of each layer."""
-    shapes = [*shapes_of(e.in_shape, e.layers[1:-1]), (e.outputs,)]
+    shapes = e.shapes
     own = iter([sum(parameter.size for parameter in layer) for layer in e.network.layout.layers if layer])
     for number, (entry, shape) in enumerate(zip(e.layers, shapes, strict=True)):
         layer = entry.layer if number else None
@@ -77,8 +76,7 @@ def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
 
 def _left_out(e: Experiment) -> Iterator[str]:
     """Yield a line for each layer whose windows do not reach the last rows or columns of its input."""
-    shapes = shapes_of(e.in_shape, e.layers[1:-1])
-    for number, (entry, shape) in enumerate(zip(e.layers[1:-1], shapes, strict=False), start=1):
+    for number, (entry, shape) in enumerate(zip(e.layers[1:-1], e.shapes, strict=False), start=1):
         given = entry.layer.takes(shape)
         if rest := entry.layer.left_out(given):
             counts = [(n, what) for n, what in zip(rest, ("row", "column"), strict=True) if n]
