@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from backprop_cli.drawing import style
 from backprop_cli.errors import BackpropError
 from backprop_cli.listing.details import command_text
-from backprop_cli.plots import KINDS, PlotResult
+from backprop_cli.plots import KINDS, PlotResult, View
 from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
 from backprop_cli.results.evaluation import SPLITS
@@ -21,7 +21,7 @@ from backprop_cli.results.run import Run
 from backprop_cli.runs.preparation import TableSummary, summarize_table
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "cost": "cost"}
-RASTER = ("mistakes", "weights", "residuals")
+RASTER = ("mistakes", "weights", "maps", "maximal", "residuals")
 """Plots of pixels, which browsers would blur in an SVG, and of many points."""
 
 OnError = Callable[[str, BackpropError], None]
@@ -35,7 +35,7 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
 
     def drawn(some: Sequence[Run], *kinds: str) -> list[dict[str, str]]:
         plots = []
-        for job in plan_plots(some, each=each, split=split):
+        for job in plan_plots(some, each=each, view=View(split)):
             if job.kind in kinds:
                 try:
                     plots.append(_embedded(job.kind, job.draw()))

@@ -10,7 +10,8 @@ from PIL import Image
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.tasks import Classification
-from backprop_cli.plots import film, learning_curves, registry, style
+from backprop_cli.drawing import style
+from backprop_cli.plots import film, learning_curves, registry
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint, to_bytes
 from backprop_cli.sources.digits import Digits
 from backprop_cli.sources.registry import load_dataset

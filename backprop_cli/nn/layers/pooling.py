@@ -32,6 +32,10 @@ class _Pool(Layer):
         """Return (c, h', w')."""
         return self.windows.over(in_shape), ()
 
+    def field(self, length: int, first: int, last: int) -> tuple[int, int]:
+        """Return the rows of the windows."""
+        return self.windows.field(first, last)
+
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
