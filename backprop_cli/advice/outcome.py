@@ -61,8 +61,8 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
 
 
 def _main_metric(metrics: Mapping[str, Any]) -> str:
-    values = {name: metrics.get(name) for name in ("accuracy", "rmse", "r2")}
-    known = [f"{name} {metric(name, value)}" for name, value in values.items() if value is not None]
+    values = {name: metrics.get(name) for name in ("accuracy", "rmse", "r2", "squared_error")}
+    known = [f"{name.replace('_', ' ')} {metric(name, value)}" for name, value in values.items() if value is not None]
     return ", ".join(known) or "unknown"
 
 

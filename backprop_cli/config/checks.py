@@ -85,6 +85,7 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
         yield ("layers", 0), f"layers: the first layer {units}, but {name} has {has}; write {image or data.inputs}"
     if e.layers[-1].units and e.outputs != e.task.outputs:
         has = f"{data.classes} classes" if data.classes else f"{data.values} value{'s' * (data.values > 1)} to predict"
+        has = f"{e.inputs} inputs to reconstruct" if e.reconstructs else has
         if data.classes and not ENCODINGS[e.encoding].output_per_class:
             has += f", encoded by {e.task.outputs} outputs with 'targets: {e.encoding}'"
         has += f"; write {e.task.outputs}"
@@ -118,18 +119,19 @@ def _output_and_cost(e: Experiment) -> Iterator[Problem]:
         place = "output" if e.output else "cost"
         yield (place,), f"cost: {cost.name} cannot be used with {output} outputs; use {use}"
     if not e.data.classes:
-        needs = f"needs classes, but {e.dataset.name} is a regression data set; use"
+        kind = "regression data set" if not e.reconstructs else f"data set of values with 'targets: {e.targets}'"
+        needs = f"needs classes, but {e.dataset.name} is a {kind}; use"
         fractions = e.data.fractions and cost.for_fractions and not cost.needs_one_hot
         if not (cost.for_values or fractions):
             costs = [name for name, other in COSTS.items() if other.for_values]
             yield ("cost",), f"cost: {cost.name} {needs} one of {', '.join(costs)}"
-        elif ACTIVATIONS[output].sums_to_one and not fractions:
-            yield ("output",), f"output: {output} {needs} 'output: identity'"
+        elif ACTIVATIONS[output].sums_to_one and (e.reconstructs or not fractions):
+            yield ("output",), f"output: {output} {needs} 'output: {e.suited_output}'"
 
 
 def _encoding(e: Experiment) -> Iterator[Problem]:
     if not e.data.classes:
-        if e.targets:
+        if e.targets and not e.reconstructs:
             yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
         return
     if e.outputs != e.task.outputs:  # reported by _input_output_sizes
@@ -196,9 +198,8 @@ def _monitor(e: Experiment) -> Iterator[Problem]:
         yield path, f"early_stopping.monitor: {alias} contradicts 'monitor: {key}'; remove one of the two"
     for name, place in ((key, path[1:]), (alias, path)):
         if name not in (None, "cost", *(known := (*e.task.metric_names, *e.task.further))):
-            kind = "classification" if e.data.classes else "regression"
             use = f"use 'cost', or one of {', '.join(known)}"
-            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {kind} data set without {name}; {use}"
+            yield place, f"{'.'.join(place)}: {e.dataset.name} is a {e.task.kind} data set without {name}; {use}"
 
 
 def _options(e: Experiment) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ def with_defaults(e: Experiment) -> Experiment:
     changes = {
         "layers": (_filled(e.layers[0], e.inputs), *e.layers[1:-1], _filled(e.layers[-1], e.outputs)),
         "output": e.activations[-1],
-        "targets": e.encoding if e.data.classes else None,
+        "targets": e.encoding if e.data.classes else e.targets,
         "eta": e.eta if "eta" in e.model_fields_set else usual_eta(e),
         "batch_size": batch_size,
         "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,

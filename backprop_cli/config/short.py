@@ -40,7 +40,7 @@ VALUES = {"output": "identity", "cost": "quadratic"}
 FITTED_TO = {"optimizer": ("eta", "schedule"), "cost": ("output",)}
 """Keys that suit the value of another key, and are left to the program if that is changed."""
 
-OF_DATA = ("dataset", "target", "validation", "train_size")
+OF_DATA = ("dataset", "target", "targets", "validation", "train_size")
 """Keys that decide what is known about the data."""
 
 
@@ -58,6 +58,8 @@ def keys_for(dataset: Mapping[str, Any], data: DataSpec | None, changed: Sequenc
     for key in set(FITTED_TO) & set(changed):
         for other in FITTED_TO[key]:
             chosen.pop(other)
+    if values and "targets" in changed:
+        chosen.pop("output", None)  # of an autoencoder, it depends on the inputs
     return chosen
 
 

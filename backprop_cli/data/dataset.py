@@ -13,7 +13,7 @@ import numpy.typing as npt
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.report import Note, check_examples, notes_of
 from backprop_cli.data.splits import Fold, Rows
-from backprop_cli.data.tasks import Regression, Targets, Task
+from backprop_cli.data.tasks import Reconstruction, Regression, Targets, Task
 from backprop_cli.errors import DataError
 from backprop_cli.tables.preprocessing import Preprocessing
 
@@ -81,14 +81,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: `inputs` (n, n_0), an array or a Selection, and `targets`, labels (n,) or values (n, k).
+    """Examples: `inputs` (n, n_0), an array or a Selection, and `targets`: labels (n,), values (n, k), or the inputs.
 
-    Their costs count `weights` (n,) times, once each without any. The weights of training examples have the mean 1.
+    Where the targets are the inputs, `classes` (n,) are the labels, if there are any. Their costs count `weights` (n,)
+    times, once each without any. The weights of training examples have the mean 1.
     """
 
     inputs: Inputs
     targets: Targets
     weights: npt.NDArray[Any] | None = None
+    classes: Rows | None = None
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -97,11 +99,18 @@ class Split:
     def in_precision(self, dtype: str) -> Split:
         """Return the examples with inputs, if they are floating, and weights of that dtype."""
         inputs = self.inputs.astype(dtype, copy=False) if self.inputs.dtype.kind == "f" else self.inputs
-        return Split(inputs, self.targets, None if self.weights is None else self.weights.astype(dtype))
+        return replace(self, inputs=inputs, weights=None if self.weights is None else self.weights.astype(dtype))
+
+    def reconstructing(self) -> Split:
+        """Return the examples with their inputs as targets; nothing is copied."""
+        return replace(self, targets=self.inputs, classes=self.labels)
 
     def __getitem__(self, rows: slice | Rows) -> Split:
         """Return the examples in a slice, of which nothing is copied, or in these rows."""
-        return Split(self.inputs[rows], self.targets[rows], None if self.weights is None else self.weights[rows])
+        inputs = self.inputs[rows]
+        targets = inputs if self.targets is self.inputs else self.targets[rows]
+        weights, classes = (None if array is None else array[rows] for array in (self.weights, self.classes))
+        return Split(inputs, targets, weights, classes)
 
     def relative_to(self, other: Split) -> Split:
         """Return the examples with weights divided by the mean of those of other examples, if they have any.
@@ -116,8 +125,9 @@ class Split:
 
     @property
     def labels(self) -> Rows | None:
-        """The targets, if they are labels."""
-        return self.targets if self.targets.dtype.kind in "iu" else None
+        """The classes of the examples, if they have any."""
+        is_label = len(self.targets.shape) == 1 and self.targets.dtype.kind in "iu"
+        return self.targets if is_label else self.classes
 
     @property
     def total(self) -> float:
@@ -193,6 +203,16 @@ class DataSpec:
     def is_scattered(self) -> bool:
         """Whether examples are points in the plane, each with a class, or values of one input: a chart shows them."""
         return (self.inputs, self.classes > 0) in ((2, True), (1, False))
+
+    def reconstructing(self) -> DataSpec:
+        """Return what is known where the inputs are the targets: they are values, and there are no classes."""
+        spec = replace(self, classes=0, values=self.inputs, fractions=self.scale != 1)
+        return replace(spec, class_names=(), targets=(), value_center=(), value_scale=())
+
+    @property
+    def reconstruction(self) -> Reconstruction:
+        """The task of reconstructing the inputs."""
+        return Reconstruction(self.inputs, factor=self.scale)
 
     @property
     def regression(self) -> Regression:

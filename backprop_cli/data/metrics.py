@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-LOWER_IS_BETTER = frozenset({"cost", "log_loss", "mae", "rmse"})
+LOWER_IS_BETTER = frozenset({"cost", "log_loss", "mae", "rmse", "squared_error"})
 """The metrics of which smaller values are better."""
 
 

@@ -1,4 +1,4 @@
-"""Tasks: what the outputs of a network mean, classes (in one of several encodings) or values, and their metrics."""
+"""Tasks: what the outputs of a network mean, classes (in one of several encodings), values, or the inputs; metrics."""
 
 from __future__ import annotations
 
@@ -92,9 +92,11 @@ class Classification:
     `metric_names` are the metrics besides the cost, `further` those that only the best network is measured by, or that
     are monitored; `monitor` is the one that the best epoch is chosen by. `fractions` says that outputs are between 0
     and 1 and stand for probabilities, `sums_to_one` that those of an example sum to one. Of two classes, the second is
-    predicted from a probability of `threshold` on.
+    predicted from a probability of `threshold` on. `reconstructs` says that the targets are the inputs.
     """
 
+    kind: ClassVar[str] = "classification"
+    reconstructs: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
     further: ClassVar[tuple[str, ...]] = tuple(OF_CLASSES)
     monitor: ClassVar[str] = "accuracy"
@@ -193,6 +195,8 @@ class Regression:
     """
 
     threshold: ClassVar[None] = None
+    kind: ClassVar[str] = "regression"
+    reconstructs: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = ("rmse", "r2")
     further: ClassVar[tuple[str, ...]] = tuple(OF_VALUES)
     monitor: ClassVar[str] = "cost"
@@ -247,6 +251,38 @@ class Regression:
         raise UsageError("a threshold needs two classes, but this is a regression task")
 
 
+@dataclass(frozen=True)
+class Reconstruction(Regression):
+    """The targets of each example are its inputs, and the outputs are the inputs · scale that the network is fed."""
+
+    kind: ClassVar[str] = "reconstruction"
+    reconstructs: ClassVar[bool] = True
+    metric_names: ClassVar[tuple[str, ...]] = ("squared_error",)
+    further: ClassVar[tuple[str, ...]] = ()
+    factor: float = 1.0
+
+    def encode(self, targets: Targets, dtype: Any) -> Outputs:
+        """Return what a network should output for inputs (n, n_0): what it is fed."""
+        return np.asarray(targets * np.asarray(self.factor, dtype), dtype)
+
+    def encoder(self, dtype: Any) -> Encoder:
+        """Return what writes what a network should output into an array."""
+        factor = np.asarray(self.factor, dtype)
+        return lambda targets, y: np.multiply(targets, factor, y)
+
+    def predict(self, outputs: Outputs) -> Outputs:
+        """Return the inputs (n, n_0) that outputs stand for."""
+        return np.asarray(outputs / np.asarray(self.factor, outputs.dtype))
+
+    def measure(self, outputs: Outputs, targets: Targets) -> float:
+        """Return the sum of the squared errors of the outputs."""
+        return float(np.sum(np.square(outputs - self.encode(targets, outputs.dtype)), dtype=np.float64))
+
+    def metrics(self, total: float, targets: Targets) -> dict[str, float]:
+        """Return squared_error, Σ (a - x)² over the outputs, the mean over the examples."""
+        return {"squared_error": total / len(targets)}
+
+
 def _defined(metrics: dict[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None and np.isfinite(value)}
 
@@ -254,5 +290,8 @@ def _defined(metrics: dict[str, float | None]) -> dict[str, float]:
 Task = Classification | Regression
 """How targets become desired outputs, and how outputs are evaluated."""
 
-MONITORS = ("accuracy", "cost", *Classification.further, *Regression.metric_names, *Regression.further)
-"""The metrics of classifications and regressions that the best epoch can be chosen by."""
+MONITORS = (
+    *("accuracy", "cost", *Classification.further),
+    *(*Regression.metric_names, *Regression.further, *Reconstruction.metric_names),
+)
+"""The metrics that the best epoch can be chosen by."""

@@ -31,6 +31,10 @@ DEPENDS: Any = None
 """The default of a key whose default depends on other keys: see `with_defaults`, which replaces it."""
 
 
+INPUTS = "inputs"
+"""In place of an encoding: the inputs are the targets."""
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     """Remove the default, which is not a value that the key can have."""
     del schema["default"]
@@ -55,10 +59,12 @@ class Keys(BaseModel):
     output: Annotated[str | None, OneOf(ACTIVATIONS)] = Field(
         None,
         description="Activation function of the output layer. Default: `identity` for regression; for classification "
-        "`activation`, or `sigmoid` if that is `relu`, whose outputs can die.",
+        "`activation`, or `sigmoid` if that is `relu`, whose outputs can die; `sigmoid` to reconstruct pixels.",
     )
-    targets: Annotated[str | None, OneOf(ENCODINGS)] = Field(
-        None, description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output."
+    targets: Annotated[str | None, OneOf((*ENCODINGS, INPUTS))] = Field(
+        None,
+        description="Encoding of classes. Default: `one_hot`, or `scalar` for two classes and one output. `inputs` "
+        "trains an autoencoder, whose outputs are to be its inputs.",
     )
     cost: Annotated[Cost, OptionsOf(COSTS)] = Field(
         Quadratic(),

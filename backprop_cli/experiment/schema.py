@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
-from backprop_cli.experiment.keys import Keys
+from backprop_cli.experiment.keys import INPUTS, Keys
 from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
@@ -26,13 +26,19 @@ class Experiment(Keys):
     @property
     def data(self) -> DataSpec:
         """What is known about the data set before it is loaded."""
-        return self._known or self.dataset.describe(self.validation, self.train_size, self.fold)
+        known = self._known or self.dataset.describe(self.validation, self.train_size, self.fold)
+        return known.reconstructing() if self.reconstructs else known
 
     def knowing(self, data: DataSpec | None) -> Experiment:
         """Return the experiment with what is known about its data, which then need not be looked at."""
         experiment = self.model_copy()
         experiment._known = data
         return experiment
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the targets are the inputs."""
+        return self.targets == INPUTS
 
     @property
     def inputs(self) -> int:
@@ -75,11 +81,17 @@ class Experiment(Keys):
     def activations(self) -> tuple[str, ...]:
         """The name of f of layer 1 … L, those with weights."""
         *hidden, last = self.layers[1:]
-        output = "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
         return (
             *(layer.activation or self.activation for layer in hidden if layer.weighted),
-            last.activation or self.output or (output if self.data.classes else "identity"),
+            last.activation or self.output or self.suited_output,
         )
+
+    @property
+    def suited_output(self) -> str:
+        """The name of the activation of the output layer where the config gives none."""
+        if not self.data.classes:
+            return "sigmoid" if self.reconstructs and self.data.fractions else "identity"
+        return "sigmoid" if ACTIVATIONS[self.activation].can_die else self.activation
 
     @property
     def dropouts(self) -> tuple[float, ...]:
@@ -97,6 +109,8 @@ class Experiment(Keys):
     @property
     def task(self) -> Task:
         """What the outputs mean."""
+        if self.reconstructs:
+            return self.data.reconstruction
         if not self.data.classes:
             return self.data.regression
         output = ACTIVATIONS[self.activations[-1]]

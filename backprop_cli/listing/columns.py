@@ -14,10 +14,15 @@ FURTHER = ("balanced_accuracy", "f1", "roc_auc", "log_loss", "mae")
 """Metrics of the test split; of the validation split if they are monitored."""
 
 METRICS = (
-    *(f"{split}_{name}" for split in ("val", "test", "train") for name in ("accuracy", "cost", "rmse", "r2")),
+    *(
+        f"{split}_{name}"
+        for split in ("val", "test", "train")
+        for name in ("accuracy", "cost", "rmse", "r2", "squared_error")
+    ),
     *(f"{split}_{name}" for split in ("val", "test") for name in FURTHER),
 )
-"""Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, cost for both, and FURTHER."""
+"""Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, squared_error for
+reconstruction, cost for all, and FURTHER."""
 
 FIXED = ("run", "status", "warnings", "started", *METRICS, "best_epoch", "epochs", "seconds")
 """Every column that does not depend on the configs."""

@@ -97,7 +97,12 @@ def _aggregate(group: Sequence[Run], label: str) -> Curves:
 
 def _summary(run: Run) -> str:
     parts: list[str] = []
-    for name, noun in (("accuracy", "accuracy"), ("rmse", "RMSE"), ("cost", "cost")):
+    for name, noun in (
+        ("accuracy", "accuracy"),
+        ("rmse", "RMSE"),
+        ("squared_error", "squared error"),
+        ("cost", "cost"),
+    ):
         for split in ("val", "train"):
             values = run.metrics.get(f"{split}_{name}", np.empty(0))
             values = values[~np.isnan(values)]  # of the epochs that were evaluated

@@ -66,7 +66,7 @@ class Evaluation:
     @property
     def of_values(self) -> dict[str, dict[str, float]]:
         """The metrics of each of several values, by name; empty for one value, and for classes."""
-        if self.task.classes or self.task.outputs == 1:
+        if self.task.classes or self.task.outputs == 1 or self.task.reconstructs:
             return {}
         alone, names = Regression(), self.names or tuple(map(str, range(self.task.outputs)))
         pairs = [(a[:, None], y[:, None]) for a, y in zip(self.predictions.T, self.examples.targets.T, strict=True)]
@@ -106,8 +106,8 @@ class Evaluation:
 
     @property
     def headline(self) -> float:
-        """The accuracy, or the rmse of a regression."""
-        return self.metrics["accuracy"] if self.task.classes else self.metrics["rmse"]
+        """The accuracy, the rmse of a regression, or the squared error of a reconstruction."""
+        return self.metrics[self.task.metric_names[0]]
 
     def summary(self) -> str:
         """Return the metrics in one line."""
@@ -117,7 +117,8 @@ class Evaluation:
             correct = round(self.metrics["accuracy"] * n)
             return f"{self.split} accuracy {self.metrics['accuracy']:.2%} ({correct:,} of {n:,}){cost}"
         r2 = f", r2 {self.metrics['r2']:.4f}" if "r2" in self.metrics else ""
-        return f"{self.split} rmse {self.metrics['rmse']:.4g}{r2} ({n:,} examples){cost}"
+        name = self.task.metric_names[0]
+        return f"{self.split} {name.replace('_', ' ')} {self.headline:.4g}{r2} ({n:,} examples){cost}"
 
     def to_text(self) -> str:
         """Return the metrics as text; of a classification also those of each class and the confusion matrix."""

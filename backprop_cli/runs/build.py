@@ -94,7 +94,8 @@ def load_data(e: Experiment, cache: Cache) -> Dataset:
     """Return the data set of an experiment, split as it says. Raises DataError if it is not available."""
     assert isinstance(e.validation, int)
     data = load_dataset(e.dataset, e.task, e.validation, n_train(e), cache, e.fold)
-    train, validation, test = (split.in_precision(e.dtype) for split in (data.train, data.validation, data.test))
+    splits = [split.in_precision(e.dtype) for split in (data.train, data.validation, data.test)]
+    train, validation, test = (split.reconstructing() for split in splits) if e.reconstructs else splits
     return replace(data, train=train, validation=validation, test=test)
 
 

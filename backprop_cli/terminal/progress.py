@@ -62,7 +62,7 @@ def describe(event: EpochResult, epochs: int) -> str:
 
 def in_words(score: Score) -> str:
     """Return a score as `cost 0.1234 accuracy 95.20%`, or with rmse and r2 for regression."""
-    return " ".join(f"{name} {metric(name, value)}" for name, value in score.metrics().items())
+    return " ".join(f"{name.replace('_', ' ')} {metric(name, value)}" for name, value in score.metrics().items())
 
 
 def naming(events: Iterable[Event | Notice], run: Path) -> Iterator[Event | Notice]:

@@ -26,20 +26,17 @@ class Batch(Noise):
     def __init__(self, plan: Plan, m: int, streams: Streams, recording: Recording) -> None:
         data, dtype = plan.data, np.dtype(plan.dtype)
         split = data.train
-        labels = split.targets.dtype.kind in "iu"
-        self._inputs, self._targets = split.inputs, split.targets.astype(np.intp) if labels else split.targets
+        self._inputs = split.inputs
         self._batch_inputs = np.zeros((m, *split.inputs.shape[1:]), split.inputs.dtype)
-        self._batch_targets = np.zeros((m, *split.targets.shape[1:]), self._targets.dtype)
-        self._y = np.zeros((m, data.task.outputs), dtype, order=order_of(m, data.task.outputs))  # as outputs lie
         self._weights = split.weights
         self._batch_weights = np.zeros(m if split.weights is not None else 0, dtype)
-        self._encode = data.task.encoder(dtype)
         self._recording, self._streams, self._uniform = recording, streams, list[Array]()
         self._augment = Augmenter(plan.augment, data.image) if plan.augment and data.image else None
         self._random = self._augment is not None
 
         self.x: Any = recording.watch(self._batch_inputs) * np.asarray(data.scale, dtype)
-        self.y: Any = recording.watch(self._y)
+        self._targets = None if data.task.reconstructs else _Targets(plan, m)
+        self.y: Any = self.x if self._targets is None else recording.watch(self._targets.y)
         self.weights: Any = None if split.weights is None else recording.watch(self._batch_weights)
 
     def random(self, size: Shape) -> Any:
@@ -56,8 +53,8 @@ class Batch(Noise):
     def fill(self, rows: Rows) -> None:
         """Fetch the examples in rows (m,), and draw new random numbers."""
         self._inputs.take(rows, 0, self._batch_inputs, "clip")
-        self._targets.take(rows, 0, self._batch_targets, "clip")
-        self._encode(self._batch_targets, self._y)
+        if self._targets:
+            self._targets.fill(rows)
         if self._weights is not None:
             self._weights.take(rows, 0, self._batch_weights, "clip")
         if self._random:
@@ -69,3 +66,19 @@ class Batch(Noise):
             self._streams.dropout.random(out=uniform, dtype=np.float32)
         if self._augment:
             self._augment(self._batch_inputs, self._streams.augmentation)
+
+
+class _Targets:
+    """What a network should output for m examples: `y` (m, n_L), encoded from the targets of the training split."""
+
+    def __init__(self, plan: Plan, m: int) -> None:
+        targets, task, dtype = plan.data.train.targets, plan.data.task, np.dtype(plan.dtype)
+        self._targets = targets.astype(np.intp) if targets.dtype.kind in "iu" else targets
+        self._batch = np.zeros((m, *targets.shape[1:]), self._targets.dtype)
+        self._encode = task.encoder(dtype)
+        self.y = np.zeros((m, task.outputs), dtype, order=order_of(m, task.outputs))  # as outputs lie
+
+    def fill(self, rows: Rows) -> None:
+        """Fetch and encode the targets of the examples in rows (m,)."""
+        self._targets.take(rows, 0, self._batch, "clip")
+        self._encode(self._batch, self.y)

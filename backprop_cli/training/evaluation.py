@@ -33,13 +33,15 @@ class Score:
     """The mean cost, weighted but without penalties, and the metrics of the task, which count every example once.
 
     These are the accuracy for classes; for values the root mean squared error, and r2, the share of the variance that
-    is explained. The others, see `backprop_cli.data.metrics`, are there if they were asked for and are defined.
+    is explained; for reconstructions squared_error, Σ (a - x)² per example. The others, see
+    `backprop_cli.data.metrics`, are there if they were asked for and are defined.
     """
 
     cost: float
     accuracy: float | None = None
     rmse: float | None = None
     r2: float | None = None
+    squared_error: float | None = None
     balanced_accuracy: float | None = None
     f1: float | None = None
     roc_auc: float | None = None

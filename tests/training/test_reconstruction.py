@@ -1,0 +1,92 @@
+"""Autoencoders: the targets are the inputs."""
+
+import numpy as np
+import pytest
+
+import backprop_cli as bp
+from tests.conftest import Backprop
+
+CONFIG = "dataset: digits\nlayers: 64-8-64\ntargets: inputs\nepochs: 2\noptimizer: adam\neta: 0.01\n"
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "ae.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def pixels(split):
+    return np.asarray(split.inputs) / 16
+
+
+def test_the_squared_error_is_that_of_the_outputs_and_the_scaled_inputs(config, tmp_path):
+    run = bp.train(config, runs_dir=tmp_path / "runs")
+    test = run.examples("test")
+    outputs = run.outputs(test.inputs)
+    error = np.mean(np.sum((outputs - pixels(test)) ** 2, axis=1))
+    assert run.test["squared_error"] == pytest.approx(error, rel=1e-6)
+    assert run.test["cost"] == pytest.approx(error / 2, rel=1e-6)
+    assert "accuracy" not in run.test
+
+
+def test_the_best_epoch_has_the_lowest_validation_cost(config, tmp_path):
+    run = bp.train(config, runs_dir=tmp_path / "runs", epochs=6, eta=0.1)
+    assert run.best_epoch == 1 + int(np.argmin(run.metrics["val_cost"]))
+
+
+def test_outputs_of_pixels_are_sigmoids_and_those_of_other_numbers_are_not_squashed(config, tmp_path):
+    run = bp.train(config, runs_dir=tmp_path / "runs")
+    assert run.config.output == "sigmoid"
+    moons = bp.train(config, runs_dir=tmp_path / "runs", dataset="moons", layers="2-3-2")
+    assert moons.config.output == "identity"
+
+
+def test_the_training_inputs_are_not_copied(config, tmp_path):
+    run = bp.train(config, runs_dir=tmp_path / "runs")
+    assert np.shares_memory(run.data.train.inputs, run.data.train.targets)
+
+
+def test_labels_are_kept_beside_the_inputs(config, tmp_path):
+    labels = bp.train(config, runs_dir=tmp_path / "runs").examples("test").labels
+    classes = bp.train(config, runs_dir=tmp_path / "runs", layers="64-8-10", targets="one_hot").examples("test")
+    assert np.array_equal(labels, classes.targets)
+
+
+def test_auto_makes_the_last_layer_as_wide_as_the_inputs(config, tmp_path):
+    run = bp.train(config, runs_dir=tmp_path / "runs", layers="auto-8-auto")
+    assert run.config.architecture == "64-8-64"
+
+
+def test_weights_count_in_the_cost_and_not_in_the_squared_error(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 3))
+    weights = rng.uniform(0.1, 2, size=40)
+    lines = [f"{a},{b},{c},{w},{i % 2}" for i, ((a, b, c), w) in enumerate(zip(rows, weights, strict=True))]
+    (tmp_path / "t.csv").write_text("a,b,c,w,y\n" + "\n".join(lines) + "\n")
+    settings = {"layers": "auto-2-auto", "targets": "inputs", "dataset.weight": "w", "epochs": 1, "target": "y"}
+    run = bp.train(tmp_path / "t.csv", runs_dir=tmp_path / "runs", **settings)
+    train = run.examples("train")
+    errors = np.sum((run.outputs(train.inputs) - train.inputs) ** 2, axis=1)
+    found = run.evaluate("train")
+    assert found.metrics["squared_error"] == pytest.approx(np.mean(errors), rel=1e-5)
+    assert found.cost == pytest.approx(np.mean(train.weights * errors / 2), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["layers=64-8-10"], "layers: the last layer has 10 units, but digits has 64 inputs to reconstruct; write 64"),
+        (
+            ["output=softmax"],
+            "output: softmax needs classes, but digits is a data set of values with 'targets: inputs'",
+        ),
+        (["cost=perceptron", "output=threshold"], "cost: perceptron needs classes"),
+        (["dataset=moons", "layers=2-3-2", "cost=cross_entropy", "output=sigmoid"], "cost: cross_entropy needs"),
+        (["monitor=accuracy"], "monitor: digits is a reconstruction data set without accuracy"),
+    ],
+)
+def test_what_does_not_fit_is_a_config_error(backprop: Backprop, config, words, message):
+    outcome = backprop("train", config, *words)
+    assert outcome.code == 2
+    assert message in outcome.err
