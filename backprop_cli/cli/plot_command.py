@@ -36,7 +36,11 @@ from backprop_cli.terminal.console import Command, Console
 @click.option("--keys", metavar="KEY,...", help="Config keys of heatmap and parallel.  [default: the most telling]")
 @click.option("--metric", metavar="NAME", help="Metric of heatmap and parallel.  [default: val_accuracy or its like]")
 @click.option(
-    "--image", type=click.IntRange(0), default=0, metavar="N", help="Image of the split for maps.  [default: 0]"
+    "--image",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Image of the split for maps and reconstructions.  [default: 0]",
 )
 @click.option("--scale", type=click.Choice(SCALES), default=SCALES[0], help="One colour scale, or one for each image.")
 @selection_options
@@ -61,10 +65,11 @@ def command(
     setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
     confusion, the confusion matrix; roc, precision-recall and calibration of the scores of classes, residuals of values
     and importance of columns, by default for data from files only; mistakes, the most confident misclassifications of
-    images; weights of the first layer, as images; filters, the same with those of the most active units first; maps,
-    the feature maps of an image; maximal, the patches of the data that excite each map most; gradients of each layer,
-    if diagnostics were recorded; film, how the function or the weights change from epoch to epoch, if checkpoints of
-    epochs were kept with keep_epochs.
+    images; reconstructions of images by an autoencoder, codes, the outputs of its narrowest layer, and manifold, the
+    images for a grid of codes of two units; weights of the first layer, as images; filters, the same with the most
+    active units first; maps, the feature maps of an image; maximal, the patches of the data that excite each map most;
+    gradients of each layer, if diagnostics were recorded; film, how the function or the weights change from epoch to
+    epoch, if checkpoints of epochs were kept with keep_epochs.
     """
     from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.errors import BackpropError

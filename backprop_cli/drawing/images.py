@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from backprop_cli.drawing.style import Array, title
+from backprop_cli.drawing.style import Array, styled, title
 from backprop_cli.drawing.tiles import Scale, Tiles, draw_tiles, in_rows
 
 TILES = 100
@@ -35,3 +35,17 @@ def draw_weights(images: Array, names: Sequence[str], scale: Scale) -> Figure:
     """Draw the weights of each unit as an image, of images (n, h, w)."""
     columns = 5 if len(images) <= 10 else 8 if len(images) <= 64 else 10
     return draw_tiles([Tiles(in_rows(images, columns), scale, above=names)])
+
+
+@styled
+def draw_manifold(images: Array, x: Array, y: Array) -> Figure:
+    """Draw images (len(y), len(x), h, w) side by side, each at its place in the plane of two codes."""
+    rows, columns, h, w = images.shape
+    figure = Figure(figsize=(5.2, 5.2 * rows * h / (columns * w)))
+    axis = figure.subplots()
+    across, up = ((values[1] - values[0]) / 2 for values in (x, y))
+    extent = (x[0] - across, x[-1] + across, y[0] - up, y[-1] + up)
+    axis.imshow(images[::-1].swapaxes(1, 2).reshape(rows * h, columns * w), cmap="gray_r", extent=extent, aspect="auto")
+    axis.grid(False)
+    axis.set(xlabel="unit 1 of the code", ylabel="unit 2 of the code")
+    return figure

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("curves", "heatmap", "parallel", "function", "confusion", "roc", "precision-recall", "calibration", "residuals"),
-    *("importance", "mistakes", "weights", "maps", "maximal", "gradients"),
+    *("importance", "mistakes", "reconstructions", "codes", "manifold", "weights", "maps", "maximal", "gradients"),
 )
 """Every kind of plot that is drawn by default, in this order."""
 

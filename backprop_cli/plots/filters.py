@@ -10,11 +10,10 @@ from backprop_cli.data.splits import Rows
 from backprop_cli.drawing.images import TILES, draw_weights
 from backprop_cli.drawing.style import title
 from backprop_cli.drawing.tiles import Scale, Tiles, draw_tiles, in_rows
-from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import PlotResult, View
 from backprop_cli.plots.quality import class_names, named
-from backprop_cli.plots.signals import Stage, as_images, field, image_shape, signals_of, stages_of
+from backprop_cli.plots.signals import Stage, as_images, chosen_image, fed, field, image_shape, signals_of, stages_of
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 
@@ -64,7 +63,7 @@ def plot_filters(run: Run, view: View) -> PlotResult:
     """Draw the weights of the first layer as images, those of the units with the largest mean activity first."""
     stage = first_layer(run)
     activity = np.zeros(stage.shape[0])
-    for signals in signals_of(run, run.examples(view.split).inputs[:EXAMPLES]):
+    for signals in signals_of(run, fed(run, run.examples(view.split).inputs[:EXAMPLES])):
         a = signals[stage.place]
         activity += a.reshape(*a.shape[:2], -1).mean(axis=2).sum(axis=0)
     order = np.argsort(-activity, kind="stable")
@@ -101,11 +100,9 @@ def no_maps(run: Run) -> str | None:
 
 def plot_maps(run: Run, view: View) -> PlotResult:
     """Draw the feature maps of an image: what leaves each layer of images, and the scores of the classes."""
-    examples = run.examples(view.split)
-    if view.image >= len(examples):
-        raise UsageError(f"the {SPLITS[view.split]} split has images 0 to {len(examples) - 1:,}, not {view.image:,}")
-    inputs = examples.inputs[view.image : view.image + 1]
-    (signals,) = signals_of(run, inputs)
+    example = chosen_image(run, view)[:1]
+    inputs = example.inputs
+    (signals,) = signals_of(run, fed(run, inputs))
     stages = [stage for stage in stages_of(run) if stage.has_maps]
     image, which = as_images(run, inputs), f"image {view.image} of the {SPLITS[view.split]} split"
     columns = min(20, max(10, -(-max(stage.shape[0] for stage in stages) // 2)))
@@ -118,7 +115,7 @@ def plot_maps(run: Run, view: View) -> PlotResult:
     words = f"Feature maps of {which}: {', '.join(f'{stage.name}, {stage.size}' for stage in stages)}"
     if run.config.task.classes:
         scores, names = run.scores(inputs)[0][:MAPS], class_names(run)
-        found = f"class {names[examples.targets[view.image]]}, predicted {names[scores.argmax()]}"
+        found = f"class {names[example.targets[0]]}, predicted {names[scores.argmax()]}"
         grid = in_rows(scores[:, None, None], columns)
         texts = [f"{score:.2f}" for score in scores]
         blocks.append(Tiles(grid, Scale(0, 1), f"scores of the classes: {found}", above=names, below=texts))
@@ -132,7 +129,7 @@ def plot_maximal(run: Run, view: View) -> PlotResult:
     stages = [stage for stage in hidden if stage.has_maps] or hidden or stages_of(run)
     inputs = run.examples(view.split).inputs[:EXAMPLES]
     found = [_Strongest(stage) for stage in stages]
-    for signals in signals_of(run, inputs):
+    for signals in signals_of(run, fed(run, inputs)):
         for strongest in found:
             strongest.add(signals[strongest.stage.place])
     images = as_images(run, inputs)

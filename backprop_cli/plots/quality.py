@@ -50,6 +50,13 @@ def class_names(run: Run) -> tuple[str, ...]:
     return run.config.data.class_names or tuple(map(str, range(run.config.task.classes)))
 
 
+def known_class_names(run: Run) -> tuple[str, ...]:
+    """Return the names of the classes of the data, their numbers if they have none, also of an autoencoder."""
+    e = run.config
+    data = e.dataset.describe(e.validation, e.train_size, e.fold)
+    return data.class_names or tuple(map(str, range(data.classes)))
+
+
 def axis_names(run: Run) -> Names:
     """Return the names of classes, and of the axes of a plot over the inputs of a table."""
     data = run.config.data

@@ -16,6 +16,14 @@ from backprop_cli.drawing.style import title
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult, View
+from backprop_cli.plots.codes import (
+    no_codes,
+    no_manifold,
+    no_reconstructions,
+    plot_codes,
+    plot_manifold,
+    plot_reconstructions,
+)
 from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
 from backprop_cli.plots.film import film_of_function, film_of_weights
 from backprop_cli.plots.filters import no_maps, plot_filters, plot_maps, plot_maximal, plot_weights
@@ -240,6 +248,9 @@ RUN_PLOTS: dict[str, PlotKind] = {
     "filters": PlotKind(no_images, plot_filters),
     "maps": PlotKind(lambda run: no_images(run) or no_maps(run), plot_maps),
     "maximal": PlotKind(no_images, plot_maximal, by_default=lambda run: no_maps(run) is None),
+    "reconstructions": PlotKind(no_reconstructions, plot_reconstructions),
+    "codes": PlotKind(no_codes, plot_codes, by_default=lambda run: run.config.task.reconstructs),
+    "manifold": PlotKind(no_manifold, plot_manifold),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),
     "film": PlotKind(_no_film, _plot_film, FILM_FORMATS),
 }

@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from backprop_cli.data.dataset import Split
+from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.nn.network import Network
+from backprop_cli.nn.parameters import Params
+from backprop_cli.plots import View
+from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 
 CHUNK = 10_000_000
@@ -47,30 +52,64 @@ class Stage:
 def stages_of(run: Run) -> list[Stage]:
     """Return the stages of a network, the output layer being the last."""
     e, network = run.config, run.config.network
-    places = {unit.index: unit.index + 2 for unit in network.units}  # behind the activation
-    places |= {
-        i: i + 1
-        for i, layer in enumerate(network.layers)
-        if layer.operation != "identity" and i not in places and i - 1 not in places  # neither noise nor activation
-    }
     numbers = {unit.index: number for number, unit in enumerate(network.units, start=1)}
     stages = []
-    for entry, (i, place) in zip(e.layers[1:], sorted(places.items()), strict=True):
+    for entry, (i, place) in zip(e.layers[1:], _places(network).items(), strict=True):
         name = f"layer {numbers[i]}: {entry.word}, {e.activations[numbers[i] - 1]}" if i in numbers else entry.word
         stages.append(Stage(name, place, network.shapes[i + 1], i in numbers))
     return stages
 
 
-def signals_of(run: Run, inputs: Any) -> Iterator[list[Array]]:
-    """Yield all signals for pieces of the inputs (n, n_0): those that enter, and those that leave each layer.
+def _places(network: Network) -> dict[int, int]:
+    """Return, for each layer that is neither noise nor an activation, the place of what leaves its stage."""
+    places = {unit.index: unit.index + 2 for unit in network.units}  # behind the activation
+    for i, layer in enumerate(network.layers):
+        if layer.operation != "identity" and i not in places and i - 1 not in places:
+            places[i] = i + 1
+    return dict(sorted(places.items()))
 
-    The last one is a of the output layer.
+
+def fed(run: Run, inputs: Any) -> Array:
+    """Return inputs (n, n_0) as the network is fed them."""
+    x: Array = run.data.x(inputs, run.theta.dtype)
+    return x
+
+
+def with_noise(run: Run, x: Array) -> Array:
+    """Return x (n, n_0) as the layers before the first stage change it in training; x itself if there are none."""
+    network, noise = run.config.network, np.random.default_rng(0)
+    for layer in network.layers[: next(iter(_places(network)))]:
+        x, _ = layer.forward(Params(), x, noise)
+    return x
+
+
+def signals_of(run: Run, x: Array) -> Iterator[list[Array]]:
+    """Yield all signals for pieces of x (n, n_0): x, and what leaves each layer, a of the output layer being the last.
+
+    The noise of training is off.
     """
-    network, theta = run.model.network, run.theta
+    network = run.model.network
     rows = max(1, CHUNK // network.width)
-    for start in range(0, len(inputs), rows):
-        signals, _ = network.forward(theta, run.data.x(inputs[start : start + rows], theta.dtype))
+    for start in range(0, len(x), rows):
+        signals, _ = network.forward(run.theta, x[start : start + rows])
         yield [*signals, network.output.value(signals[-1])]
+
+
+def outputs_from(run: Run, stage: Stage, a: Array) -> Array:
+    """Return the outputs (n, ...) for what leaves a stage, a (n, *stage.shape)."""
+    network = run.config.network
+    layers = list(zip(network.layers, network.layout.split(run.theta), network.taken, strict=True))
+    for layer, p, taken in layers[stage.place :]:
+        a, _ = layer.forward(p, a.reshape(len(a), *taken))
+    return network.output.value(a)
+
+
+def chosen_image(run: Run, view: View) -> Split:
+    """Return the examples from the chosen image on. Raises UsageError if there is no such image."""
+    examples = run.examples(view.split)
+    if view.image >= len(examples):
+        raise UsageError(f"the {SPLITS[view.split]} split has images 0 to {len(examples) - 1:,}, not {view.image:,}")
+    return examples[view.image :]
 
 
 def image_shape(run: Run) -> Shape | None:

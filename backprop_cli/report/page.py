@@ -21,7 +21,7 @@ from backprop_cli.results.run import Run
 from backprop_cli.runs.preparation import TableSummary, summarize_table
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "squared_error": "squared error", "cost": "cost"}
-RASTER = ("mistakes", "weights", "maps", "maximal", "residuals")
+RASTER = ("mistakes", "reconstructions", "manifold", "weights", "maps", "maximal", "residuals")
 """Plots of pixels, which browsers would blur in an SVG, and of many points."""
 
 OnError = Callable[[str, BackpropError], None]

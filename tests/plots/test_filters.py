@@ -7,7 +7,6 @@ import pytest
 from scipy.signal import correlate2d
 
 from backprop_cli import load_run
-from backprop_cli.drawing import style
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
@@ -17,14 +16,6 @@ from backprop_cli.nn.network import Stage, network_of
 from backprop_cli.plots import signals
 
 LINEAR = ACTIVATIONS["identity"]
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are drawn, in place of the bytes of their files."""
-    found = []
-    monkeypatch.setattr(style, "to_bytes", lambda figure, format: found.append(figure) or b"")
-    return found
 
 
 @pytest.fixture
