@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from backprop_cli.drawing.style import Array, styled, title
@@ -39,7 +40,8 @@ def draw_weights(images: Array, names: Sequence[str], scale: Scale) -> Figure:
 
 @styled
 def draw_manifold(images: Array, x: Array, y: Array) -> Figure:
-    """Draw images (len(y), len(x), h, w) side by side, each at its place in the plane of two codes."""
+    """Draw images (len(y), len(x), h, w) side by side, a pixel apart, in the plane of two codes."""
+    images = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=images.min())
     rows, columns, h, w = images.shape
     figure = Figure(figsize=(5.2, 5.2 * rows * h / (columns * w)))
     axis = figure.subplots()

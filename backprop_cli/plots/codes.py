@@ -33,7 +33,7 @@ from backprop_cli.results.run import Run
 COLUMNS = 10
 """So many reconstructions are drawn of the first, the best and the worst examples."""
 
-SIDE = 20
+SIDE = 16
 """The manifold has SIDE x SIDE images."""
 
 TAILS = 0.02
