@@ -233,6 +233,7 @@ def _line_search(e: Experiment) -> Iterator[Problem]:
     """A line search compares costs, so the cost must be the same function at every evaluation."""
     if e.optimizer.line_search:
         uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
+        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed}
         for key, used in uses.items():
             if used:
                 what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"

@@ -14,7 +14,16 @@ from backprop_cli.data.splits import Fold
 from backprop_cli.data.tasks import ENCODINGS, MONITORS
 from backprop_cli.experiment.layers import Layer, Layers, Probability
 from backprop_cli.experiment.options import OneOf, OptionsOf
-from backprop_cli.experiment.types import Amount, BatchSize, KeptEpochs, Lambda, Strengths, Threads, expand_lambda
+from backprop_cli.experiment.types import (
+    Amount,
+    BatchSize,
+    Corrupt,
+    KeptEpochs,
+    Lambda,
+    Strengths,
+    Threads,
+    expand_lambda,
+)
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS
@@ -108,6 +117,11 @@ class Keys(BaseModel):
         None,
         description="Random shifts, rotations and elastic distortions of the training images: "
         "`{shift: 1, rotation: 10, elastic: 30}`.",
+    )
+    corrupt: Corrupt = Field(
+        None,
+        description="Noise on the inputs of training, not on the targets of an autoencoder: the share of inputs that "
+        "become 0, drawn anew in each epoch; or `{name: gaussian, sigma: 0.5}`, `{name: salt, share: 0.1}`.",
     )
     average: Annotated[Ema | None, OptionsOf(AVERAGES)] = Field(
         None,

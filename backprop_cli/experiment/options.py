@@ -116,7 +116,7 @@ class OptionsOf(Format):
         self.named = isinstance(kinds, Mapping)
         self.kinds: Mapping[str, Any] = kinds if isinstance(kinds, Mapping) else {"": kinds}
         words = {"enum": list(self.kinds), "type": "string"}
-        self._short = ("a name", words) if self.named else also
+        self._short: list[tuple[str, JsonSchema]] = [("a name", words)] * self.named + ([also] if also else [])
 
     def _read(self, value: Any) -> Any:
         if isinstance(value, tuple(self.kinds.values())):
@@ -125,7 +125,8 @@ class OptionsOf(Format):
             value = {"name": value}
         if not isinstance(value, Mapping):
             option = "name" if self.named else dataclasses.fields(next(iter(self.kinds.values())))[0].name
-            form = f"{f'{self._short[0]} or ' if self._short else ''}a mapping such as {{{option}: …}}"
+            short = "".join(f"{form} or " for form, _ in self._short)
+            form = f"{short}a mapping such as {{{option}: …}}"
             context = {"form": form, "option": "" if self._short else option}
             raise PydanticCustomError("form", "must be {form}", context)
         if self.named and "name" not in value:
@@ -145,8 +146,7 @@ class OptionsOf(Format):
         return {"name": value.name, **options} if options else value.name
 
     def _alternatives(self) -> list[JsonSchema]:
-        short = [self._short[1]] if self._short else []
-        return short + [self._mapping(name, kind) for name, kind in self.kinds.items()]
+        return [schema for _, schema in self._short] + [self._mapping(name, kind) for name, kind in self.kinds.items()]
 
     def _mapping(self, name: str, kind: Any) -> JsonSchema:
         schema = options_model(kind).model_json_schema()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
+from backprop_cli.nn.corruption import CORRUPTIONS, Corruption
 from backprop_cli.nn.penalties import PENALTIES
 
 Amount = Annotated[int | float, Examples()]
@@ -44,5 +45,10 @@ KeptEpochs = Annotated[
     KeepEpochs | None,
     OptionsOf(KeepEpochs, also=("a list of epochs", {"type": "array", "items": {"type": "integer", "minimum": 0}})),
     BeforeValidator(lambda value: {"at": value} if isinstance(value, list | tuple) else value),
+]
+Corrupt = Annotated[
+    Corruption | None,
+    OptionsOf(CORRUPTIONS, also=("a share", {"type": "number", "minimum": 0, "exclusiveMaximum": 1})),
+    BeforeValidator(lambda value: {"name": "masking", "share": value} if type(value) in (int, float) else value),
 ]
 Lambda = Annotated[Strengths, OptionsOf(Strengths, also=("a number", {"type": "number", "minimum": 0}))]

@@ -198,6 +198,8 @@ def _remarks(start: Start, first: Step, single: bool) -> list[str]:
         remarks.append(f"a single example; training takes batches of {e.batch_size} examples")
     if any(e.dropouts):
         remarks.append("dropout is off here; training drops units at random")
+    if e.corrupt:
+        remarks.append("corrupt is off here; training adds noise to the inputs")
     if e.augment:
         remarks.append("augment is off here; training distorts the images at random")
     return remarks

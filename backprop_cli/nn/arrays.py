@@ -20,3 +20,6 @@ class Noise(Protocol):
 
     def random(self, size: Shape) -> Array:
         """Return numbers drawn uniformly from [0, 1)."""
+
+    def standard_normal(self, size: Shape) -> Array:
+        """Return numbers drawn from N(0, 1)."""

@@ -59,6 +59,7 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         warmup=e.warmup,
         max_norm=MaxNorm(e.max_norm) if e.max_norm else None,
         augment=e.augment,
+        corrupt=e.corrupt,
         average=e.average,
         early_stopping=e.early_stopping,
         monitor=e.monitor or e.task.monitor,

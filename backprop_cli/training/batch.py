@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,48 @@ from backprop_cli.training.streams import Streams
 Rows = npt.NDArray[np.intp]
 
 
-class Batch(Noise):
+class Drawn(Noise):
+    """Arrays of random numbers, float32, as a recording sees them: what is drawn last."""
+
+    def __init__(self, recording: Recording, by_rows: bool = False) -> None:
+        self._recording, self._by_rows, self._arrays = recording, by_rows, list[tuple[str, Array]]()
+
+    def __bool__(self) -> bool:
+        return bool(self._arrays)
+
+    def random(self, size: Shape) -> Any:
+        """Return a traced array of that shape, uniform in [0, 1)."""
+        return self._array("random", size)
+
+    def standard_normal(self, size: Shape) -> Any:
+        """Return a traced array of that shape, of N(0, 1)."""
+        return self._array("standard_normal", size)
+
+    def _array(self, draw: str, size: Shape) -> Any:
+        if len(size) == 2:
+            seen = memory = np.zeros(size, np.float32, order="C" if self._by_rows else order_of(*size))
+        else:  # of images, which lie with the examples last
+            memory = np.zeros((*size[1:], size[0]), np.float32)
+            seen = np.moveaxis(memory, -1, 0)
+        self._arrays.append((draw, memory))
+        return self._recording.watch(seen)
+
+    def draw(self, generator: np.random.Generator) -> None:
+        """Draw all arrays anew."""
+        for name, memory in self._arrays:
+            getattr(generator, name)(out=memory, dtype=np.float32)
+
+    def draw_each(self, generators: Iterable[np.random.Generator]) -> None:
+        """Draw row i of all arrays (m, n) anew from generator i."""
+        for i, generator in enumerate(generators):
+            for name, memory in self._arrays:
+                memory[i] = getattr(generator, name)(memory.shape[1], dtype=np.float32)
+
+
+class Batch:
     """m examples of the training split as a recording sees them: `x` (m, n_0), `y` (m, n_L), `weights` (m,) or None.
 
-    It is also the source of the recording's random numbers: what `random` returns is drawn anew for every batch.
+    `noise` is the source of the recording's random numbers, which are drawn anew for every batch.
     """
 
     def __init__(self, plan: Plan, m: int, streams: Streams, recording: Recording) -> None:
@@ -30,25 +70,15 @@ class Batch(Noise):
         self._batch_inputs = np.zeros((m, *split.inputs.shape[1:]), split.inputs.dtype)
         self._weights = split.weights
         self._batch_weights = np.zeros(m if split.weights is not None else 0, dtype)
-        self._recording, self._streams, self._uniform = recording, streams, list[Array]()
+        self.noise, self._corruption, self._streams = Drawn(recording), Drawn(recording, by_rows=True), streams
+        self._corrupt = plan.corrupt
         self._augment = Augmenter(plan.augment, data.image) if plan.augment and data.image else None
-        self._random = self._augment is not None
 
-        self.x: Any = recording.watch(self._batch_inputs) * np.asarray(data.scale, dtype)
+        clean: Any = recording.watch(self._batch_inputs) * np.asarray(data.scale, dtype)
         self._targets = None if data.task.reconstructs else _Targets(plan, m)
-        self.y: Any = self.x if self._targets is None else recording.watch(self._targets.y)
+        self.x: Any = self._corrupt.of(clean, self._corruption) if self._corrupt else clean
+        self.y: Any = clean if self._targets is None else recording.watch(self._targets.y)
         self.weights: Any = None if split.weights is None else recording.watch(self._batch_weights)
-
-    def random(self, size: Shape) -> Any:
-        """Return a traced array of that shape, float32, uniform in [0, 1)."""
-        if len(size) == 2:
-            uniform = memory = np.zeros(size, np.float32, order=order_of(*size))
-        else:  # of images, which lie with the examples last
-            memory = np.zeros((*size[1:], size[0]), np.float32)
-            uniform = np.moveaxis(memory, -1, 0)
-        self._uniform.append(memory)
-        self._random = True
-        return self._recording.watch(uniform)
 
     def fill(self, rows: Rows) -> None:
         """Fetch the examples in rows (m,), and draw new random numbers."""
@@ -57,13 +87,21 @@ class Batch(Noise):
             self._targets.fill(rows)
         if self._weights is not None:
             self._weights.take(rows, 0, self._batch_weights, "clip")
+        if self._corrupt and self._corrupt.fixed:
+            self._corruption.draw_each(map(self._streams.of_example, rows.tolist()))
         if self._random:
             self.draw()
 
+    @cached_property
+    def _random(self) -> bool:
+        """Whether anything is drawn; it is asked for after the recording."""
+        return bool(self._augment or self._corrupt or self.noise)
+
     def draw(self) -> None:
         """Draw the random numbers of a step, and augment the images."""
-        for uniform in self._uniform:
-            self._streams.dropout.random(out=uniform, dtype=np.float32)
+        self.noise.draw(self._streams.dropout)
+        if self._corrupt and not self._corrupt.fixed:
+            self._corruption.draw(self._streams.corruption)
         if self._augment:
             self._augment(self._batch_inputs, self._streams.augmentation)
 

@@ -10,6 +10,7 @@ from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
+from backprop_cli.nn.corruption import Corruption
 from backprop_cli.nn.objective import Objective
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
@@ -43,6 +44,7 @@ class Plan:
     warmup: float = 0.0
     max_norm: MaxNorm | None = None
     augment: Augment | None = None
+    corrupt: Corruption | None = None
     average: Ema | None = None
     early_stopping: EarlyStopping | None = None
     monitor: str = "cost"

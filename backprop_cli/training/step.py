@@ -115,7 +115,7 @@ class _Recorded:
     def estimate(self, batch: Batch, sinks: list[Products], weight: Any) -> Evaluated:
         """Record the gradient, and the count of wrong predictions."""
         estimator = self.objective.weighing(batch.weights).estimator
-        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch)
+        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch.noise)
         if self._plan.count_mistakes:
             mistakes = self.recording.watch(self._state.arrays[MISTAKES])
             mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))

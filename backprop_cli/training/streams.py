@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-STREAMS = ("initialization", "order", "dropout", "augmentation")
+STREAMS = ("initialization", "order", "dropout", "augmentation", "corruption")
 """The purposes. The place of a name in this tuple is part of what a seed means, so new ones are added at the end."""
 
 
@@ -21,9 +21,15 @@ class Streams:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        self._key = stream(seed, "corruption").integers(2**64, size=2, dtype=np.uint64)
         self.restart(1)
 
     def restart(self, epoch: int) -> None:
         """Begin an epoch (from 1)."""
         self.dropout = stream(self._seed, "dropout", epoch)
         self.augmentation = stream(self._seed, "augmentation", epoch)
+        self.corruption = stream(self._seed, "corruption", epoch)
+
+    def of_example(self, row: int) -> np.random.Generator:
+        """Return the generator of a training example, the same in every epoch."""
+        return np.random.Generator(np.random.Philox(key=self._key, counter=row << 64))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from backprop_cli.data.augment import Augment
+from backprop_cli.nn.corruption import Gaussian, Masking, Salt
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import MINIMIZERS
@@ -18,11 +19,15 @@ NOISY = {
     "dropout": {"dropouts": (0.0, 0.5, 0.2)},
     "input dropout": {"dropouts": (0.3, 0.0, 0.0)},
     "augment": {"augment": Augment(shift=1, rotation=5, elastic=3), "data": replace(dataset(), image=(2, 3))},
+    "masking": {"corrupt": Masking(0.3)},
+    "gaussian noise": {"corrupt": Gaussian(0.5)},
+    "fixed noise": {"corrupt": Salt(0.4, fixed=True)},
     "ema": {"average": Ema(decay=0.9)},
     "max_norm": {"max_norm": MaxNorm(0.5)},
     "all": {
         "dropouts": (0.1, 0.5, 0.2),
         "augment": Augment(shift=1),
+        "corrupt": Masking(0.2),
         "average": Ema(decay=0.9),
         "max_norm": MaxNorm(1.0),
         "data": replace(dataset(), image=(2, 3)),
@@ -50,7 +55,7 @@ def test_training_resumed_from_any_step_gives_the_same_bits_with_every_kind_of_n
     assert results(before) + results(after) == results(events)
 
 
-@pytest.mark.parametrize("what", ["dropout", "input dropout", "augment"])
+@pytest.mark.parametrize("what", ["dropout", "input dropout", "augment", "masking", "gaussian noise"])
 def test_noise_differs_from_epoch_to_epoch_and_from_seed_to_seed(what):
     p = replace(plan(**NOISY[what]), batch_size=100, epochs=1)  # one batch of all, so that the order plays no part
     seeds = [run(q)[0].theta for q in (p, replace(p, seed=8))]
@@ -93,6 +98,51 @@ def test_a_step_with_dropout_is_the_step_of_the_network_without_the_dropped_unit
     for (new_W, new_b), (W, b), delta, a in zip(after, layers, (delta1, delta2, delta3), signals, strict=True):
         np.testing.assert_allclose(new_W, W - 0.5 * delta.T @ a, rtol=1e-12)
         np.testing.assert_allclose(new_b, b - 0.5 * delta.sum(axis=0), rtol=1e-12)
+
+
+def test_a_step_with_masking_is_the_step_on_the_masked_inputs():
+    p = plan("tanh", "softmax", "cross_entropy", dtype="float64", eta=0.5, corrupt=Masking(0.25))
+    state, streams, m = start(p), Streams(p.seed), 10
+    step = make_step(p, state, np.asarray(0.5), m, streams)
+    streams.restart(3)
+    step(np.arange(m))
+
+    streams.restart(3)
+    mask = streams.corruption.random((m, 6), dtype=np.float32) >= 0.25
+    x, y = p.data.train.inputs[:m] * p.data.scale * mask, p.data.task.encode(p.data.train.targets[:m], "float64")
+    theta = start(p).theta
+    np.testing.assert_allclose(state.theta, theta - 0.5 * p.objective.gradient(theta, x, y), rtol=1e-12)
+
+
+def test_fixed_noise_is_the_same_in_every_epoch_and_another_for_each_example():
+    p = replace(plan(corrupt=Masking(0.5, fixed=True)), batch_size=100, epochs=1)
+    thetas = []
+    for epoch in (1, 2):
+        state, streams = start(p), Streams(p.seed)
+        step = make_step(p, state, np.asarray(p.eta, p.dtype), 37, streams)
+        streams.restart(epoch)
+        step(np.arange(37))
+        thetas.append(state.theta)
+    np.testing.assert_array_equal(*thetas)
+    first, second = (Streams(p.seed).of_example(row).random(20) for row in (0, 1))
+    assert not np.isclose(first[:, None], second).any()
+
+
+def test_fixed_noise_does_not_depend_on_the_batch_that_an_example_is_in():
+    p = plan(dtype="float64", corrupt=Gaussian(0.5, fixed=True))
+    state, streams = start(p), Streams(p.seed)
+    rows = np.array([5, 3, 20])
+    make_step(p, state, np.asarray(0.5), 3, streams)(rows)
+    noise = np.stack([Streams(p.seed).of_example(row).standard_normal(6, dtype=np.float32) for row in rows.tolist()])
+    x = p.data.train.inputs[rows] * p.data.scale + 0.5 * noise
+    theta, y = start(p).theta, p.data.task.encode(p.data.train.targets[rows], "float64")
+    np.testing.assert_allclose(state.theta, theta - 0.5 * p.objective.gradient(theta, x, y), rtol=1e-12)
+
+
+def test_no_corruption_gives_the_bits_of_training_without_it_and_dropout_its_own_numbers():
+    for options in ({}, NOISY["dropout"]):
+        plain, corrupted = (run(plan(**options, **more))[0] for more in ({}, {"corrupt": Masking(0.0)}))
+        np.testing.assert_array_equal(plain.theta, corrupted.theta)
 
 
 def test_evaluation_uses_no_dropout():

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 import backprop_cli as bp
+from backprop_cli.data.augment import Augment, Augmenter
+from backprop_cli.runs.model import load_checkpoint
+from backprop_cli.training.streams import Streams
 from tests.conftest import Backprop
 
 CONFIG = "dataset: digits\nlayers: 64-8-64\ntargets: inputs\nepochs: 2\noptimizer: adam\neta: 0.01\n"
@@ -71,6 +74,33 @@ def test_weights_count_in_the_cost_and_not_in_the_squared_error(tmp_path):
     found = run.evaluate("train")
     assert found.metrics["squared_error"] == pytest.approx(np.mean(errors), rel=1e-5)
     assert found.cost == pytest.approx(np.mean(train.weights * errors / 2), rel=1e-5)
+
+
+def textbook_gradient(run, x, y):
+    """The gradient of a step, written out for 64-8-64 sigmoids and the quadratic cost."""
+    W1, b1, W2, b2 = (run.parameters[name].astype("float64") for name in ("W1", "b1", "W2", "b2"))
+    h = 1 / (1 + np.exp(-(x @ W1.T + b1)))
+    a = 1 / (1 + np.exp(-(h @ W2.T + b2)))
+    delta2 = (a - y) / len(x) * a * (1 - a)
+    delta1 = delta2 @ W2 * h * (1 - h)
+    return delta1.T @ x, delta2.T @ h
+
+
+def test_the_target_of_a_step_is_the_clean_augmented_image(config, tmp_path):
+    """With one batch of all images, one step is one epoch; noise and shifts are drawn again here."""
+    settings = {"runs_dir": tmp_path / "runs", "optimizer": "sgd", "eta": 0.5, "dtype": "float64", "keep_epochs": [0]}
+    settings |= {"corrupt": 0.4, "augment": {"shift": 1}, "batch_size": "full", "epochs": 1, "seed": 3}
+    run = bp.train(config, **settings)
+    streams = Streams(3)
+    images = np.asarray(run.data.train.inputs).copy()
+    Augmenter(Augment(shift=1), (8, 8))(images, streams.augmentation)
+    mask = streams.corruption.random(images.shape, dtype=np.float32) >= np.float32(0.4)
+    clean = images / 16
+    before = run.at(0)
+    dW1, dW2 = textbook_gradient(before, clean * mask, clean)
+    last = load_checkpoint(run.folder, "last").network.layout.named(load_checkpoint(run.folder, "last").theta)
+    np.testing.assert_allclose(last["W1"], before.parameters["W1"] - 0.5 * dW1, rtol=1e-10)
+    np.testing.assert_allclose(last["W2"], before.parameters["W2"] - 0.5 * dW2, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
