@@ -76,8 +76,10 @@ def fed(run: Run, inputs: Any) -> Array:
 
 
 def with_noise(run: Run, x: Array) -> Array:
-    """Return x (n, n_0) as the layers before the first stage change it in training; x itself if there are none."""
+    """Return x (n, n_0) with the noise that training adds, corruption and dropout; x itself if it adds none."""
     network, noise = run.config.network, np.random.default_rng(0)
+    if run.config.corrupt:
+        x = run.config.corrupt.of(x, noise).astype(x.dtype)
     for layer in network.layers[: next(iter(_places(network)))]:
         x, _ = layer.forward(Params(), x, noise)
     return x

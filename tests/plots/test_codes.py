@@ -58,13 +58,14 @@ def test_reconstructions_are_beside_their_images_the_best_and_the_worst_apart(ba
     assert f"of images 4 to 299 of the test split: mean squared error of an image {errors.mean():.4g}" in shown
 
 
-def test_what_training_adds_to_the_images_is_shown(backprop, autoencoder, figures):
-    run = autoencoder("input_dropout=0.25")
+@pytest.mark.parametrize(("words", "scale"), [("input_dropout=0.25", 1 / 0.75), ("corrupt=0.25", 1)])
+def test_what_training_does_to_the_images_is_shown(backprop, autoencoder, figures, words, scale):
+    run = autoencoder(words)
     assert backprop("plot", "run", "--kind", "reconstructions").code == 0
     original, noisy, reconstruction = rows_of(figures[0].axes[0]).reshape(3, 10, 64)
     dropped = (noisy == 0) & (original > 0)
     assert 0.15 < dropped.sum() / (original > 0).sum() < 0.35
-    np.testing.assert_allclose(noisy[~dropped], original[~dropped] / 0.75, rtol=1e-5)
+    np.testing.assert_allclose(noisy[~dropped], original[~dropped] * scale, rtol=1e-5)
     np.testing.assert_allclose(reconstruction, forward(run, noisy, 1, 2), atol=1e-5)
 
 
