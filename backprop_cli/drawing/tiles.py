@@ -39,14 +39,14 @@ class Scale:
     @classmethod
     def around_zero(cls, values: Array, label: str = "") -> Scale:
         """Return a scale with grey at 0, dark below and light above, whose ends a few values may exceed."""
-        limit = max(float(np.nanquantile(np.abs(values), 0.995)), 1e-12)
+        limit = float(np.nanquantile(np.abs(values), 0.995)) or 1.0
         return cls(-limit, limit, label, SIGNED)
 
     @classmethod
     def of(cls, values: Array, label: str = "") -> Scale:
         """Return a scale from white, 0 or the smallest value if that is lower, to black, the largest."""
-        low = min(float(np.nanmin(values)), 0.0)
-        return cls(low, max(float(np.nanmax(values)), low + 1e-12), label)
+        low, high = min(float(np.nanmin(values)), 0.0), float(np.nanmax(values))
+        return cls(low, high if high > low else low + 1, label)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -167,8 +168,11 @@ class _Strongest:
     @property
     def shown(self) -> str:
         """What is drawn of the stage."""
-        return self.stage.size + (f", the first {MAPS}" if self.stage.shape[0] > MAPS else "")
+        dead = sum(not some for some in self.examples)
+        first = f", the first {MAPS}" * (self.stage.shape[0] > MAPS)
+        return self.stage.size + first + f", of which {dead} have the same output everywhere" * (dead > 0)
 
+    @cached_property
     def examples(self) -> list[list[tuple[int, int]]]:
         """Return, for each map, examples and the positions in them that excite it most, without those that do not."""
         values, places = np.concatenate(self._values), np.concatenate(self._places)
@@ -190,7 +194,7 @@ def _mosaics(run: Run, strongest: _Strongest, images: Array) -> Array:
     if stage.has_maps:
         rows, columns = ([field(network, stage.place, a, at) for at in range(stage.shape[a])] for a in (1, 2))
     height, width = (max(last - first + 1 for first, last in some) for some in (rows, columns))
-    examples = strongest.examples()
+    examples = strongest.examples
     mosaics = np.full((len(examples), SIDE * (height + 1) - 1, SIDE * (width + 1) - 1), np.nan)
     for mosaic, found in zip(mosaics, examples, strict=True):
         for number, (example, position) in enumerate(found):

@@ -11,6 +11,7 @@ from backprop_cli.drawing.curves import OTHER, Curves, draw_curves
 from backprop_cli.drawing.function import draw_fit, draw_points, draw_regions, draw_values
 from backprop_cli.drawing.images import draw_mistakes, draw_weights
 from backprop_cli.drawing.layers import draw_layers
+from backprop_cli.drawing.parallel import Coordinate, draw_parallel
 from backprop_cli.drawing.style import COLOURS, STYLE, UNDATED, to_bytes
 from backprop_cli.drawing.tiles import Scale
 from backprop_cli.plots import FORMATS, KINDS, ON_REQUEST, learning_curves, registry
@@ -311,3 +312,12 @@ def test_a_band_has_only_values_that_can_be():
         heights = band.get_paths()[0].vertices[:, 1]
         assert heights.min() >= 0
         assert heights.max() <= most
+
+
+def test_differences_of_runs_are_the_title_of_their_legend_and_lines_of_settings_have_a_key():
+    runs = [Curves(name, EPOCHS, {"val_cost": EPOCHS[None]}) for name in "ab"]
+    titles = [draw_curves(runs, words).legends[-1].get_title().get_text() for words in ("differences: eta", "")]
+    assert titles == ["differences: eta", ""]
+    coordinates = [Coordinate("eta", np.array([0.0, 1.0]), [(0, "1"), (1, "2")])] * 2
+    bar = draw_parallel(coordinates, np.array([1.0, 0.0]), "two").axes[1]
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["worst", "best"]

@@ -103,6 +103,15 @@ def test_the_patches_that_excite_a_map_most_are_those_of_nine_images(backprop, r
             np.testing.assert_array_equal(mosaic[y : y + 3, x : x + 3], images[row, i : i + 3, j : j + 3])
 
 
+def test_maps_with_the_same_output_everywhere_have_no_patches(backprop, images, figures):
+    assert backprop("train", images, "eta=100", "epochs=1", "--name", "dead").code == 0
+    assert (first_maps(load_run("dead"), load_run("dead").data.test.inputs) == 0).all()
+    assert backprop("plot", "dead", "--kind", "maximal").code == 0
+    axis = figures[0].axes[0]
+    assert axis.get_title(loc="left").endswith("6 maps of 6x6, of which 6 have the same output everywhere")
+    assert not axis.get_images()
+
+
 def test_the_patches_of_units_are_whole_images(backprop, tiny, figures):
     assert backprop("train", tiny, "--name", "dense").code == 0
     assert backprop("plot", "dense", "--kind", "maximal").code == 0
