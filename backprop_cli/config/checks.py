@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.config.reader import Path
+from backprop_cli.config.autoencoders import tied_layers
+from backprop_cli.config.reader import Path, Problem
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.layers import AUTO, shapes_of
@@ -16,9 +17,6 @@ from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.network import PIECE
 from backprop_cli.optim.schedules import Constant
-
-Problem = tuple[Path, str]
-"""The place in the config, and the message."""
 
 COPIES = 5
 """Copies of theta, and of each array of the optimizer, while training: in use, to go back to, and in a checkpoint that
@@ -30,6 +28,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
     rules = (
         _kinds_of_layers,
         _input_output_sizes,
+        tied_layers,
         _activations,
         _output_and_cost,
         _encoding,

@@ -27,6 +27,9 @@ ALIASES = {"η": "eta", "λ": "lambda"}
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a value: ("optimizer", "mu") or ("layers", 1)."""
 
+Problem = tuple[Path, str]
+"""The place in the config, and the message."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")

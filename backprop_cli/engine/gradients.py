@@ -48,7 +48,12 @@ class Products(Gradient):
 
 def gradient_of(recording: Recording, layout: Layout, grad: Any) -> list[Products]:
     """Return, for each layer, what writes its gradient into its part of grad (n,), traced."""
-    return [Products(recording, params, 1.0, lambda name, out: 0.0) for params in layout.split(grad)]
+
+    def begun(index: int, name: str, out: Any) -> float:
+        """Return 1 if a later layer, which is earlier on the way back, has written the gradient of the parameter."""
+        return float((index, name) in layout.shared)
+
+    return [Products(recording, params, 1.0, partial(begun, index)) for index, params in enumerate(layout.split(grad))]
 
 
 def descent_of(recording: Recording, objective: Objective, theta: Any, eta: Any) -> list[Products]:

@@ -62,6 +62,11 @@ class Keys(BaseModel):
         "last takes them from the data. A layer can have options: `{units: 100, activation: relu, dropout: 0.5}`. For "
         "images: `28x28-conv20x5-max2-100-10` has 20 maps, windows of 5x5 pixels, and max-pooling."
     )
+    tied: bool = Field(
+        False,
+        description="The layers of the second half have the weights of the first half, transposed: `784-100-784` has "
+        "W1 only.",
+    )
     activation: Annotated[str, OneOf(ACTIVATIONS)] = Field(
         "sigmoid", description="Activation function of all layers (the output layer can be set with `output`)."
     )

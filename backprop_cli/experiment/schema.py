@@ -15,7 +15,7 @@ from backprop_cli.experiment.layers import inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.layers.dense import Dense
-from backprop_cli.nn.network import Network, Stage, network_of
+from backprop_cli.nn.network import Network, Stage, network_of, tied
 
 
 class Experiment(Keys):
@@ -65,7 +65,8 @@ class Experiment(Keys):
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
-        return network_of(self.in_shape, [*stages, Stage(Dense(self.outputs), next(f))], given)
+        stages.append(Stage(Dense(self.outputs), next(f)))
+        return network_of(self.in_shape, tied(stages, self.sizes) if self.tied else stages, given)
 
     @property
     def architecture(self) -> str:

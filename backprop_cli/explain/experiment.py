@@ -62,6 +62,7 @@ def announcement(e: Experiment, chosen: bool) -> list[str]:
 def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
     """Yield number, word, shape of the output, parameters and multiplications for an example of each layer."""
     shapes = [*shapes_of(e.in_shape, e.layers[1:-1]), (e.outputs,)]
+    own = iter([sum(parameter.size for parameter in layer) for layer in e.network.layout.layers if layer])
     for number, (entry, shape) in enumerate(zip(e.layers, shapes, strict=True)):
         layer = entry.layer if number else None
         given = layer.takes(shapes[number - 1]) if layer else ()
@@ -69,7 +70,7 @@ def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
             "number": number,
             "layer": entry.word,
             "output": "x".join(map(str, shape)),
-            "parameters": sum(parameter.size for parameter in layer.build(given)[1]) if layer else 0,
+            "parameters": next(own) if layer and entry.weighted else 0,
             "multiplications": layer.multiplications(given) if layer else 0,
         }
 

@@ -8,8 +8,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from backprop_cli.explain.formulas import NOTATION
-from backprop_cli.explain.sections import Line, Section, numbers
+from backprop_cli.explain.sections import Line, Section
+from backprop_cli.nn.arrays import Array
 
 WIDTH, PROSE = 100, 80
 """The largest widths of numbers and of notes, in columns."""
@@ -146,3 +149,22 @@ def _number(word: str) -> str:
         return word
     digits, e, exponent = word.partition("e")
     return rf"{digits} \times 10^{{{int(exponent)}}}" if e else {"inf": r"\infty", "-inf": r"-\infty"}.get(word, word)
+
+
+def numbers(value: Array | float, digits: int) -> list[list[str]]:
+    """Return the rows of a number, a row or a matrix as strings with `digits` after the point.
+
+    An exact zero is `0`, and whole numbers have no point if all are whole. Numbers are written with an exponent if the
+    largest would show at most one digit that is not 0, or has more than six before the point.
+    """
+    rows = np.atleast_2d(np.asarray(value, np.float64))
+    finite = np.abs(rows[np.isfinite(rows)])
+    largest = float(finite.max()) if finite.size else 0.0
+    exponent = largest >= 1e6 or 0 < largest < 10 ** (2 - digits)
+    form = f".{digits}e" if exponent else ".0f" if np.all(rows == np.round(rows)) else f".{digits}f"
+    return [[_formatted(float(number), form) for number in row] for row in rows]
+
+
+def _formatted(number: float, form: str) -> str:
+    word = f"{number:{form}}" if number else "0"
+    return word.removeprefix("-") if float(word) == 0 else word  # rounded to -0.0000

@@ -21,7 +21,7 @@ from backprop_cli.explain.formulas import (
     symbol_of,
 )
 from backprop_cli.explain.steps import Step
-from backprop_cli.explain.trace import Passed, Trace
+from backprop_cli.explain.trace import LayerTrace, Passed, Trace
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
@@ -127,8 +127,15 @@ def _blanked(line: Line | str) -> Line | str:
 
 def _parameters(trace: Trace) -> Iterator[Line | str]:
     for l, layer in enumerate(trace.layers, start=1):
-        yield Line(W.at(l), layer.W, known=True, minor=True)
+        yield Line(W.at(l), layer.W, _transpose(W, layer), known=True, minor=True)
         yield Line(B.at(l), layer.b, known=True, minor=True)
+
+
+def _transpose(symbol: Formula, layer: LayerTrace) -> Formula | None:
+    """Return the transpose of W, or its gradient, of the layer that this one is tied to, if it is."""
+    if layer.tied_to is None:
+        return None
+    return (symbol.bracketed() + Formula("ᵀ", "^T")).at(layer.tied_to)
 
 
 def _before(kept: dict[str, Array], layout: Layout) -> Iterator[Line | str]:
@@ -217,9 +224,12 @@ def _gradient(trace: Trace, objective: Objective) -> Iterator[Line | str]:
         product = LAYERS[layer.operation].dC_dW.replace("_", _taken(trace, l)).at(l)
         yield Line(DC_DB.at(l), layer.dC_db, Formula("sum of delta@", r"\sum_x \delta@").at(l), "BP3")
         yield Line(DC_DW.at(l), layer.dC_dW, product, "BP4")
-        if objective.penalties:
+        if layer.total_dW is not None:
+            yield Line(_both(trace, l), layer.total_dW)
+        if objective.penalties and layer.tied_to is None:
+            whole = layer.dC_dW if layer.total_dW is None else layer.total_dW
             yield Line(_penalty(objective, gradient=True).at(l), layer.penalty_dW, minor=True)
-            yield Line(_dW(objective).at(l), layer.dC_dW + layer.penalty_dW)
+            yield Line(_dW(objective, trace, l), whole + layer.penalty_dW)
     if objective.penalties:
         yield "λ/n = " + ", ".join(f"{c:g} ({penalty.name})" for penalty, c in objective.penalties)
 
@@ -228,20 +238,26 @@ def _step(step: Step, objective: Objective, rule: str, plain: bool) -> Iterator[
     trace, update, layout = step.trace, step.update, objective.layout
     yield rule
     yield from _scalars(update.after)
-    dW = _dW(objective).bracketed() if objective.penalties else DC_DW
     for l, layer in enumerate(trace.layers, start=1):
+        if layer.tied_to is not None:
+            yield Line(_after(W).at(l), layer.new_W, _transpose(_after(W), layer))
+        dW = _dW(objective, trace, l)
+        dW = dW.bracketed() if " + " in dW.text else dW
         for parameter, name, change, gradient, old, new in (
             (f"W{l}", W, DELTA_W, dW, layer.W, layer.new_W),
             (f"b{l}", B, DELTA_B, DC_DB, layer.b, layer.new_b),
-        ):
+        )[layer.tied_to is not None :]:
             yield from _parts({**update.after, **update.named}, layout, parameter)
             yield Line(change.at(l), new - old, (MINUS_ETA + gradient).at(l) if plain else None, minor=True)
-            after = Formula(f"new {name.text}", rf"{name.latex}_{{\text{{new}}}}")
-            yield Line(after.at(l), new, (name + Formula(" + ") + change).at(l))
+            yield Line(_after(name).at(l), new, (name + Formula(" + ") + change).at(l))
             yield from _parts({} if update.average is None else {"average": update.average}, layout, parameter)
     for when, value in (("before", trace.value), ("after", trace.new_value)):
         formula = _whole(objective) + Formula(f" {when} the step", rf"\text{{ {when} the step}}")
         yield Line(formula, value, minor=when == "before")
+
+
+def _after(symbol: Formula) -> Formula:
+    return Formula(f"new {symbol.text}", rf"{symbol.latex}_{{\text{{new}}}}")
 
 
 def _difference(trace: Trace, objective: Objective) -> Iterator[Line | str]:
@@ -271,24 +287,14 @@ def _penalty(objective: Objective, gradient: bool = False) -> Formula:
     return penalty_formula([penalty.name for penalty, _ in objective.penalties], gradient)
 
 
-def _dW(objective: Objective) -> Formula:
-    return DC_DW + Formula(" + ") + _penalty(objective, gradient=True)
+def _dW(objective: Objective, trace: Trace, l: int) -> Formula:
+    """Return the gradient of the objective with respect to W of layer l."""
+    of_cost = _both(trace, l)
+    return (of_cost + Formula(" + ") + _penalty(objective, gradient=True)).at(l) if objective.penalties else of_cost
 
 
-def numbers(value: Array | float, digits: int) -> list[list[str]]:
-    """Return the rows of a number, a row or a matrix as strings with `digits` after the point.
-
-    An exact zero is `0`, and whole numbers have no point if all are whole. Numbers are written with an exponent if the
-    largest would show at most one digit that is not 0, or has more than six before the point.
-    """
-    rows = np.atleast_2d(np.asarray(value, np.float64))
-    finite = np.abs(rows[np.isfinite(rows)])
-    largest = float(finite.max()) if finite.size else 0.0
-    exponent = largest >= 1e6 or 0 < largest < 10 ** (2 - digits)
-    form = f".{digits}e" if exponent else ".0f" if np.all(rows == np.round(rows)) else f".{digits}f"
-    return [[_formatted(float(number), form) for number in row] for row in rows]
-
-
-def _formatted(number: float, form: str) -> str:
-    word = f"{number:{form}}" if number else "0"
-    return word.removeprefix("-") if float(word) == 0 else word  # rounded to -0.0000
+def _both(trace: Trace, l: int) -> Formula:
+    """Return dC/dW of layer l, and of the layer that has its W transposed, if there is one."""
+    other = next((k for k, layer in enumerate(trace.layers, start=1) if layer.tied_to == l), None)
+    both = DC_DW.at(l)
+    return both if other is None else both + Formula(" + ") + (DC_DW.bracketed() + Formula("ᵀ", "^T")).at(other)

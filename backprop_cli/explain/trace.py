@@ -13,6 +13,7 @@ import numpy as np
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.nn.parameters import GradientSum
 
 EPS = 1e-4
 """The default step of the difference: error of its formula and rounding both leave about eight digits."""
@@ -32,7 +33,8 @@ class LayerTrace:
     """The numbers of one layer l, on the way forward and on the way back.
 
     The arrays of a convolution have shapes (m, c, h, w) and W (filters, c, size, size). `passed` is what leaves the
-    layers without weights that follow.
+    layers without weights that follow. W may be the transpose of that of the layer `tied_to` (from 1): `dC_dW` is from
+    this layer alone, and `total_dW` is the sum over all layers with this W.
 
     `dC_da` (m, n_l) is what the delta was computed from: delta^{l+1} W^{l+1} in a hidden layer. It is None where the
     cost gives the delta of its output layer directly (BP1 as a theorem). `slope` is f'(z) (m, n_l), None where a unit's
@@ -54,6 +56,8 @@ class LayerTrace:
     new_b: Array
     operation: str = "dense"
     passed: tuple[Passed, ...] = ()
+    tied_to: int | None = None
+    total_dW: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,14 @@ def trace(
     z_out, a_out = signals[-1], network.output.value(signals[-1])
     delta = cost.delta(network.output, z_out, a_out, y, weight=1 / len(x))  # BP1
     grad, penalty_grad = np.zeros_like(theta), np.zeros_like(theta)
-    deltas = network.backward(theta, caches, delta, layout.sums(grad))  # BP2, BP3, BP4
+    of_cost = layout.separate.split(np.zeros(layout.separate.size))
+    deltas = network.backward(theta, caches, delta, [GradientSum(params) for params in of_cost])  # BP2, BP3, BP4
     objective.add_penalties(theta, penalty_grad)
 
-    before, of_cost, of_penalty, after = (layout.split(vector) for vector in (theta, grad, penalty_grad, new))
+    before, total, of_penalty, after = (layout.split(vector) for vector in (theta, grad, penalty_grad, new))
+    for params, part in zip(total, of_cost, strict=True):
+        for name, array in part.items():
+            params[name] += array
 
     def passed(start: int) -> tuple[Passed, ...]:
         """Return what the layers without weights from number `start` on make of the signal."""
@@ -157,6 +165,8 @@ def trace(
                 new_b=after[i].b,
                 operation=unit.layer.operation,
                 passed=passed(i + 2),
+                tied_to=next((p.transpose_of for p in layout.layers[i] if p.transpose_of), None),
+                total_dW=total[i].W if (i, "W") in layout.shared else None,
             )
         )
     index = _most_sensitive(objective, grad) if index is None else index

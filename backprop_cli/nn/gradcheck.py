@@ -19,7 +19,7 @@ from backprop_cli.nn.layers.dropout import Dropout
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
 from backprop_cli.nn.layers.upsampling import Upsample
-from backprop_cli.nn.network import Network, dense_network
+from backprop_cli.nn.network import Network, Stage, dense_network, network_of, tied
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.penalties import PENALTIES, Penalty
 
@@ -158,7 +158,8 @@ class Combination:
 def combinations() -> Iterator[Combination]:
     """Yield every hidden activation with every pair of cost and output, and every extra with each of these pairs.
 
-    Extras are the penalties, sample weights, dropout, label smoothing and class weights. The networks are 3-4-4-3.
+    Extras are the penalties, sample weights, dropout, tied weights, label smoothing and class weights. The networks are
+    3-4-4-3, with tied weights 3-4-2-4-3.
     Convolution and pooling come with every hidden activation, on images of 6x5 pixels with two channels.
     """
     for cost, output in OUTPUT_PAIRS:
@@ -180,6 +181,7 @@ def _extras(names: tuple[str, ...], cost: str) -> Iterator[tuple[str, Objective]
     weighted = _objective(names, COSTS[cost]()).weighing(np.array([0.0, 0.5, 1.0, 2.0, 0.1, 2.4]))
     yield "sample weights", weighted
     yield "dropout", _objective(names, COSTS[cost](), dropouts=(0.0, 0.5, 0.5))
+    yield "tied", _tied((*names[:2], "tanh", names[-1]), COSTS[cost]())
     if cost == CrossEntropy.name:
         yield "smoothing", _objective(names, CrossEntropy(smoothing=0.1))
         yield "class weights", _objective(names, CrossEntropy(class_weights=(0.5, 1.0, 3.0)))
@@ -190,6 +192,13 @@ def _objective(
 ) -> Objective:
     network = dense_network((3, 4, 4, 3), [ACTIVATIONS[name] for name in names], dropouts)
     return Objective(Backpropagation(network, cost), tuple((penalty, 0.1) for penalty in penalties))
+
+
+def _tied(names: tuple[str, ...], cost: Cost) -> Objective:
+    sizes = (3, 4, 2, 4, 3)
+    stages = [Stage(Dense(n), ACTIVATIONS[name]) for n, name in zip(sizes[1:], names, strict=True)]
+    penalties = tuple((penalty, 0.1) for penalty in PENALTIES.values())
+    return Objective(Backpropagation(network_of((3,), tied(stages, sizes)), cost), penalties)
 
 
 _IMAGE_LAYERS: dict[str, tuple[Layer, ...]] = {

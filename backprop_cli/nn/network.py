@@ -16,6 +16,7 @@ from backprop_cli.nn.initializers import Initializer
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.dropout import Dropout
 from backprop_cli.nn.layers.layer import Cache, Layer
+from backprop_cli.nn.layers.transposed import TransposedDense
 from backprop_cli.nn.parameters import Gradient, Layout
 
 PIECE = 50_000_000
@@ -160,6 +161,16 @@ def network_of(in_shape: Shape, stages: Sequence[Stage], input_dropout: float = 
     output = stages[-1].activation
     assert output is not None, "the last stage has an activation"
     return Network(in_shape, tuple(layers()), output)
+
+
+def tied(stages: Sequence[Stage], sizes: Sequence[int]) -> list[Stage]:
+    """Return dense stages, an even number L, of which the second half has the weights of the first, transposed.
+
+    `sizes` are the numbers of units, n_0 … n_L.
+    """
+    half = len(stages) // 2
+    layers = [TransposedDense(n, half - k) for k, n in enumerate(sizes[half + 1 :])]
+    return [*stages[:half], *(s._replace(layer=layer) for s, layer in zip(stages[half:], layers, strict=True))]
 
 
 def dense_network(sizes: Sequence[int], activations: Sequence[Activation], dropouts: Sequence[float] = ()) -> Network:

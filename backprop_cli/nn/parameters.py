@@ -7,7 +7,7 @@ come first, layer by layer, then the others (W1, W2, …, b1, b2, …), so that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import NamedTuple, Protocol
@@ -22,7 +22,8 @@ class Parameter:
     """An array of parameters of one layer.
 
     `penalized` says whether penalties act on it: weights yes, biases no. `fan_in` and `fan_out` are the numbers of
-    inputs and outputs of one unit, which initializers scale by.
+    inputs and outputs of one unit, which initializers scale by. A parameter that is the transpose of the one of the
+    same name in layer `transpose_of` (from 1) has no numbers of its own.
     """
 
     name: str
@@ -30,11 +31,12 @@ class Parameter:
     penalized: bool
     fan_in: int
     fan_out: int
+    transpose_of: int | None = None
 
     @property
     def size(self) -> int:
-        """The number of numbers in it."""
-        return prod(self.shape)
+        """The number of numbers of its own."""
+        return 0 if self.transpose_of else prod(self.shape)
 
 
 class Params(dict[str, Array]):
@@ -97,16 +99,38 @@ class Layout:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """Every parameter, layer by layer; the layers that have any are numbered from 1."""
+        """Every parameter with numbers of its own, layer by layer."""
+        return tuple(entry for entry in self.uses if not entry.parameter.transpose_of)
+
+    @cached_property
+    def uses(self) -> tuple[Entry, ...]:
+        """Every parameter of every layer; the layers that have any are numbered from 1.
+
+        One that is the transpose of another is at the place of that.
+        """
         starts = [0, self.n_penalized]
-        entries = []
+        entries: list[Entry] = []
         for number, (index, layer) in enumerate(((i, layer) for i, layer in enumerate(self.layers) if layer), start=1):
             for parameter in layer:
                 start = starts[not parameter.penalized]
                 starts[not parameter.penalized] += parameter.size
                 place = range(start, start + parameter.size)
+                if parameter.transpose_of:
+                    source = f"{parameter.name}{parameter.transpose_of}"
+                    place = next(entry.place for entry in entries if entry.name == source)
                 entries.append(Entry(f"{parameter.name}{number}", index, parameter, place))
         return tuple(entries)
+
+    @cached_property
+    def shared(self) -> frozenset[tuple[int, str]]:
+        """Index of the layer, and name, of the parameters whose transpose a later layer uses."""
+        places = {entry.place for entry in self.uses if entry.parameter.transpose_of}
+        return frozenset((entry.layer, entry.parameter.name) for entry in self.entries if entry.place in places)
+
+    @property
+    def separate(self) -> Layout:
+        """The layout of the same layers if none shared a parameter."""
+        return Layout(tuple(tuple(replace(p, transpose_of=None) for p in layer) for layer in self.layers))
 
     @cached_property
     def size(self) -> int:
@@ -121,7 +145,7 @@ class Layout:
     def split(self, theta: Array) -> list[Params]:
         """Return the parameters of each layer as views of theta (..., n); nothing is copied."""
         params = [Params() for _ in self.layers]
-        for entry in self.entries:
+        for entry in self.uses:
             params[entry.layer][entry.parameter.name] = _view(theta, entry)
         return params
 
@@ -150,4 +174,7 @@ class Layout:
 
 
 def _view(theta: Array, entry: Entry) -> Array:
-    return theta[..., entry.place.start : entry.place.stop].reshape(*theta.shape[:-1], *entry.parameter.shape)
+    part, shape = theta[..., entry.place.start : entry.place.stop], entry.parameter.shape
+    if entry.parameter.transpose_of:
+        return part.reshape(*theta.shape[:-1], *shape[::-1]).mT
+    return part.reshape(*theta.shape[:-1], *shape)

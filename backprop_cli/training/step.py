@@ -65,8 +65,8 @@ def limit_norms(plan: Plan, theta: Array) -> None:
     """Shorten the weight vectors of hidden units that are too long for the plan."""
     if plan.max_norm:
         views, entries = plan.objective.layout.named(theta), plan.objective.layout.entries
-        weights = [views[entry.name] for entry in entries if entry.parameter.penalized]
-        for W in weights[:-1]:
+        output_layer = entries[-1].layer
+        for W in (views[entry.name] for entry in entries if entry.parameter.penalized and entry.layer < output_layer):
             plan.max_norm.apply(W.reshape(len(W), -1))
 
 
@@ -94,7 +94,7 @@ def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Str
     """
     if isinstance(plan.optimizer, Minimizer):
         return MinimizerStep(plan, plan.optimizer, state, m, streams)
-    if plan.optimizer.plain and piece_of(plan, m) == m:
+    if plan.optimizer.plain and piece_of(plan, m) == m and not plan.objective.layout.shared:
         return FusedStep(plan, state, eta, m, streams)
     return GradientStep(plan, plan.optimizer, state, eta, m, streams)
 
