@@ -7,7 +7,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from backprop_cli import load_run
-from backprop_cli.plots.codes import principal_components
+from backprop_cli.plots.codes import code_of, principal_components
+from backprop_cli.plots.signals import fed, outputs_from, signals_of
 
 
 @pytest.fixture
@@ -137,3 +138,12 @@ def test_a_classifier_has_codes_if_they_are_asked_for_but_no_reconstructions(bac
     assert backprop("plot", "run", "--kind", "codes").code == 0
     done = backprop("plot", "run", "--kind", "reconstructions")
     assert "it is no autoencoder; train with targets=inputs" in done.err
+
+
+@pytest.mark.parametrize("words", [(), ("tied=true",)])
+def test_the_outputs_for_the_codes_of_examples_are_those_for_the_examples(autoencoder, words):
+    run = autoencoder("layers=64-8-2-8-64", *words)
+    x, code = run.data.test.inputs, code_of(run)
+    codes = np.concatenate([signals[code.place] for signals in signals_of(run, fed(run, x))])
+    assert codes.shape == (300, 2)
+    np.testing.assert_allclose(outputs_from(run, code, codes), run.outputs(x), atol=1e-6)
