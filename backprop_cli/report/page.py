@@ -21,8 +21,11 @@ from backprop_cli.results.run import Run
 from backprop_cli.runs.preparation import TableSummary, summarize_table
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "squared_error": "squared error", "cost": "cost"}
-RASTER = ("mistakes", "reconstructions", "manifold", "weights", "maps", "maximal", "residuals")
+RASTER = ("mistakes", "reconstructions", "manifold", "weights", "maps", "residuals")
 """Plots of pixels, which browsers would blur in an SVG, and of many points."""
+
+SHOWN = tuple(kind for kind in KINDS if kind != "maximal")
+"""The plots of a run on the page; `maximal` has as many bytes as all others."""
 
 OnError = Callable[[str, BackpropError], None]
 
@@ -63,7 +66,7 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
         comparison=overview.to_dict() if overview else None,
         charts=[*drawn(runs, "heatmap", "parallel"), *drawn(overview.drawn, "curves")] if overview else [],
         runs=[
-            _details(run, drawn([run], *KINDS)) | {"table": table_of(run)}
+            _details(run, drawn([run], *SHOWN)) | {"table": table_of(run)}
             for run in (overview.detailed if overview else runs)
         ],
     )
