@@ -8,7 +8,7 @@ import click
 
 from backprop_cli.cli.completion import complete_run
 from backprop_cli.cli.options import Selection, selection_options
-from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST
+from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, SCALES, View
 from backprop_cli.terminal.console import Command, Console
 
 
@@ -20,7 +20,7 @@ from backprop_cli.terminal.console import Command, Console
     type=click.Choice((*KINDS, *ON_REQUEST)),
     multiple=True,
     metavar="KIND",
-    help="One of the kinds above; can be repeated.  [default: all that are available, but no film]",
+    help="One of the kinds above; can be repeated.  [default: all that are available, but no filters and no film]",
 )
 @click.option(
     "-o",
@@ -35,6 +35,14 @@ from backprop_cli.terminal.console import Command, Console
 @click.option("--each", is_flag=True, help="Draw runs that differ only by seed separately, not as their mean.")
 @click.option("--keys", metavar="KEY,...", help="Config keys of heatmap and parallel.  [default: the most telling]")
 @click.option("--metric", metavar="NAME", help="Metric of heatmap and parallel.  [default: val_accuracy or its like]")
+@click.option(
+    "--image",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Image of the split for maps and reconstructions.  [default: 0]",
+)
+@click.option("--scale", type=click.Choice(SCALES), default=SCALES[0], help="One colour scale, or one for each image.")
 @selection_options
 def command(
     runs: tuple[str, ...],
@@ -44,6 +52,8 @@ def command(
     each: bool,
     keys: str | None,
     metric: str | None,
+    image: int,
+    scale: str,
     chosen: Selection,
     console: Console,
 ) -> None:
@@ -55,8 +65,11 @@ def command(
     setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
     confusion, the confusion matrix; roc, precision-recall and calibration of the scores of classes, residuals of values
     and importance of columns, by default for data from files only; mistakes, the most confident misclassifications of
-    images; weights of the first layer, as images; gradients of each layer, if diagnostics were recorded; film, how the
-    function or the weights change from epoch to epoch, if checkpoints of epochs were kept with keep_epochs.
+    images; reconstructions of images by an autoencoder, codes, the outputs of its narrowest layer, and manifold, the
+    images for a grid of codes of two units; weights of the first layer, as images; filters, the same with the most
+    active units first; maps, the feature maps of an image; maximal, the patches of the data that excite each map most;
+    gradients of each layer, if diagnostics were recorded; film, how the function or the weights change from epoch to
+    epoch, if checkpoints of epochs were kept with keep_epochs.
     """
     from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.errors import BackpropError
@@ -68,7 +81,8 @@ def command(
     from backprop_cli.plots.registry import plan_plots
     from backprop_cli.terminal.plot_paths import paths_of
 
-    jobs = plan_plots(found, kinds, each, chosen.split, tuple((keys or "").split(",") if keys else ()), metric)
+    view = View(chosen.split, image, scale)
+    jobs = plan_plots(found, kinds, each, view, tuple((keys or "").split(",") if keys else ()), metric)
     written: list[dict[str, object]] = []
     skipped = SkippedPlots()
     paths = paths_of(jobs, output, format)

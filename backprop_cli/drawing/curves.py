@@ -81,10 +81,11 @@ class Curves:
 
 
 @styled
-def draw_curves(curves: Sequence[Curves]) -> Figure:
+def draw_curves(curves: Sequence[Curves], differences: str = "") -> Figure:
     """Draw a panel for each metric: training and validation of one run, or several runs in different colours.
 
-    Costs of different cost functions are in different panels. Raises RunError if there is no metric to draw.
+    `differences` is written above their names. Costs of different cost functions are in different panels. Raises
+    RunError if there is no metric to draw.
     """
     panels, named = _panels(curves), [one for one in curves if one.label]
     if not panels:
@@ -94,7 +95,7 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
     longest = max(len(one.label) for one in curves)
     legend_columns = 3 if longest <= 24 else 2 if longest <= 44 else 1
     legend_rows = -(-len(named) // legend_columns) if len(curves) > 1 else 0
-    figure = Figure(figsize=(WIDTH, 2.4 * rows + 0.45 + 0.18 * legend_rows))
+    figure = Figure(figsize=(WIDTH, 2.4 * rows + 0.45 + 0.18 * (legend_rows + bool(differences))))
     axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
@@ -130,7 +131,7 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
         lines = [Line2D([], [], **_style_among("val", i) | {"label": plain(c.label)}) for i, c in enumerate(named)]
         if others := len(curves) - len(named):
             lines.append(Line2D([], [], **OTHER, label=f"{others} others"))
-        figure.legend(handles=lines, loc="outside lower center", ncols=legend_columns)
+        figure.legend(handles=lines, loc="outside lower center", ncols=legend_columns, title=plain(differences) or None)
     return figure
 
 

@@ -40,9 +40,9 @@ class Names:
 
 
 @styled
-def draw_points(points: Array, labels: Array) -> Figure:
+def draw_points(points: Array, labels: Array, names: Names = Names()) -> Figure:  # noqa: B008 - it is frozen
     """Draw points (n, 2) of classes labels (n,)."""
-    figure, axis = _plane(points[:POINTS], labels[:POINTS], labels.max() + 1, Names())
+    figure, axis = _plane(points[:POINTS], labels[:POINTS], labels.max() + 1, names)
     axis.margins(0.12)
     return figure
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -15,6 +17,9 @@ from backprop_cli.drawing.style import FAINT, INK, WIDTH, Array, plain, styled
 
 FAN = 0.55
 """How much of the distance between two values the lines of one value are spread over, the best at the top."""
+
+COLOURS = ListedColormap(mpl.colormaps["viridis_r"](np.linspace(0.08, 1, 256)))
+"""The colours from the worst setting to the best."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def draw_parallel(coordinates: Sequence[Coordinate], goodness: Array, title: str
         axis.plot(
             x,
             [coordinate.positions[line] for coordinate in coordinates],
-            color=mpl.colormaps["viridis_r"](0.08 + 0.92 * share),
+            color=COLOURS(share),
             linewidth=0.6 + 1.4 * share**4,
             alpha=0.45 + 0.55 * share,
             gid=f"line_{line}",
@@ -86,4 +91,8 @@ def draw_parallel(coordinates: Sequence[Coordinate], goodness: Array, title: str
     axis.tick_params(length=0)
     axis.grid(False)
     axis.spines[:].set_visible(False)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), COLOURS), ax=axis, shrink=0.5, aspect=18, pad=0.01)
+    bar.set_ticks([0, 1], labels=["worst", "best"])
+    bar.ax.tick_params(length=0)
+    bar.ax.spines[:].set_visible(False)
     return figure

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from backprop_cli.drawing.style import FAINT, INK, SIGNED, WIDTH, Array, bare, plain, styled
+from backprop_cli.drawing.style import FAINT, SIGNED, WIDTH, Array, bare, plain, styled
 
 GAP = 0.12
 """The distance between tiles, in widths of a tile."""
 
 LARGEST = 0.9
 """The largest width of a tile in inches."""
+
+BETWEEN = "#CFDCEB"
+"""The colour of NaN within an image, such as the space between the patches that it consists of."""
 
 LINE = 0.15
 """The height of a line of text in inches."""
@@ -35,14 +39,14 @@ class Scale:
     @classmethod
     def around_zero(cls, values: Array, label: str = "") -> Scale:
         """Return a scale with grey at 0, dark below and light above, whose ends a few values may exceed."""
-        limit = max(float(np.nanquantile(np.abs(values), 0.995)), 1e-12)
+        limit = float(np.nanquantile(np.abs(values), 0.995)) or 1.0
         return cls(-limit, limit, label, SIGNED)
 
     @classmethod
     def of(cls, values: Array, label: str = "") -> Scale:
         """Return a scale from white, 0 or the smallest value if that is lower, to black, the largest."""
-        low = min(float(np.nanmin(values)), 0.0)
-        return cls(low, max(float(np.nanmax(values)), low + 1e-12), label)
+        low, high = min(float(np.nanmin(values)), 0.0), float(np.nanmax(values))
+        return cls(low, high if high > low else low + 1, label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +96,12 @@ def tiles(images: Array, scale: Scale, rows: Sequence[str] = (), columns: Sequen
 def draw_tiles(blocks: Sequence[Tiles]) -> Figure:
     """Draw grids of images below one another."""
     most = max(block.images.shape[1] for block in blocks)
-    side = min(WIDTH / (most * (1 + GAP)), LARGEST)
+    names = 0.1 + 0.07 * max((len(name) for block in blocks for name in block.rows), default=0)
+    beside = names + 0.7 * any(block.scale.label for block in blocks)
+    side = min((WIDTH - beside) / (most * (1 + GAP)), LARGEST)
     heights = [block.height(side) for block in blocks]
-    margin = 0.1 + 0.07 * max((len(name) for block in blocks for name in block.rows), default=0)
-    bar = 0.7 if any(block.scale.label for block in blocks) else 0
-    figure = Figure(figsize=(max(most * (1 + GAP) * side + margin + bar, 3), sum(heights) + 0.1 * len(blocks) + 0.2))
+    width = max(most * (1 + GAP) * side + beside, 3)
+    figure = Figure(figsize=(width, sum(heights) + 0.1 * len(blocks) + 0.2))
     axes: list[Axes] = list(figure.subplots(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0])
     for axis, block in zip(axes, blocks, strict=True):
         _draw(axis, block, side, most)
@@ -109,6 +114,8 @@ def draw_tiles(blocks: Sequence[Tiles]) -> Figure:
 def _draw(axis: Axes, block: Tiles, side: float, most: int) -> None:
     """Draw images on an axis whose unit is the width of a tile, and whose width is that of so many tiles."""
     bare(axis)
+    scale, colours = block.scale, mpl.colormaps.get_cmap(block.scale.colours).with_extremes(bad=BETWEEN)
+    large = 9 if side > 0.7 else 7
     (n_rows, n_columns, h, w), pitch, top = block.images.shape, block.pitch(side), block.text_above(side)
     for number, image in enumerate(block.images.reshape(-1, h, w)):
         row, column = divmod(number, n_columns)
@@ -116,15 +123,14 @@ def _draw(axis: Axes, block: Tiles, side: float, most: int) -> None:
             continue
         x, y = column * (1 + GAP), row * pitch + top
         place = (x, x + 1, y + h / w, y)
-        scale = block.scale
-        axis.imshow(image, cmap=scale.colours, vmin=scale.low, vmax=scale.high, extent=place, gid=f"{row},{column}")
-        axis.add_patch(Rectangle((x, y), 1, h / w, fill=False, edgecolor="#D0D0D0", linewidth=0.5))
-        for texts, at, align, colour in (
-            (block.above, y - 0.03 / side, "bottom", INK),
-            (block.below, y + h / w + 0.03 / side, "top", FAINT),
-        ):
-            if number < len(texts):
-                axis.text(x + 0.5, at, plain(texts[number]), ha="center", va=align, fontsize=6.5, color=colour)
+        axis.imshow(image, cmap=colours, vmin=scale.low, vmax=scale.high, extent=place, gid=f"{row},{column}")
+        axis.add_artist(Rectangle((x, y), 1, h / w, fill=False, edgecolor="#D0D0D0", linewidth=0.5))
+        if number < len(block.above):
+            at, text = (x + 0.5, y - 0.03 / side), _plain(block.above[number])
+            axis.text(*at, text, ha="center", va="bottom", fontsize=large if len(text) <= 6 else 6.5)
+        if number < len(block.below):
+            at, text = (x + 0.5, y + h / w + 0.03 / side), _plain(block.below[number])
+            axis.text(*at, text, ha="center", va="top", fontsize=6.5, color=FAINT)
     axis.set(xlim=(-0.02, most * (1 + GAP) - GAP + 0.02), ylim=(n_rows * pitch - GAP + 0.02, -0.02))
     axis.set(aspect="equal", anchor="NW")
     middles = top + h / w / 2 + pitch * np.arange(len(block.rows)), 0.5 + (1 + GAP) * np.arange(len(block.columns))
@@ -136,3 +142,7 @@ def _draw(axis: Axes, block: Tiles, side: float, most: int) -> None:
 
 def _lines(texts: Sequence[str]) -> int:
     return max((text.count("\n") + 1 for text in texts), default=0)
+
+
+def _plain(text: str) -> str:
+    return "\n".join(map(plain, text.split("\n")))

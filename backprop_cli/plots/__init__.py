@@ -13,18 +13,30 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("curves", "heatmap", "parallel", "function", "confusion", "roc", "precision-recall", "calibration", "residuals"),
-    *("importance", "mistakes", "weights", "gradients"),
+    *("importance", "mistakes", "reconstructions", "codes", "manifold", "weights", "maps", "maximal", "gradients"),
 )
 """Every kind of plot that is drawn by default, in this order."""
 
-ON_REQUEST = ("film",)
-"""Kinds of plot that take long, and are drawn only if they are asked for."""
+ON_REQUEST = ("filters", "film")
+"""Kinds of plot that are drawn only if they are asked for."""
 
 FORMATS = ("png", "svg", "pdf")
 """Every file format of a plot."""
 
 FILM_FORMATS = ("gif",)
 """Every file format of a film."""
+
+SCALES = ("common", "each")
+"""Whether the images of a plot have one scale, or each its own."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the plots of a single run show: a split of its data, the number of an image in it, and one of SCALES."""
+
+    split: str = "test"
+    image: int = 0
+    scale: str = SCALES[0]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 
 from backprop_cli.data.images import pillow
 from backprop_cli.drawing.function import draw_fit, draw_regions
-from backprop_cli.drawing.images import draw_weights, scale_of
+from backprop_cli.drawing.images import draw_weights
 from backprop_cli.drawing.style import Array, draw_with_style, title
+from backprop_cli.drawing.tiles import Scale
 from backprop_cli.plots import PlotResult
+from backprop_cli.plots.filters import first_weights, weight_names
 from backprop_cli.plots.quality import axis_names
 from backprop_cli.results.preparation import Units
 from backprop_cli.results.run import Run
@@ -74,25 +76,16 @@ def film_of_function(run: Run, measure: str) -> FilmResult:
     return plot_film(run, lambda at: draw_fit(x, y, lambda x: at.predict(units.of_network(x)), names))
 
 
-def first_weights(run: Run) -> Array:
-    """Return W of the first layer as images (units, h, w); a kernel of several channels as several images."""
-    W, network = run.parameters["W1"], run.config.network
-    inputs = W.shape[1:] if W.ndim > 2 else network.shapes[network.units[0].index]
-    shape = inputs[1:] if len(inputs) == 3 else run.config.data.image
-    assert shape is not None, "weights are images only where the inputs are"
-    return W.reshape(-1, *shape)
-
-
 def film_of_weights(run: Run) -> FilmResult:
     """Return the film of the weights of the first units, all frames on the scale of the last."""
 
     def weights(at: Run) -> Array:
-        return first_weights(at)[:UNITS]
+        W = first_weights(at)
+        return W.reshape(-1, *W.shape[2:])[:UNITS]
 
-    limit = scale_of(weights(run.at(run.folder.kept_epochs()[-1])))
-    n = len(first_weights(run))
-    names = [f"unit {j}" for j in range(1, min(n, UNITS) + 1)]
-    return plot_film(run, lambda at: draw_weights(weights(at), names, limit))
+    scale = Scale.around_zero(weights(run.at(run.folder.kept_epochs()[-1])), "weight")
+    names = weight_names(run, first_weights(run))[:UNITS]
+    return plot_film(run, lambda at: draw_weights(weights(at), names, scale))
 
 
 def _metric(run: Run, epoch: int) -> str:

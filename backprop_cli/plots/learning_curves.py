@@ -14,6 +14,7 @@ from backprop_cli.listing.settings import config_differences, group_by_seed, gro
 from backprop_cli.plots import PlotResult
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
+from backprop_cli.text import some_of
 
 MAX_LABEL = 44
 """The longest label; longer ones leave out the config values."""
@@ -37,7 +38,7 @@ def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
             groups.append(kept)
             if repeated:
                 notes.append(f"not drawn, same config and seed as another run: {_names(repeated)}")
-    labels = _labels(groups)
+    labels, differences = _labels(groups)
     if len(groups) > len(COLOURS):
         notes.append(f"{len(groups)} curves: the best {FIRST} have a name, the other {len(groups) - FIRST} are grey")
         best = sorted(range(len(groups)), key=lambda number: _rank(groups[number]))[:FIRST]
@@ -51,7 +52,7 @@ def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
     caption += "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
     shown = [run for group, label in zip(groups, labels, strict=True) if label for run in group]
     alt = " ".join(["Learning curves.", *map(_summary, shown)])
-    figure = draw_curves(curves)
+    figure = draw_curves(curves, differences)
     return PlotResult(title(figure, labels[0]) if len(groups) == 1 else figure, caption, alt, tuple(notes))
 
 
@@ -66,8 +67,11 @@ def _names(runs: Iterable[Run]) -> str:
     return ", ".join(run.name for run in runs)
 
 
-def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """Return the labels of the groups, all of the same form: name and config values, only values, or only names."""
+def _labels(groups: Sequence[Sequence[Run]]) -> tuple[list[str], str]:
+    """Return the labels of the groups, all of the same form: name and config values, only values, or only names.
+
+    Where there is no room for the values, the second is a sentence about the keys in which the groups differ.
+    """
     names = [group_name([run.name for run in group]) for group in groups]
     differences = config_differences([group[0].flat_config for group in groups])
     replicated = any(len(group) > 1 for group in groups)
@@ -80,7 +84,9 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     if all(values) and len(set(values)) == len(values):
         forms.append(values)
     chosen = next((form for form in forms if max(map(len, form)) <= MAX_LABEL), names)
-    return [label + mean for label, mean in zip(chosen, means, strict=True)]
+    keys = [key for key in differences[0] if not (key == "seed" and replicated)]
+    untold = f"differences: {some_of(keys)}" if chosen is names and keys else ""
+    return [label + mean for label, mean in zip(chosen, means, strict=True)], untold
 
 
 def _aggregate(group: Sequence[Run], label: str) -> Curves:

@@ -21,7 +21,7 @@ from backprop_cli.drawing.style import FIRST, title
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
-from backprop_cli.plots import PlotResult
+from backprop_cli.plots import PlotResult, View
 from backprop_cli.results.evaluation import SPLITS, Evaluation
 from backprop_cli.results.importance import input_columns, no_importance
 from backprop_cli.results.predicting import predict_array
@@ -48,6 +48,13 @@ def measure(run: Run) -> str:
 def class_names(run: Run) -> tuple[str, ...]:
     """Return the names of the classes, their numbers if they have none."""
     return run.config.data.class_names or tuple(map(str, range(run.config.task.classes)))
+
+
+def known_class_names(run: Run) -> tuple[str, ...]:
+    """Return the names of the classes of the data, their numbers if they have none, also of an autoencoder."""
+    e = run.config
+    data = e.dataset.describe(e.validation, e.train_size, e.fold)
+    return data.class_names or tuple(map(str, range(data.classes)))
 
 
 def axis_names(run: Run) -> Names:
@@ -102,40 +109,42 @@ def _class_curves(
 
 def _plot_curves(
     run: Run,
-    split: str,
+    view: View,
     curve_of: Callable[[Array, Array], ThresholdCurve],
     draw: Callable[[Sequence[ClassCurve]], Figure],
     words: str,
     area: str,
 ) -> PlotResult:
-    curves = list(_class_curves(run, run.evaluate(split), curve_of))
+    curves = list(_class_curves(run, run.evaluate(view.split), curve_of))
     if not curves:
-        raise RunError(f"{run.path}: all examples of the {SPLITS[split]} split are of one class")
+        raise RunError(f"{run.path}: all examples of the {SPLITS[view.split]} split are of one class")
     if len(curves) > FIRST:  # the worst have a name
         curves.sort(key=lambda one: one.curve.area)
     names = class_names(run)
     whose = f"class {names[1]}" if len(names) == 2 else "each class against the others"
-    caption = f"{words} of {whose}, {SPLITS[split]} split."
+    caption = f"{words} of {whose}, {SPLITS[view.split]} split."
     if absent := [n for n in names if n not in {one.name for one in curves}][: None if len(names) > 2 else 0]:
         caption += f" Classes without examples, or without others: {some_of(absent)}."
     areas = ", ".join(f"{one.name} {one.curve.area:.3f}" for one in curves[:FIRST])
-    return PlotResult(title(draw(curves), named(run, f"{SPLITS[split]} split")), caption, f"{caption} {area}: {areas}.")
+    return PlotResult(
+        title(draw(curves), named(run, f"{SPLITS[view.split]} split")), caption, f"{caption} {area}: {areas}."
+    )
 
 
-def plot_roc(run: Run, split: str) -> PlotResult:
+def plot_roc(run: Run, view: View) -> PlotResult:
     """Draw the ROC curves of a run."""
-    return _plot_curves(run, split, roc_curve, draw_roc, "ROC curve", "Area under the curve")
+    return _plot_curves(run, view, roc_curve, draw_roc, "ROC curve", "Area under the curve")
 
 
-def plot_precision_recall(run: Run, split: str) -> PlotResult:
+def plot_precision_recall(run: Run, view: View) -> PlotResult:
     """Draw the precision over the recall."""
     words = "Precision over recall"
-    return _plot_curves(run, split, precision_recall_curve, draw_precision_recall, words, "Average precision")
+    return _plot_curves(run, view, precision_recall_curve, draw_precision_recall, words, "Average precision")
 
 
-def plot_calibration(run: Run, split: str) -> PlotResult:
+def plot_calibration(run: Run, view: View) -> PlotResult:
     """Draw how often predictions came true over their probability: of the second of two classes, or the predicted."""
-    evaluation, names = run.evaluate(split), class_names(run)
+    evaluation, names = run.evaluate(view.split), class_names(run)
     if measure(run) != "probability":
         raise UsageError(f"{run.path}: its outputs are not probabilities; train with output=softmax")
     scores, labels = evaluation.scores.astype(np.float64), evaluation.examples.targets
@@ -146,29 +155,29 @@ def plot_calibration(run: Run, split: str) -> PlotResult:
     words = f"How often an example belongs to {whose}, over the probability that the network gives it"
     pairs = ", ".join(f"{p:.2f} {o:.2f}" for p, o in zip(found.predicted, found.observed, strict=True))
     return PlotResult(
-        title(draw_calibration(found, f"probability of {whose}"), named(run, f"{SPLITS[split]} split")),
-        f"{words}, {SPLITS[split]} split. Expected calibration error {found.error:.3f}.",
+        title(draw_calibration(found, f"probability of {whose}"), named(run, f"{SPLITS[view.split]} split")),
+        f"{words}, {SPLITS[view.split]} split. Expected calibration error {found.error:.3f}.",
         f"{words}: {pairs}. Expected calibration error {found.error:.3f}.",
     )
 
 
-def plot_residuals(run: Run, split: str) -> PlotResult:
+def plot_residuals(run: Run, view: View) -> PlotResult:
     """Draw the predicted over the true values, and the residuals over the predicted ones, in the units of the data."""
-    evaluation = run.evaluate(split)
+    evaluation = run.evaluate(view.split)
     true, predicted = evaluation.examples.targets, evaluation.predictions
     names = run.config.data.targets or [f"value {k + 1}" if true.shape[1] > 1 else "value" for k in range(len(true[0]))]
     metrics = ", ".join(f"{name.upper()} {value:.4g}" for name, value in evaluation.metrics.items())
-    words = f"Predicted and true values of the {SPLITS[split]} split, and the residuals, predicted - true"
+    words = f"Predicted and true values of the {SPLITS[view.split]} split, and the residuals, predicted - true"
     return PlotResult(
-        title(draw_residuals(true, predicted, names), named(run, f"{SPLITS[split]} split")),
+        title(draw_residuals(true, predicted, names), named(run, f"{SPLITS[view.split]} split")),
         f"{words}. {metrics}.",
         f"{words}: {', '.join(names)}. {metrics}.",
     )
 
 
-def plot_importance(run: Run, split: str) -> PlotResult:
+def plot_importance(run: Run, view: View) -> PlotResult:
     """Draw the permutation importance of the columns."""
-    found = run.importance(split)
+    found = run.importance(view.split)
     n, name = min(len(found.columns), BARS), found.metric.replace("_", " ")
     change = "decrease" if higher_is_better(found.metric) else "increase"
     figure = draw_importance(found.columns[:n], found.mean[:n], found.sd[:n], f"{change} of the {name}")

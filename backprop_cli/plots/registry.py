@@ -10,14 +10,23 @@ import numpy as np
 
 from backprop_cli.drawing.confusion import draw_confusion
 from backprop_cli.drawing.function import draw_fit, draw_regions
-from backprop_cli.drawing.images import MISTAKES, TILES, draw_mistakes, draw_weights
+from backprop_cli.drawing.images import MISTAKES, draw_mistakes
 from backprop_cli.drawing.layers import PANELS, draw_layers
 from backprop_cli.drawing.style import title
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.nn.arrays import Array
-from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult
+from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult, View
+from backprop_cli.plots.codes import (
+    no_codes,
+    no_manifold,
+    no_reconstructions,
+    plot_codes,
+    plot_manifold,
+    plot_reconstructions,
+)
 from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
-from backprop_cli.plots.film import film_of_function, film_of_weights, first_weights
+from backprop_cli.plots.film import film_of_function, film_of_weights
+from backprop_cli.plots.filters import no_maps, plot_filters, plot_maps, plot_maximal, plot_weights
 from backprop_cli.plots.learning_curves import plot_learning_curves
 from backprop_cli.plots.quality import (
     axis_names,
@@ -36,6 +45,7 @@ from backprop_cli.plots.quality import (
     plot_residuals,
     plot_roc,
 )
+from backprop_cli.plots.signals import as_images, no_images
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.preparation import Units
 from backprop_cli.results.run import Run
@@ -56,21 +66,21 @@ class PlotJob:
 
 @dataclass(frozen=True)
 class PlotKind:
-    """A kind of plot of a single run: why a run does not have it, or None, and how it is drawn for a split.
+    """A kind of plot of a single run: why a run does not have it, or None, and how it is drawn.
 
     `by_default` tells whether a run that has it gets it without being asked for.
     """
 
     unavailable_because: Callable[[Run], str | None]
-    draw_available: Callable[[Run, str], PlotResult]
+    draw_available: Callable[[Run, View], PlotResult]
     formats: tuple[str, ...] = FORMATS
     by_default: Callable[[Run], bool] = lambda _: True
 
-    def draw(self, run: Run, split: str) -> PlotResult:
+    def draw(self, run: Run, view: View) -> PlotResult:
         """Return the plot. Raises UsageError if the run does not have it, or another BackpropError."""
         if reason := self.unavailable_because(run):
             raise UsageError(f"{run.path}: {reason}")
-        return self.draw_available(run, split)
+        return self.draw_available(run, view)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ def plan_plots(
     runs: Sequence[Run],
     kinds: Sequence[str] = (),
     each: bool = False,
-    split: str = "test",
+    view: View = View(),  # noqa: B008 - it is frozen
     keys: tuple[str, ...] = (),
     metric: str | None = None,
 ) -> list[PlotJob]:
@@ -107,7 +117,7 @@ def plan_plots(
         if not kinds and len(runs) > FEW:
             continue
         wanted = [run for run in runs if kinds or (kind.unavailable_because(run) is None and kind.by_default(run))]
-        jobs += [PlotJob(name, [run], partial(kind.draw, run, split), kind.formats) for run in wanted]
+        jobs += [PlotJob(name, [run], partial(kind.draw, run, view), kind.formats) for run in wanted]
     return jobs
 
 
@@ -117,7 +127,7 @@ def _not_low_dimensional(run: Run) -> str | None:
     return f"{run.config.dataset.name} is neither a 2-D classification nor a 1-D regression data set"
 
 
-def _plot_function(run: Run, split: str) -> PlotResult:
+def _plot_function(run: Run, view: View) -> PlotResult:
     train, units, names = run.data.train, Units.of(run.config.data), axis_names(run)
     x = units.of_data(train.inputs)
     if not run.config.data.classes:
@@ -130,23 +140,19 @@ def _plot_function(run: Run, split: str) -> PlotResult:
     return PlotResult(title(figure, named(run)), words + ".", f"{words}: {run.config.dataset.name}.")
 
 
-def _plot_confusion(run: Run, split: str) -> PlotResult:
-    evaluation = run.evaluate(split)
+def _plot_confusion(run: Run, view: View) -> PlotResult:
+    evaluation = run.evaluate(view.split)
     confusion, n = evaluation.confusion, len(evaluation.examples)
     wrong = confusion - np.diag(np.diag(confusion))
     t, p = np.unravel_index(wrong.argmax(), wrong.shape)
     names = class_names(run)
     most = f" Most often, class {names[t]} is predicted as {names[p]}: {wrong[t, p]} times." if wrong.any() else ""
-    words = f"{np.trace(confusion):,} of {n:,} examples of the {SPLITS[split]} split are predicted correctly"
+    words = f"{np.trace(confusion):,} of {n:,} examples of the {SPLITS[view.split]} split are predicted correctly"
     return PlotResult(
-        title(draw_confusion(confusion, run.config.data.class_names), named(run, f"{SPLITS[split]} split")),
+        title(draw_confusion(confusion, run.config.data.class_names), named(run, f"{SPLITS[view.split]} split")),
         f"Confusion matrix of the {run.checkpoint} checkpoint: {words} ({evaluation.metrics['accuracy']:.2%}).",
         f"Confusion matrix, true classes by predicted classes: {words}.{most}",
     )
-
-
-def _no_images(run: Run) -> str | None:
-    return None if run.config.data.image else f"the inputs of {run.config.dataset.name} are not images"
 
 
 def worst_mistakes(scores: Array, labels: Array) -> Array:
@@ -161,45 +167,25 @@ def worst_mistakes(scores: Array, labels: Array) -> Array:
     return worst
 
 
-def _plot_mistakes(run: Run, split: str) -> PlotResult:
-    evaluation = run.evaluate(split)
+def _plot_mistakes(run: Run, view: View) -> PlotResult:
+    evaluation = run.evaluate(view.split)
     scores, examples = evaluation.scores, evaluation.examples
     wrong = worst_mistakes(scores, examples.targets)
     if not len(wrong):
-        raise RunError(f"{run.path}: no example of the {SPLITS[split]} split is misclassified")
+        raise RunError(f"{run.path}: no example of the {SPLITS[view.split]} split is misclassified")
     rows = wrong[:MISTAKES]
     truth, predicted = examples.targets[rows], scores[rows].argmax(axis=1)
     given = np.stack([scores[rows, predicted], scores[rows, truth]], axis=1)
-    images = examples.inputs[rows].reshape(-1, *_image_shape(run))
+    images = as_images(run, examples.inputs[rows])
     count = f"the {len(rows)} most confident of {len(wrong)}" if len(rows) < len(wrong) else f"all {len(wrong)}"
     names = class_names(run)
     figure = draw_mistakes(images, truth, predicted, given, names)
     pairs = ", ".join(f"{names[t]} as {names[p]}" for t, p in zip(truth, predicted, strict=True))
     return PlotResult(
         title(figure, f"{named(run)}: {figure.get_suptitle()}"),
-        f"Misclassified images of the {SPLITS[split]} split, {count}.",
+        f"Misclassified images of the {SPLITS[view.split]} split, {count}.",
         f"Misclassified images, {count}: {pairs}.",
     )
-
-
-def _plot_weights(run: Run, split: str) -> PlotResult:
-    W = first_weights(run)
-    drawn = W[:TILES]
-    units_are_classes = len(run.config.activations) == 1 and len(W) == run.config.task.classes
-    names = [f"class {class_names(run)[j]}" if units_are_classes else f"unit {j + 1}" for j in range(len(drawn))]
-    count = f"all {len(W)}" if len(drawn) == len(W) else f"the first {len(drawn)} of {len(W)}"
-    words = f"Weights of the first layer as images, {count} units"
-    return PlotResult(
-        title(draw_weights(drawn, names), named(run, f"weights of the first layer, {count} units")),
-        f"{words}; light pixels have positive weights, dark ones negative.",
-        words + ".",
-    )
-
-
-def _image_shape(run: Run) -> tuple[int, int]:
-    shape = run.config.data.image
-    assert shape is not None, "a plot of images is available only for images"
-    return shape
 
 
 def _no_diagnostics(run: Run) -> str | None:
@@ -214,7 +200,7 @@ def _by_layer(run: Run) -> dict[str, dict[int, Array]]:
     }
 
 
-def _plot_gradients(run: Run, split: str) -> PlotResult:
+def _plot_gradients(run: Run, view: View) -> PlotResult:
     quantities = _by_layer(run)
     norms = quantities["delta_norm"] or quantities["gradient_norm"]
     what = "the speed of learning ‖δ‖ = ‖dC/db‖" if quantities["delta_norm"] else "the norm of dC/dW"
@@ -228,13 +214,13 @@ def _plot_gradients(run: Run, split: str) -> PlotResult:
 
 
 def _no_film(run: Run) -> str | None:
-    if _not_low_dimensional(run) and _no_images(run):
+    if _not_low_dimensional(run) and no_images(run):
         return f"{run.config.dataset.name} has neither two inputs and classes, nor one input and a value, nor images"
     remedy = f"train with keep_epochs.every={max(1, run.config.epochs // 30)}"
     return None if len(run.folder.kept_epochs()) > 1 else f"fewer than two epochs were kept; {remedy}"
 
 
-def _plot_film(run: Run, split: str) -> PlotResult:
+def _plot_film(run: Run, view: View) -> PlotResult:
     if _not_low_dimensional(run):
         return film_of_weights(run)
     return film_of_function(run, measure(run))
@@ -257,8 +243,14 @@ RUN_PLOTS: dict[str, PlotKind] = {
     ),
     "residuals": PlotKind(no_values, plot_residuals, by_default=is_own),
     "importance": PlotKind(no_columns, plot_importance, by_default=lambda run: is_own(run) and has_few_columns(run)),
-    "mistakes": PlotKind(lambda run: _no_images(run) or no_classes(run), _plot_mistakes),
-    "weights": PlotKind(_no_images, _plot_weights),
+    "mistakes": PlotKind(lambda run: no_images(run) or no_classes(run), _plot_mistakes),
+    "weights": PlotKind(no_images, plot_weights),
+    "filters": PlotKind(no_images, plot_filters),
+    "maps": PlotKind(lambda run: no_images(run) or no_maps(run), plot_maps),
+    "maximal": PlotKind(no_images, plot_maximal, by_default=lambda run: no_maps(run) is None),
+    "reconstructions": PlotKind(no_reconstructions, plot_reconstructions),
+    "codes": PlotKind(no_codes, plot_codes, by_default=lambda run: run.config.task.reconstructs),
+    "manifold": PlotKind(no_manifold, plot_manifold),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),
     "film": PlotKind(_no_film, _plot_film, FILM_FORMATS),
 }

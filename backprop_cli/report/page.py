@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from backprop_cli.drawing import style
 from backprop_cli.errors import BackpropError
 from backprop_cli.listing.details import command_text
-from backprop_cli.plots import KINDS, PlotResult
+from backprop_cli.plots import KINDS, PlotResult, View
 from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
 from backprop_cli.results.evaluation import SPLITS
@@ -22,8 +22,11 @@ from backprop_cli.results.run import Run
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "squared_error": "squared error", "cost": "cost"}
 NAMES |= {"pseudo_likelihood": "pseudo-likelihood", "reconstruction": "reconstruction error"}
-RASTER = ("mistakes", "weights", "residuals")
+RASTER = ("mistakes", "reconstructions", "manifold", "weights", "maps", "residuals")
 """Plots of pixels, which browsers would blur in an SVG, and of many points."""
+
+SHOWN = tuple(kind for kind in KINDS if kind != "maximal")
+"""The plots of a run on the page; `maximal` has as many bytes as all others."""
 
 OnError = Callable[[str, BackpropError], None]
 
@@ -36,7 +39,7 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
 
     def drawn(some: Sequence[Run], *kinds: str) -> list[dict[str, str]]:
         plots = []
-        for job in plan_plots(some, each=each, split=split):
+        for job in plan_plots(some, each=each, view=View(split)):
             if job.kind in kinds:
                 try:
                     plots.append(_embedded(job.kind, job.draw()))
@@ -64,7 +67,7 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
         comparison=overview.to_dict() if overview else None,
         charts=[*drawn(runs, "heatmap", "parallel"), *drawn(overview.drawn, "curves")] if overview else [],
         runs=[
-            _details(run, drawn([run], *KINDS)) | {"table": table_of(run)}
+            _details(run, drawn([run], *SHOWN)) | {"table": table_of(run)}
             for run in (overview.detailed if overview else runs)
         ],
     )

@@ -112,7 +112,7 @@ def test_shipped_configs_are_completed_unless_files_match(tmp_path, shell):
 @pytest.mark.parametrize("action", ["fetch", "verify", "path", "show"])
 def test_data_sets_and_templates_and_columns_are_completed(tmp_path, action):
     assert completions("bash", f"backprop data {action} ", tmp_path) == list(DATASETS)
-    assert completions("bash", "backprop init --template mnist-", tmp_path) == ["mnist-best"]
+    assert completions("bash", "backprop init --template mnist-", tmp_path) == ["mnist-best", "mnist-conv"]
     assert completions("bash", "backprop runs list --sort val_a", tmp_path) == ["val_accuracy"]
     assert completions("bash", "backprop comp", tmp_path) == ["completion"]
 

@@ -159,7 +159,7 @@ def test_a_trace_shows_a_convolution_number_by_number(backprop, tmp_path):
 
 def test_other_commands_work_with_images_or_say_why_not(backprop, images, unrendered):
     assert backprop("train", images, "keep_epochs=[1,2]", "diagnostics=true", "--name", "run").code == 0
-    kinds = ("curves", "confusion", "mistakes", "weights", "gradients")
+    kinds = ("curves", "confusion", "mistakes", "weights", "maps", "maximal", "gradients")
     assert backprop("plot", "run").out.split() == [f"runs/run/plots/{kind}.png" for kind in kinds]
     assert backprop("plot", "run", "--kind", "film", "-o", "film.gif").code == 0
     assert backprop("report", "run").code == 0

@@ -81,7 +81,9 @@ def test_runs_that_differ_by_seed_become_their_mean_unless_each(backprop, run, t
     assert backprop("train", tiny, "eta=0.5", "--name", "slow").code == 0
     labels = []
     draw = learning_curves.draw_curves
-    monkeypatch.setattr(learning_curves, "draw_curves", lambda c: labels.append([one.label for one in c]) or draw(c))
+    monkeypatch.setattr(
+        learning_curves, "draw_curves", lambda c, words: labels.append([one.label for one in c]) or draw(c, words)
+    )
     words = ("plot", "run", "seed1", "seed2", "slow", "--kind", "curves")
     assert backprop(*words).code == 0
     assert backprop(*words, "--each").code == 0
@@ -238,7 +240,9 @@ def curves_of(monkeypatch):
     """The arguments of each call of draw_curves."""
     drawn = []
     draw = learning_curves.draw_curves
-    monkeypatch.setattr(learning_curves, "draw_curves", lambda curves: drawn.append(curves) or draw(curves))
+    monkeypatch.setattr(
+        learning_curves, "draw_curves", lambda curves, words: drawn.append(curves) or draw(curves, words)
+    )
     return drawn
 
 
@@ -332,16 +336,20 @@ def test_the_title_says_how_many_units_are_not_shown(backprop, tiny, monkeypatch
 
 @pytest.mark.usefixtures("unrendered")
 def test_all_labels_have_the_same_form(backprop, run, tiny, monkeypatch):
-    drawn = curves_of(monkeypatch)
+    drawn, titles = curves_of(monkeypatch), []
+    draw = learning_curves.draw_curves
+    monkeypatch.setattr(learning_curves, "draw_curves", lambda c, title: titles.append(title) or draw(c, title))
     long = ("layers=64-11-12-13-14-15-16-10", "optimizer={name: momentum, mu: 0.875}", "lambda=0.03125")
     assert backprop("train", tiny, *long, "--name", "long").code == 0
     assert backprop("plot", "run", "long", "--kind", "curves").code == 0
     assert [one.label for one in drawn[0]] == ["run", "long"]
+    assert titles[0] == "differences: layers, optimizer, lambda"
     assert (
         backprop("train", tiny, "eta=0.5", "--name", "a-very-long-name-of-a-run-for-which-there-is-no-room").code == 0
     )
     assert backprop("plot", "run", "a-very", "--kind", "curves").code == 0
     assert [one.label for one in drawn[1]] == ["eta=1.0", "eta=0.5"]
+    assert titles[1] == ""
 
 
 def test_names_of_runs_are_drawn_as_they_are(backprop, run, tiny):

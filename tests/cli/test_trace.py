@@ -363,7 +363,7 @@ def test_remarks_list_what_is_left_out(backprop):
     assert "limited to the norm 0.1" in backprop("trace", XOR, "max_norm=0.1").out
 
 
-@pytest.mark.parametrize("template", ["digits", "mnist", "mnist-best"])
+@pytest.mark.parametrize("template", ["digits", "mnist", "mnist-best", "mnist-conv"])
 def test_a_large_network_is_an_error_before_data_is_loaded_with_a_remedy_that_works(backprop, template):
     path = ROOT / "configs" / f"{template}.yaml"
     done = backprop("trace", path, "--offline")

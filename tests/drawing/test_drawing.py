@@ -11,7 +11,9 @@ from backprop_cli.drawing.curves import OTHER, Curves, draw_curves
 from backprop_cli.drawing.function import draw_fit, draw_points, draw_regions, draw_values
 from backprop_cli.drawing.images import draw_mistakes, draw_weights
 from backprop_cli.drawing.layers import draw_layers
+from backprop_cli.drawing.parallel import Coordinate, draw_parallel
 from backprop_cli.drawing.style import COLOURS, STYLE, UNDATED, to_bytes
+from backprop_cli.drawing.tiles import Scale
 from backprop_cli.plots import FORMATS, KINDS, ON_REQUEST, learning_curves, registry
 
 EPOCHS = np.arange(1.0, 6)
@@ -156,20 +158,24 @@ def test_the_confusion_matrix_shows_its_counts_recall_and_precision():
 def test_images_are_drawn_as_they_are_with_their_labels():
     images = np.arange(3 * 2 * 2).reshape(3, 2, 2)
     figure = draw_mistakes(images, np.array([1, 2, 3]), np.array([4, 5, 6]), np.array([[0.9, 0.1]] * 3))
-    assert [axis.get_title() for axis in figure.axes] == ["1 → 4", "2 → 5", "3 → 6"]
-    assert figure.axes[0].get_xlabel() == "0.90 | 0.10"
-    assert all(
-        np.array_equal(axis.images[0].get_array(), image) for axis, image in zip(figure.axes, images, strict=True)
-    )
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.texts] == [
+        *("1 → 4", "0.90 | 0.10"),
+        *("2 → 5", "0.90 | 0.10"),
+        *("3 → 6", "0.90 | 0.10"),
+    ]
+    assert all(np.array_equal(drawn.get_array(), image) for drawn, image in zip(axis.images, images, strict=True))
 
 
 def test_all_weights_are_on_one_scale_around_zero():
-    figure = draw_weights(np.array([[[1.0, -4.0]], [[0.5, 0.0]]]), ["unit 1", "unit 2"])
-    shown = [axis.images[0] for axis in figure.axes if axis.images]
+    W = np.array([[[1.0, -4.0]], [[0.5, 0.0]]])
+    figure = draw_weights(W, ["unit 1", "unit 2"], Scale.around_zero(W, "weight"))
+    shown = figure.axes[0].images
+    assert len(shown) == 2
     assert len({image.get_clim() for image in shown}) == 1
     low, high = shown[0].get_clim()
     assert low == -high
-    assert to_bytes(draw_weights(np.zeros((1, 2, 2)), ["unit 1"]), "png")
+    assert to_bytes(draw_weights(W, ["unit 1"], Scale.around_zero(np.zeros(2))), "png")
 
 
 def test_layers_are_drawn_by_quantity_and_zeros_are_allowed():
@@ -306,3 +312,12 @@ def test_a_band_has_only_values_that_can_be():
         heights = band.get_paths()[0].vertices[:, 1]
         assert heights.min() >= 0
         assert heights.max() <= most
+
+
+def test_differences_of_runs_are_the_title_of_their_legend_and_lines_of_settings_have_a_key():
+    runs = [Curves(name, EPOCHS, {"val_cost": EPOCHS[None]}) for name in "ab"]
+    titles = [draw_curves(runs, words).legends[-1].get_title().get_text() for words in ("differences: eta", "")]
+    assert titles == ["differences: eta", ""]
+    coordinates = [Coordinate("eta", np.array([0.0, 1.0]), [(0, "1"), (1, "2")])] * 2
+    bar = draw_parallel(coordinates, np.array([1.0, 0.0]), "two").axes[1]
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["worst", "best"]

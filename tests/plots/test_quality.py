@@ -221,4 +221,4 @@ def test_regions_have_the_names_of_classes_and_columns():
 def test_mistakes_have_the_names_of_classes():
     images, scores = np.zeros((2, 3, 3)), np.array([[0.9, 0.1]] * 2)
     figure = draw_mistakes(images, np.array([0, 1]), np.array([1, 0]), scores, ["cat", "long-haired dog"])
-    assert figure.axes[0].get_title(loc="center") == "cat →\nlong-haired dog"
+    assert figure.axes[0].texts[0].get_text() == "cat →\nlong-haired dog"

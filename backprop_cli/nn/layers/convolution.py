@@ -85,6 +85,12 @@ class Conv2D(Layer):
         (_, h, w), (W, _) = self.build(in_shape)
         return h * w * W.fan_in
 
+    def field(self, length: int, first: int, last: int) -> tuple[int, int]:
+        """Return the rows of the patches, some of which may be zeros around the image."""
+        before, _ = self._padding(length)
+        top, bottom = self.windows.field(first, last)
+        return top - before, bottom - before
+
     def patches(self, x: Array) -> Array:
         """Return a view (..., m, h', w', c, size, size) of padded images x (..., m, c, h, w)."""
         windows = sliding_window_view(x, (self.size, self.size), axis=(-2, -1))

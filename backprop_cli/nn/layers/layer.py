@@ -65,3 +65,7 @@ class Layer(Protocol):
     def workspace(self, in_shape: Shape) -> int:
         """Return how many numbers `forward` keeps for one example, besides its output."""
         return 0
+
+    def field(self, length: int, first: int, last: int) -> tuple[int, int]:
+        """Return the first and the last row of an image of that length on which rows first … last of y depend."""
+        return first, last

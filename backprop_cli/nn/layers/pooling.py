@@ -46,6 +46,10 @@ class _Pool(Layer):
         """Return the rows and columns that no window contains."""
         return self.windows.left_out(in_shape)
 
+    def field(self, length: int, first: int, last: int) -> tuple[int, int]:
+        """Return the rows of the windows."""
+        return self.windows.field(first, last)
+
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):

@@ -46,3 +46,7 @@ class Upsample(Layer):
         for pixel in others:
             dx = dx + pixel
         return dx
+
+    def field(self, length: int, first: int, last: int) -> tuple[int, int]:
+        """Return the rows of the pixels that are repeated."""
+        return first // self.size, last // self.size

@@ -43,6 +43,10 @@ class Windows:
             )
         return c, self.along(h), self.along(w)
 
+    def field(self, first: int, last: int) -> tuple[int, int]:
+        """Return the first and the last row of the windows number first … last along an axis."""
+        return first * self.stride, last * self.stride + self.size - 1
+
     def pixels(self, x: Array) -> list[Array]:
         """Return size² views (..., c, h', w'): the first pixel of every window, the second, …, row by row."""
         rows, columns = ((self.along(length) - 1) * self.stride + 1 for length in x.shape[-2:])
