@@ -60,7 +60,6 @@ def sweep(
     `concurrent.futures`. After `time` seconds the sweep is interrupted. Runs that failed are trained again with
     `retry_failed`. `on_result` is called with each result.
 
-    A script that is run as a file must call this below `if __name__ == "__main__":`, because the processes import it.
     Raises ConfigError, DataError, RunError, or UsageError if the folder has another sweep.
 
     >>> import backprop_cli
