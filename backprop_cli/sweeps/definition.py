@@ -130,6 +130,13 @@ def load_sweep(
     return _define(read_config(path), words, source, options, path.stem, f"{path}:1:1")
 
 
+def is_sweep(path: Path, words: Sequence[str]) -> bool:
+    """Whether a config, or words of the command line, describe a sweep. Raises ConfigError."""
+    values = [word.partition("=")[2] for word in words]
+    several = any(map(is_space, values)) or any(word.startswith(f"{SWEEP}.") for word in words)
+    return several or SWEEP in read_config(find_config(path)).values
+
+
 def define_sweep(
     values: Mapping[str, Any], words: Sequence[str], source: str, options: Mapping[str, Any] = _NOTHING
 ) -> Definition:

@@ -268,7 +268,9 @@ def test_an_override_with_spaces_around_the_equals_sign_is_one_error(write, word
     ]
 
 
-@pytest.mark.parametrize("words", [("eta=0.1", "eta=0.2"), ("lambda=1", "λ=2"), ("optimizer.mu=0.1", "optimizer.mu=0.2")])
+@pytest.mark.parametrize(
+    "words", [("eta=0.1", "eta=0.2"), ("lambda=1", "λ=2"), ("optimizer.mu=0.1", "optimizer.mu=0.2")]
+)
 def test_a_key_that_is_given_twice_on_the_command_line_is_an_error(write, words):
     name = words[1].partition("=")[0]
     both = ",".join(word.partition("=")[2] for word in words)
