@@ -6,6 +6,7 @@ A file that was cut off anywhere can be continued: what is lost is found again i
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
@@ -28,7 +29,7 @@ def journal_name(part: int, parts: int) -> str:
     return NAME if parts == 1 else f"trials-{part}-of-{parts}.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """The result of a run: of the setting number `trial` (from 0) with a seed.
 
@@ -46,6 +47,11 @@ class Entry:
     seconds: float = 0.0
     error: str | None = None
     until: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("setting", "best"):  # a million entries share the names of keys and metrics
+            if values := getattr(self, name):
+                object.__setattr__(self, name, {sys.intern(key): value for key, value in values.items()})
 
     def to_line(self) -> str:
         """Return the entry as a line of the journal; what is None is left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def _lock(path: Path, stack: ExitStack) -> None:
 
 def _content(entry: Entry) -> Mapping[str, object]:
     """Return what is the same each time that a run is trained."""
-    return vars(replace(entry, seconds=0.0, error=None))
+    return asdict(replace(entry, seconds=0.0, error=None))
 
 
 def _order(key: Key) -> tuple[int, int, int]:
