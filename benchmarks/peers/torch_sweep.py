@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -40,7 +41,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     data = mnist()
     splits = [
-        (torch.from_numpy(s.inputs).float() * data.scale, torch.from_numpy(s.targets).long())
+        (torch.from_numpy(s.inputs * np.float32(data.scale)), torch.from_numpy(s.targets.astype(np.int64)))
         for s in (data.train, data.validation)
     ]
     for seed in map(int, sys.argv[1:]):
