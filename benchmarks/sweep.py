@@ -88,7 +88,7 @@ def table(found: dict[str, list[float]]) -> str:
         share = median(a / b for a, b in zip(found["sweep"], seconds, strict=True))
         bar = BARS.get(peer)
         verdict = "" if bar is None else f"≤ {bar:.2f} {'met' if share <= bar else '**missed**'}"
-        times = "" if peer == "sweep" else f"{share:.2f} ×"
+        times = "" if peer == "sweep" else f"{share:.3f} ×"
         lines.append(
             f"| {peer} | {median(seconds):.3f} | {min(seconds):.3f} to {max(seconds):.3f} | {times} | {verdict} |"
         )
