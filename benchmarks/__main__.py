@@ -153,6 +153,26 @@ def tables(names: tuple[str, ...], splits: int) -> None:
     click.echo(f"\nMean difference: {mean:+.4f}")
 
 
+@cli.command("sweep")
+@click.option("--runs", default=100, show_default=True, help="Runs of a sweep, and as many commands.")
+@click.option("--torch-runs", default=10, show_default=True, help="Runs of PyTorch, which takes longer.")
+@click.option("--rounds", default=3, show_default=True)
+def sweeps(runs: int, torch_runs: int, rounds: int) -> None:
+    """Train the reference network with many seeds: one sweep, commands by xargs, and PyTorch, two at a time each."""
+    from benchmarks import sweep
+
+    counts = {"sweep": runs, "xargs": runs, **({"torch": torch_runs} if installed("torch") else {})}
+    click.echo(describe_machine(machine()))
+    with tempfile.TemporaryDirectory() as folder:
+        found = sweep.compare(Path(folder), counts, rounds, lambda line: click.echo(line, err=True))
+        click.echo(f"\n{sweep.table(found)}")
+        beside, alone = sweep.overhead(Path(folder), rounds)
+    click.echo(
+        f"\nA run of one epoch of digits takes {1000 * beside:.0f} ms beside training (bar 25), "
+        f"and {1000 * alone:.0f} ms of training."
+    )
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
     import scipy.linalg.blas  # noqa: F401  (so that its BLAS is listed)

@@ -16,8 +16,15 @@ from backprop_cli.terminal.console import Command, Console
 def command(config: ConfigFile, test_eta: bool, console: Console, cache: GetCache) -> None:
     """Validate CONFIG and print it with all defaults, the number of parameters and of steps.
 
-    Loads no data, except with --eta. The output is a valid config.
+    Loads no data, except with --eta. The output is a valid config. For a sweep, print how many settings and runs it
+    has, how much disk they take, and about how long, from a few timed steps.
     """
+    if config.is_sweep:
+        from backprop_cli.sweeps.definition import load_sweep
+        from backprop_cli.sweeps.progress import describe
+
+        console.result(*describe(load_sweep(config.path, config.overrides), cache()))
+        return
     from backprop_cli.explain.experiment import describe_experiment, describe_range_test
     from backprop_cli.runs.build import find_eta, load_data
 

@@ -56,6 +56,8 @@ def command(
         return
     if path and "=" in str(path):
         path, overrides = None, (str(path), *overrides)
+    if overrides and "=" not in overrides[0]:
+        raise UsageError(f"one PATH only; to name the file: backprop init {overrides[0]} --template {path}")
     if overrides and data is None:
         raise UsageError(
             f"{overrides[0]}: KEY=VALUE goes with --data FILE; change keys of a shipped config in the file"

@@ -38,6 +38,13 @@ class ConfigFile:
         """Whether it is no config but data, for which an experiment is chosen."""
         return dataset_of(self.path) is not None
 
+    @property
+    def is_sweep(self) -> bool:
+        """Whether it describes a sweep, or several values are given. Raises ConfigError."""
+        from backprop_cli.sweeps.definition import is_sweep
+
+        return not self.is_data and is_sweep(self.path, self.overrides)
+
     def load(self, runs_dir: Path = Path("runs")) -> Experiment:
         """Return the experiment, which may start from a run in `runs_dir`. Raises ConfigError."""
         from backprop_cli.config.load import load_experiment

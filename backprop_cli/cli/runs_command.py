@@ -1,4 +1,4 @@
-"""`backprop runs`: list, show, compare and remove runs."""
+"""`backprop runs`: list, show, compare, remove and merge runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from backprop_cli.terminal.console import Command, Console
 if TYPE_CHECKING:
     from backprop_cli.listing.summary import RunSummary
 
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
 MAX_PROBLEMS = 5
 """How many damaged or foreign folders are named; the others are counted."""
 
 
-@click.group("runs", short_help="List, show, compare and remove runs.")
+@click.group("runs", short_help="List, show, compare, remove and merge runs.")
 def command() -> None:
-    """List, show, compare and remove runs.
+    """List, show, compare, remove and merge runs.
 
     RUN is the folder of a run, its name, a unique prefix of its name, or @last.
     """
@@ -156,6 +158,22 @@ def rm(runs: tuple[str, ...], yes: bool, runs_dir: Path, console: Console) -> No
     for folder in folders:
         remove(folder)
     console.result("\n".join(f"removed {name}" for name in names), {"removed": names}, quiet="\n".join(names))
+
+
+@command.command("merge", cls=Command)
+@click.argument("sweeps", nargs=-1, required=True, metavar="SWEEP...", type=FOLDER)
+@click.option("--into", type=FOLDER, help="Folder of the whole sweep.  [default: the first SWEEP]")
+@common_options
+def merge(sweeps: tuple[Path, ...], into: Path | None, console: Console) -> None:
+    """Join the folders of a sweep that was trained in parts by `backprop sweep --shard`.
+
+    Parts in one folder are joined by: backprop runs merge runs/big. Runs are copied, and SWEEP stays as it is. The
+    same command again adds what is new. `backprop sweep` then trains what is missing, and prints the best settings.
+    """
+    from backprop_cli.sweeps.merging import merge_sweeps
+
+    done = merge_sweeps(sweeps, into)
+    console.result(done.to_text(), done.to_dict(), quiet=str(done.path))
 
 
 def _find(texts: Iterable[str], runs_dir: Path) -> list[RunSummary]:

@@ -23,7 +23,7 @@ from backprop_cli.terminal.console import Command, Console
 @click.option("--time", metavar="TIME", help="Stop after 90s, 15min or 2h.")
 @click.option("--retry-failed", is_flag=True, help="Train runs again that failed.")
 @click.option("--min-accuracy", type=fraction, help="Exit with code 4 if the best validation accuracy is lower.")
-@click.option("--dry-run", is_flag=True, help="Check the sweep and show its first settings.")
+@click.option("--dry-run", is_flag=True, help="Check the sweep; show its size, its time and its first settings.")
 @common_options
 @data_options
 def command(config: ConfigFile, console: Console, dry_run: bool, **options: Any) -> None:
@@ -37,7 +37,7 @@ def command(config: ConfigFile, console: Console, dry_run: bool, **options: Any)
 
     definition = define(config.path, config.overrides, options["threads"])
     if dry_run:
-        console.result(*describe(definition))
+        console.result(*describe(definition, options["cache"](), options["jobs"]))
         return
     with StopOnSignal(console.quiet) as signals:
         with open_with_options(definition, options, signals.requested) as driver:

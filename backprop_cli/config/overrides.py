@@ -44,9 +44,26 @@ def apply_overrides(document: Document, overrides: Sequence[str], source: str) -
     if torn and any(word.startswith("=") or word.endswith("=") for word in overrides):  # eta = 0.5 is three words
         document.problems.append(f"{source}: {' '.join(overrides)}: write KEY=VALUE without spaces around '='")
         return
+    document.problems += repeated(overrides, source)
     for override in overrides:
         _override(document, override, f"{source}: {override}")
     resolve_paths(document.values, FilePath())
+
+
+def repeated(overrides: Sequence[str], source: str) -> list[str]:
+    """Return a problem for each word that sets a key, or the same option of it, that a word before it sets."""
+    first: dict[str, str] = {}
+    problems = []
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        key = ".".join(ALIASES.get(part, part) for part in name.split("."))
+        if equals and key in first:
+            both = f"{name}={first[key]},{value}"
+            problems.append(
+                f"{source}: {override}: duplicate key '{name}'; remove one, or try both: backprop sweep CONFIG {both}"
+            )
+        first.setdefault(key, value)
+    return problems
 
 
 def _override(document: Document, override: str, place: str) -> None:

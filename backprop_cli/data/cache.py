@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from pathlib import Path
 
 from backprop_cli.errors import DataError, without_password
 from backprop_cli.files import atomic_write, hold_lock, remove_temporaries
+
+Content = bytes | memoryview
+"""What a file contains, or the file itself, mapped into memory: then processes share it."""
 
 Log = Callable[[str], None]
 """Receives a line about what takes time, and about damaged files."""
@@ -75,7 +79,7 @@ class Cache:
         except RuntimeError as error:
             raise DataError("no home directory for downloads; choose a folder with --data-dir") from error
 
-    def fetch_all(self, files: Sequence[RemoteFile], dataset: str, mirrors: tuple[str, ...]) -> list[bytes]:
+    def fetch_all(self, files: Sequence[RemoteFile], dataset: str, mirrors: tuple[str, ...]) -> list[Content]:
         """Return the content of all files of a data set (see `fetch`). Raises DataError, which names all of them."""
         names = f"{dataset} has {len(files)} files in {self.folder / dataset}: {', '.join(file.name for file in files)}"
         try:
@@ -83,7 +87,7 @@ class Cache:
         except DataError as error:
             raise DataError(f"{error}\n{names}") from error
 
-    def fetch(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...]) -> bytes:
+    def fetch(self, file: RemoteFile, dataset: str, mirrors: tuple[str, ...]) -> Content:
         """Return the verified, unpacked content of a file; download it only if there is no valid copy.
 
         Copies, packed or not, are searched in the data set's folder and in the root folder. Raises DataError.
@@ -115,7 +119,7 @@ class Cache:
                 remove_temporaries(folder, f"{file.unpacked_name}*")
             yield
 
-    def _cached_copy(self, file: RemoteFile, folder: Path, rejected: list[str]) -> bytes | None:
+    def _cached_copy(self, file: RemoteFile, folder: Path, rejected: list[str]) -> Content | None:
         """Return the content of the first valid copy on disk; add damaged copies to `rejected`."""
         for place in (folder, self.folder):
             if data := self._read(place / file.unpacked_name, file.unpacked_size, file.unpacked_sha256, rejected):
@@ -125,10 +129,10 @@ class Cache:
                 return self._unpack(packed, file, folder)
         return None
 
-    def _read(self, path: Path, size: int, sha256: str, rejected: list[str]) -> bytes | None:
-        """Return the bytes of a file if it exists and is valid; add it to `rejected` if it is not valid."""
+    def _read(self, path: Path, size: int, sha256: str, rejected: list[str]) -> Content | None:
+        """Return the content of a file if it exists and is valid; add it to `rejected` if it is not valid."""
         try:
-            data = path.read_bytes() if path.stat().st_size == size else b""
+            data = _mapped(path) if path.stat().st_size == size else b""
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -140,7 +144,7 @@ class Cache:
         self.log(rejected[-1])
         return None
 
-    def _unpack(self, packed: bytes, file: RemoteFile, folder: Path) -> bytes:
+    def _unpack(self, packed: Content, file: RemoteFile, folder: Path) -> bytes:
         data = gzip.decompress(packed)  # verified, so this is the published file
         with contextlib.suppress(OSError):  # a read-only cache is unpacked each time
             folder.mkdir(parents=True, exist_ok=True)
@@ -179,3 +183,9 @@ class Cache:
                 "The digits are included in the program: backprop train configs/digits.yaml needs no download.",
             ]
         )
+
+
+def _mapped(path: Path) -> Content:
+    """Return a file that is mapped into memory; the workers of a sweep share it. Raises OSError."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

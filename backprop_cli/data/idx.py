@@ -14,7 +14,7 @@ from backprop_cli.errors import DataError
 UNSIGNED_BYTES = 0x08
 
 
-def parse_idx(data: bytes, name: str) -> npt.NDArray[Any]:
+def parse_idx(data: bytes | memoryview, name: str) -> npt.NDArray[Any]:
     """Return the uint8 array in an IDX file, read-only and without a copy.
 
     Raises DataError, which begins with `name`, for anything but a complete file of unsigned bytes.

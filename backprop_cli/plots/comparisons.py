@@ -102,10 +102,10 @@ class Comparison:
         return f"the best is {words}: {self.column} {best.cell(self.column)}"
 
     def _effect(self, key: str) -> float:
-        means = [
-            fmean(group.value(self.column) for group in self.groups if self.value(group, key) == value)
-            for value in self.values_of(key)
-        ]
+        found: dict[str, list[float]] = {}
+        for group in self.groups:
+            found.setdefault(self.value(group, key), []).append(group.value(self.column))
+        means = [fmean(values) for values in found.values()]
         return min(means) - max(means)
 
 

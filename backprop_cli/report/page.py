@@ -16,6 +16,7 @@ from backprop_cli.listing.details import command_text
 from backprop_cli.plots import KINDS, PlotResult, View
 from backprop_cli.plots.registry import plan_plots
 from backprop_cli.report.comparison import Overview
+from backprop_cli.report.sweep import sweeps_of
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.preparation import TableSummary, summarize_table
 from backprop_cli.results.run import Run
@@ -54,6 +55,13 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
             on_error("columns", error)
             return None
 
+    def sweeps() -> list[dict[str, Any]]:
+        try:
+            return sweeps_of(run.path.parent for run in runs)
+        except BackpropError as error:
+            on_error("sweep", error)
+            return []
+
     overview = Overview(runs, each, details) if len(runs) > 1 else None
     environment = Environment(
         loader=PackageLoader("backprop_cli", "report"),
@@ -64,6 +72,7 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
     )
     return environment.get_template("page.html").render(
         title=f"Comparison of {len(runs)} runs" if overview else runs[0].name,
+        sweeps=sweeps() if overview else [],
         comparison=overview.to_dict() if overview else None,
         charts=[*drawn(runs, "heatmap", "parallel"), *drawn(overview.drawn, "curves")] if overview else [],
         runs=[

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from backprop_cli.config.load import SWEEP, document_of, read_config, validate
 from backprop_cli.config.messages import message
-from backprop_cli.config.overrides import apply_overrides, set_key
+from backprop_cli.config.overrides import apply_overrides, repeated, set_key
 from backprop_cli.config.reader import Document, read_text
 from backprop_cli.config.shipped import find_config
 from backprop_cli.data.dataset import DataSpec
@@ -130,6 +130,13 @@ def load_sweep(
     return _define(read_config(path), words, source, options, path.stem, f"{path}:1:1")
 
 
+def is_sweep(path: Path, words: Sequence[str]) -> bool:
+    """Whether a config, or words of the command line, describe a sweep. Raises ConfigError."""
+    values = [word.partition("=")[2] for word in words]
+    several = any(map(is_space, values)) or any(word.startswith(f"{SWEEP}.") for word in words)
+    return several or SWEEP in read_config(find_config(path)).values
+
+
 def define_sweep(
     values: Mapping[str, Any], words: Sequence[str], source: str, options: Mapping[str, Any] = _NOTHING
 ) -> Definition:
@@ -148,6 +155,7 @@ def _define(
         key: (value, document.value_places.get((SWEEP, "over", key), home))
         for key, value in (over.items() if isinstance(over, dict) else ())
     }
+    problems += repeated(words, source)
     plain = []
     for word in words:
         key, equals, text = word.partition("=")
@@ -172,7 +180,7 @@ def _define(
             problems.append(f"{place}: {error}")
     problems += document.problems
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))
     seeds = next((space for space in spaces if space.key == "seed"), None)
     spaces = _parents_first([space for space in spaces if space is not seeds])
     first = document.values.pop("seed", 0)

@@ -87,8 +87,9 @@ class Driver:
 
     @property
     def wanted(self) -> int:
-        """The number of runs of the sweep."""
-        return self.definition.settings * len(self.definition.seeds)
+        """The number of runs of the sweep, or of the shard."""
+        part, parts = self.shard
+        return len(range(part, self.definition.settings, parts)) * len(self.definition.seeds)
 
     @property
     def done(self) -> int:
@@ -98,10 +99,11 @@ class Driver:
 
     def result(self) -> SweepResult:
         """Return the results so far; if there are all, with those of the best setting on the test split."""
-        test = self._test(self.best) if self.best and self.done >= self.wanted else {}
+        whole = self.done >= self.wanted and self.shard[1] == 1
+        test = self._test(self.best) if self.best and whole else {}
         ranking, failures = self.standings.ranking(), self.standings.failures()
         counts, missing = dict(self.standings.counts), max(0, self.wanted - self.done)
-        return SweepResult(self.folder, ranking, counts, missing, failures, test, self.cache)
+        return SweepResult(self.folder, ranking, counts, missing, failures, test, self.cache, self.shard[1])
 
     def _test(self, best: Standing) -> dict[str, tuple[float, ...]]:
         """Evaluate the best setting's runs on the test split, which is used for nothing else."""

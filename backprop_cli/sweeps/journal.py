@@ -6,7 +6,8 @@ A file that was cut off anywhere can be continued: what is lost is found again i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,10 +18,18 @@ from backprop_cli.files import hold_lock, to_json, with_path_in_error
 from backprop_cli.search.spaces import Setting
 
 NAME = "trials.jsonl"
+PARTS = "trials-*-of-*.jsonl"
+"""The journals of shards, see `journal_name`."""
+
 FORMAT = 1
 
 
-@dataclass(frozen=True)
+def journal_name(part: int, parts: int) -> str:
+    """Return the name of the journal of a shard, from 1, or of the whole if there is one part."""
+    return NAME if parts == 1 else f"trials-{part}-of-{parts}.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """The result of a run: of the setting number `trial` (from 0) with a seed.
 
@@ -38,6 +47,11 @@ class Entry:
     seconds: float = 0.0
     error: str | None = None
     until: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("setting", "best"):  # a million entries share the names of keys and metrics
+            if values := getattr(self, name):
+                object.__setattr__(self, name, {sys.intern(key): value for key, value in values.items()})
 
     def to_line(self) -> str:
         """Return the entry as a line of the journal; what is None is left out."""
@@ -107,23 +121,31 @@ def read_entries(lines: list[bytes]) -> list[Entry]:
 def read_journal(path: Path) -> tuple[dict[str, Any], list[Entry]]:
     """Return the head and the entries of a journal. Raises RunError."""
     try:
-        lines = path.read_bytes().splitlines()
-        return dict(json.loads(lines[0])), read_entries(lines[1:])
-    except (OSError, ValueError, TypeError, IndexError) as error:
-        raise RunError(f"{path}: not the journal of a sweep: {error}") from error
+        first, *lines = path.read_bytes().splitlines() or [b""]
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    return _read_head(first, path), read_entries(lines)
 
 
-def _same_head(line: bytes, ours: dict[str, Any], path: Path) -> dict[str, Any]:
+def _read_head(line: bytes, path: Path) -> dict[str, Any]:
     try:
         head = json.loads(line)
-        theirs = head["sweep"]
-    except (ValueError, KeyError, TypeError):
+        head["sweep"].keys()
+    except (ValueError, KeyError, TypeError, AttributeError):
         problem = "not the head of a sweep; remove the file and repeat the command: finished runs are kept"
         raise RunError(f"{path}:1:1: {problem}") from None
     if head.get("format") != FORMAT:
         raise RunError(f"{path}: made by a newer version of backprop (format {head.get('format')})")
-    if differing := [key for key, value in json.loads(to_json(ours["sweep"])).items() if theirs.get(key) != value]:
-        raise UsageError(
-            f"{path.parent} is another sweep (it differs in: {', '.join(differing)}); choose another --name"
-        )
     return dict(head)
+
+
+def _same_head(line: bytes, ours: dict[str, Any], path: Path) -> dict[str, Any]:
+    head = _read_head(line, path)
+    if keys := differing(head, ours):
+        raise UsageError(f"{path.parent} is another sweep (it differs in: {', '.join(keys)}); choose another --name")
+    return head
+
+
+def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return in what the sweeps of two heads differ."""
+    return [key for key, value in json.loads(to_json(ours["sweep"])).items() if theirs["sweep"].get(key) != value]

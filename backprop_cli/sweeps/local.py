@@ -8,11 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from queue import SimpleQueue
+from types import ModuleType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -35,11 +38,12 @@ class LocalExecutor(Executor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Start a call on a worker that is idle, or wait for one."""
         place = self._idle.get()
-        try:
-            future = self._pools[place].submit(fn, *args, **kwargs)
-        except BrokenExecutor:  # the worker was killed while it was idle
-            self._pools[place] = self._new_pool()
-            future = self._pools[place].submit(fn, *args, **kwargs)
+        with _without_script():  # the first call of a pool starts its process
+            try:
+                future = self._pools[place].submit(fn, *args, **kwargs)
+            except BrokenExecutor:  # the worker was killed while it was idle
+                self._pools[place] = self._new_pool()
+                future = self._pools[place].submit(fn, *args, **kwargs)
         future.add_done_callback(lambda done: self._finish(place, done))
         return future
 
@@ -61,6 +65,17 @@ class LocalExecutor(Executor):
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(1, self._context, _begin, (self._stop,))
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Hide the script that is running from processes that start: they would run it too, unless it guards against it."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _begin(stop: Any) -> None:

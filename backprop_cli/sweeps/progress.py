@@ -6,11 +6,15 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext
 from typing import Any
 
+from backprop_cli.data.cache import Cache
+from backprop_cli.engine.threads import cores
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.search.spaces import setting_text
 from backprop_cli.sweeps.definition import Definition
 from backprop_cli.sweeps.driver import Driver
+from backprop_cli.sweeps.estimate import estimate
 from backprop_cli.sweeps.sweep import RUN_BYTES, RUN_FILES, check_size
+from backprop_cli.text import duration
 
 FIRST_LINES, GROWTH = 10, 1.1
 """After so many lines about a new best setting, the next comes when so many times as many runs are done."""
@@ -28,9 +32,18 @@ def first_line(driver: Driver) -> str:
     return f"{d.settings:,} settings ({d.sampler}){seeds} on {workers}, in {driver.folder}{before}"
 
 
-def describe(d: Definition) -> tuple[str, dict[str, Any]]:
-    """Return what a sweep consists of, and its first settings, as text and as data."""
+def describe(d: Definition, cache: Cache, jobs: int | None = None) -> tuple[str, dict[str, Any]]:
+    """Return what a sweep consists of, how long it takes, and its first settings, as text and as data."""
     check_size(d)
+    workers = jobs or cores()
+    about = estimate(d, cache, workers, max(1, cores() // workers))
+    if about.seconds is None:
+        took = f"unknown: {about.reason}"
+    else:
+        limit = "at most " if d.in_batches and d.options.prune != "none" else "about "
+        took = (
+            f"{limit}{duration(about.seconds)} on {workers} worker{'s' * (workers > 1)} ({about.timed} settings timed)"
+        )
     runs = d.settings * len(d.seeds)
     numbers = range(min(d.settings, d.options.ask if d.in_batches else SHOWN))
     first = list(SAMPLERS[d.sampler].settings(d.spaces, d.seeds[0], numbers, []))[:SHOWN]
@@ -38,10 +51,17 @@ def describe(d: Definition) -> tuple[str, dict[str, Any]]:
         f"settings    {d.settings:,} ({d.sampler})",
         f"runs        {runs:,} (seeds {', '.join(map(str, d.seeds[:SHOWN]))}{', …' if d.seeds[SHOWN:] else ''})",
         f"disk        about {max(1, round(runs * RUN_BYTES / 1e6)):,} MB, {runs * RUN_FILES:,} files and folders",
+        f"time        {took}",
         *(f"{'first' if not i else '':<12}{setting_text(setting)}" for i, setting in enumerate(first)),
     ]
     more = ["            …"] if d.settings > len(first) else []
-    return "\n".join(lines + more), {**d.to_dict(), "settings": d.settings, "runs": runs, "first": first}
+    return "\n".join(lines + more), {
+        **d.to_dict(),
+        "settings": d.settings,
+        "runs": runs,
+        "seconds": about.seconds,
+        "first": first,
+    }
 
 
 def follow(driver: Driver, say: Callable[[str], None], bar: bool) -> None:

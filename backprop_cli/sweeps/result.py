@@ -29,7 +29,7 @@ class SweepResult:
     """A sweep after training: `settings` are those that are done, the best first; `counts` are runs by status.
 
     Of the runs, `missing` are still to be trained. `test` has the metrics of the best setting on the test split, one
-    for each seed; it is empty unless the sweep is complete.
+    for each seed; it is empty unless the sweep is complete. Of several `shards`, this is the result of one.
     """
 
     path: Path
@@ -39,6 +39,7 @@ class SweepResult:
     failed: list[Entry]
     test: Mapping[str, tuple[float, ...]]
     cache: Cache
+    shards: int = 1
 
     @property
     def best(self) -> Standing:
@@ -80,7 +81,9 @@ class SweepResult:
             errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
             names = some_of([entry.run for entry in self.failed])
             lines.append(f"failed      {names}: {some_of(list(errors))}; try again with --retry-failed")
-        if self.settings and not self.settings[0].unusable:
+        if self.shards > 1:
+            lines.append(f"next        backprop runs merge {self.path}, when all {self.shards} shards have ended")
+        elif self.settings and not self.settings[0].unusable:
             lines.append(f"next        backprop eval {self.path / self.best.runs[0]}")
             lines.append(f"            backprop runs list --runs-dir {self.path} --group-by-seed --top 20")
         return "\n".join(lines)

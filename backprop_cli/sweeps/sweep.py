@@ -17,7 +17,7 @@ from backprop_cli.runs.folder import check_name
 from backprop_cli.runs.session import versions
 from backprop_cli.sweeps.definition import Definition, define_sweep, load_sweep
 from backprop_cli.sweeps.driver import Driver
-from backprop_cli.sweeps.journal import NAME, Entry, open_journal
+from backprop_cli.sweeps.journal import Entry, journal_name, open_journal
 from backprop_cli.sweeps.local import LocalExecutor
 from backprop_cli.sweeps.result import SweepResult
 
@@ -60,7 +60,6 @@ def sweep(
     `concurrent.futures`. After `time` seconds the sweep is interrupted. Runs that failed are trained again with
     `retry_failed`. `on_result` is called with each result.
 
-    A script that is run as a file must call this below `if __name__ == "__main__":`, because the processes import it.
     Raises ConfigError, DataError, RunError, or UsageError if the folder has another sweep.
 
     >>> import backprop_cli
@@ -123,9 +122,8 @@ def open_sweep(
     jobs = max(1, int(jobs or usual))
     threads = 1 if executor else max(1, cores() // jobs)
     head = {"sweep": definition.to_dict(), "threads": threads, "versions": versions()}
-    journal_name = NAME if parts == 1 else f"trials-{part}-of-{parts}.jsonl"
     with ExitStack() as stack:
-        journal = stack.enter_context(open_journal(folder, head, journal_name))
+        journal = stack.enter_context(open_journal(folder, head, journal_name(*shard)))
         engine = executor or stack.enter_context(LocalExecutor(jobs))
         place = folder.absolute() if executor else folder
         driver = Driver(

@@ -79,6 +79,11 @@ def test_init_replaces_a_file_only_with_force(backprop, tmp_path):
     assert "mnist" in backprop("init", "--list").out
 
 
+def test_init_says_how_a_shipped_config_gets_another_name(backprop):
+    refused = backprop("init", "digits", "my.yaml")
+    assert (refused.code, "to name the file: backprop init my.yaml --template digits" in refused.err) == (2, True)
+
+
 def test_init_takes_the_name_of_a_shipped_config(backprop, tmp_path):
     assert backprop("init", "nand").out.startswith("wrote nand.yaml and")
     assert yaml.safe_load(backprop("check", "nand.yaml").out)["dataset"]["name"] == "nand"

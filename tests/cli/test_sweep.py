@@ -1,5 +1,7 @@
 import json
+import re
 import sys
+import time
 
 import pytest
 
@@ -57,8 +59,33 @@ def test_a_dry_run_trains_nothing_and_shows_the_first_settings(backprop, tmp_pat
     assert lines[0] == "settings    70 (sobol)"
     assert lines[1] == "runs        70 (seeds 0)"
     assert "490 files and folders" in lines[2]
-    assert lines[3].startswith("first       eta=0.")
+    assert re.fullmatch(r"time        about .* on [0-9]+ workers? \(3 settings timed\)", lines[3])
+    assert lines[4].startswith("first       eta=0.")
     assert not (tmp_path / "runs").exists()
+
+
+def test_check_tells_what_a_sweep_means(backprop, tmp_path):
+    (tmp_path / "some.yaml").write_text("extends: digits\nsweep: {over: {eta: [1, 2]}, seeds: 3}\n")
+    for words in (["some.yaml"], ["digits", "eta=1,2", "sweep.seeds=3"]):
+        told = json.loads(backprop("check", *words, "--json").out)
+        assert (told["settings"], told["runs"], told["first"]) == (2, 6, [{"eta": 1}, {"eta": 2}])
+        assert 0 < told["seconds"] < 600
+    assert backprop("check", "some.yaml").out.startswith("settings    2 (grid)\nruns        6 (seeds 0, 1, 2)\n")
+
+
+def test_the_time_of_a_sweep_is_unknown_without_the_data_and_nothing_is_downloaded(backprop):
+    told = backprop("check", "mnist", "eta=1,2", "--data-dir", "none")
+    assert (told.code, told.err) == (0, "")
+    assert "time        unknown: dataset 'mnist' is not available" in told.out
+
+
+@pytest.mark.speed
+def test_the_time_that_a_sweep_takes_is_about_that_which_was_told(backprop):
+    words = ("digits", "eta=0.01..1:log", "layers.1=10..100", "epochs=40", "sweep.trials=40")
+    told = json.loads(backprop("check", *words, "--json").out)["seconds"]
+    started = time.monotonic()
+    assert backprop("sweep", *words, "-q").code == 0
+    assert 0.4 < told / (time.monotonic() - started) < 2.5
 
 
 @pytest.mark.parametrize(

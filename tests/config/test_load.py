@@ -285,6 +285,18 @@ def test_an_override_with_spaces_around_the_equals_sign_is_one_error(write, word
     ]
 
 
+@pytest.mark.parametrize(
+    "words", [("eta=0.1", "eta=0.2"), ("lambda=1", "λ=2"), ("optimizer.mu=0.1", "optimizer.mu=0.2")]
+)
+def test_a_key_that_is_given_twice_on_the_command_line_is_an_error(write, words):
+    name = words[1].partition("=")[0]
+    both = ",".join(word.partition("=")[2] for word in words)
+    assert problems(write(REFERENCE + "optimizer: momentum\n"), *words) == [
+        f"command line: {words[1]}: duplicate key '{name}'; remove one, or try both: "
+        f"backprop sweep CONFIG {name}={both}"
+    ]
+
+
 def test_a_value_can_be_empty(write):
     assert load_experiment(write(REFERENCE + "max_norm: 2\n"), ["max_norm=", "seed=1"]).max_norm is None
 

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import os
+from pathlib import Path
 
 import platformdirs
 import pytest
@@ -138,3 +139,11 @@ def test_without_a_home_directory_only_downloads_need_a_folder(backprop, tiny, m
         assert (done.code, done.out) == (5, "")
         assert done.err == "error: no home directory for downloads; choose a folder with --data-dir\n"
     assert backprop("data", "path", "mnist", "--data-dir", tmp_path).code == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="reads /proc/self/maps")
+def test_a_cached_file_is_mapped_so_that_processes_share_it(mirror, folder):
+    Cache(folder).fetch(FILE, "set", (mirror.url,))
+    content = offline(folder).fetch(FILE, "set", ())
+    assert str(folder / "set" / "file") in Path("/proc/self/maps").read_text()
+    assert (content == DATA, memoryview(content).readonly) == (True, True)

@@ -101,6 +101,11 @@ def test_impossible_combinations_are_found_before_anything_runs_with_their_place
         (["seed=some", "eta=1,2"], "config: seed: must be whole numbers of at least 0"),
         (["epoch=1,2"], "unknown key 'epoch'; did you mean 'epochs'?"),
         (["optimizer=sgd,adam", "optimizer.mu=0.5,0.9"], "an option of none of optimizer=sgd, adam"),
+        (
+            ["eta=1,2", "eta=3"],
+            "command line: eta=3: duplicate key 'eta'; remove one, or try both: backprop sweep CONFIG",
+        ),
+        (["eta=1,2", "epochs=3", "epochs=4"], "epochs=4: duplicate key 'epochs'"),
         (["optimizer.mu=0.5,0.9"], "it is an option of momentum, nesterov"),
         (["layers.5=1,2"], "there is no layer 5; the last one is 2"),
         (["epochs=3,9", "sweep.prune=asha"], "epochs cannot be varied"),

@@ -1,6 +1,9 @@
 import itertools
 import json
 import multiprocessing
+import os
+import subprocess
+import sys
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from statistics import fmean, stdev
 
@@ -14,6 +17,7 @@ from backprop_cli.sweeps.definition import define_sweep
 from backprop_cli.sweeps.journal import open_journal
 from backprop_cli.sweeps.sweep import open_sweep
 from tests.cli.helpers import same_bits
+from tests.conftest import ROOT
 from tests.sweeps.helpers import CONFIG, OVER, Here, entries, journal, result_of, settings_of, sweep, weights
 
 PRODUCT = list(itertools.product([0.5, 1, 2], [0, 1]))
@@ -324,3 +328,14 @@ def test_errors_in_the_arguments_are_those_of_a_config():
         backprop_cli.sweep(CONFIG, {"eta": [1, 2]}, epoch=3)
     with pytest.raises(ConfigError, match="sweep.trials must be at least 1"):
         backprop_cli.sweep(CONFIG, {"eta": "0.1..1"}, trials=0)
+
+
+@pytest.mark.parametrize("words", [["script.py"], ["-m", "script"], ["-c", "import script"]], ids=" ".join)
+def test_a_script_needs_no_guard_against_being_run_by_the_workers(tmp_path, words):
+    (tmp_path / "script.py").write_text(
+        f"import backprop_cli\nprint('begun')\nbackprop_cli.sweep({CONFIG}, {OVER}, name='sweep', jobs=2)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "begun\n", "")
+    assert len(entries(tmp_path / "runs")) == 6
