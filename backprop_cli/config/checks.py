@@ -252,10 +252,9 @@ def _line_search(e: Experiment) -> Iterator[Problem]:
         random = any(ACTIVATIONS[name].random for name in e.activations)
         uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
         uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed, "activation": random}
-        for key, used in uses.items():
-            if used:
-                what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"
-                yield (key,), f"{what} cannot be combined with {e.optimizer.name}, which needs a deterministic cost"
+        for key in (key for key, used in uses.items() if used):
+            what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"
+            yield (key,), f"{what} cannot be combined with {e.optimizer.name}, which needs a deterministic cost"
 
 
 def _memory(e: Experiment) -> Iterator[Problem]:

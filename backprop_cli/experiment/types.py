@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
 from backprop_cli.nn.corruption import CORRUPTIONS, Corruption
@@ -76,9 +76,13 @@ StartFrom = Annotated[
     OptionsOf(Start, also=("a run", {"type": "string"})),
     BeforeValidator(lambda value: {"run": value} if isinstance(value, str) else value),
 ]
+_METHODS = {"enum": ["autoencoder", "rbm"], "type": "string"}
+_PHASES = {"type": "object", "properties": {"name": _METHODS}, "required": ["name"]}
+
 Pretrain = Annotated[
     dict[str, Any] | None,
     BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [_METHODS, _PHASES, {"type": "null"}]}),
 ]
 KeptEpochs = Annotated[
     KeepEpochs | None,
