@@ -31,7 +31,7 @@ _MESSAGES = {
 
 _KEYS_ELSEWHERE = {
     "eta": "lr learning_rate learning_rate_init alpha",
-    "cost": "loss criterion objective",
+    "cost": "loss criterion objective estimator",
     "'layers' with all sizes, such as 784-30-10": "hidden hidden_layers hidden_layer_sizes hidden_size units sizes",
     "dataset": "data",
     "batch_size": "batch mini_batch_size minibatch",

@@ -27,6 +27,7 @@ from backprop_cli.drawing.style import (
 from backprop_cli.errors import RunError
 
 NAMES = {"cost": "cost", "accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "squared_error": "squared error"}
+NAMES |= {"pseudo_likelihood": "pseudo-likelihood", "reconstruction": "reconstruction error"}
 SPLITS = {"train": "training", "val": "validation"}
 LOG_RATIO = 100
 """Costs whose largest and smallest values have a larger ratio are drawn on a logarithmic axis."""

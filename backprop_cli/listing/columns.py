@@ -17,12 +17,12 @@ METRICS = (
     *(
         f"{split}_{name}"
         for split in ("val", "test", "train")
-        for name in ("accuracy", "cost", "rmse", "r2", "squared_error")
+        for name in ("accuracy", "cost", "rmse", "r2", "squared_error", "pseudo_likelihood", "reconstruction")
     ),
     *(f"{split}_{name}" for split in ("val", "test") for name in FURTHER),
 )
 """Metrics of the best epoch: accuracy for classification, rmse and r2 for regression, squared_error for
-reconstruction, cost for all, and FURTHER."""
+reconstruction, pseudo_likelihood and reconstruction for Boltzmann machines, cost for all, and FURTHER."""
 
 FIXED = ("run", "status", "warnings", "started", *METRICS, "best_epoch", "epochs", "seconds")
 """Every column that does not depend on the configs."""
@@ -41,7 +41,7 @@ def main_metric(columns: Container[str]) -> str | None:
 
 def higher_is_better(column: str) -> bool:
     """Whether a higher value of a metric is better."""
-    return column.endswith(("_accuracy", "_r2", "_f1", "_roc_auc"))
+    return column.endswith(("_accuracy", "_r2", "_f1", "_roc_auc", "_pseudo_likelihood"))
 
 
 def is_metric(column: str) -> bool:

@@ -35,6 +35,9 @@ from backprop_cli.listing.summary import RunSummary
 ALL = "all"
 """Stands for every metric and every config key that differs."""
 
+SHOWN = ("accuracy", "r2", "squared_error", "pseudo_likelihood")
+"""Metrics that are columns unless others are chosen."""
+
 
 @dataclass(frozen=True)
 class RunGroup:
@@ -161,7 +164,7 @@ class RunTable:
         """The columns that are shown whatever the configs are."""
         if self.chosen:
             return list(self.chosen)
-        metrics = [f"{split}_{name}" for name in ("accuracy", "r2", "squared_error") for split in ("val", "test")]
+        metrics = [f"{split}_{name}" for name in SHOWN for split in ("val", "test")]
         metrics = [name for name in metrics if name in self.metrics]
         if not any(name.startswith("val_") for name in metrics):  # no validation split, or only a cost
             metrics = [name for name in ("val_cost", "train_accuracy", "train_r2") if name in self.metrics] + metrics

@@ -101,6 +101,8 @@ def _summary(run: Run) -> str:
         ("accuracy", "accuracy"),
         ("rmse", "RMSE"),
         ("squared_error", "squared error"),
+        ("pseudo_likelihood", "pseudo-likelihood"),
+        ("reconstruction", "reconstruction error"),
         ("cost", "cost"),
     ):
         for split in ("val", "train"):

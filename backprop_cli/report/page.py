@@ -21,6 +21,7 @@ from backprop_cli.results.preparation import TableSummary, summarize_table
 from backprop_cli.results.run import Run
 
 NAMES = {"accuracy": "accuracy", "rmse": "RMSE", "r2": "R²", "squared_error": "squared error", "cost": "cost"}
+NAMES |= {"pseudo_likelihood": "pseudo-likelihood", "reconstruction": "reconstruction error"}
 RASTER = ("mistakes", "weights", "residuals")
 """Plots of pixels, which browsers would blur in an SVG, and of many points."""
 
