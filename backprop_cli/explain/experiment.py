@@ -42,7 +42,7 @@ def describe_experiment(e: Experiment) -> tuple[str, dict[str, Any]]:
     if len(network.in_shape) > 1:
         rows = [[f"{v:,}" if isinstance(v, int) else v for v in layer.values()] for layer in layers_of(e)]
         lines = table(("", "layer", "output", "parameters", "multiplications"), rows, left=3)
-        comments[:0] = [f"# {line}" for line in lines.splitlines()]
+        comments[:0] = [f"# {line}" for line in [*lines.splitlines(), *_left_out(e)]]
     return e.to_yaml() + "\n".join(comments), facts
 
 
@@ -73,6 +73,17 @@ def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
             "parameters": next(own) if layer and entry.weighted else 0,
             "multiplications": layer.multiplications(given) if layer else 0,
         }
+
+
+def _left_out(e: Experiment) -> Iterator[str]:
+    """Yield a line for each layer whose windows do not reach the last rows or columns of its input."""
+    shapes = shapes_of(e.in_shape, e.layers[1:-1])
+    for number, (entry, shape) in enumerate(zip(e.layers[1:-1], shapes, strict=False), start=1):
+        given = entry.layer.takes(shape)
+        if rest := entry.layer.left_out(given):
+            counts = [(n, what) for n, what in zip(rest, ("row", "column"), strict=True) if n]
+            lost = " and ".join(what if n == 1 else f"{n} {what}s" for n, what in counts)
+            yield f"layer {number}: {entry.word} leaves out the last {lost} of its input, {given[1]}x{given[2]}"
 
 
 def describe_range_test(e: Experiment, found: RangeTest) -> tuple[str, dict[str, Any]]:

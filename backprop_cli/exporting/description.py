@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,29 @@ from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import Classification
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array, Shape
+from backprop_cli.nn.network import Network
 from backprop_cli.runs.model import Model
 from backprop_cli.tables.preprocessing import Preprocessing
+
+RESHAPES = ("flatten", "unflatten")
+"""The operations between layers that take different shapes; a format has them if it has layers of images."""
 
 
 @dataclass(frozen=True)
 class Step:
     """A layer or an activation: its operation, the shapes of its input and output for one example, and its arrays.
 
-    The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of `standardize` are fill, center and scale, each
-    (n,): its output is (x - center) / scale, where a missing number, NaN, counts as fill.
+    Images have the shape (c, h, w); `flatten` makes numbers of them, in this order, and `unflatten` images of numbers.
+    `options` are those of `Layer.options`. The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of
+    `standardize` are fill, center and scale, each (n,): its output is (x - center) / scale, where a missing number,
+    NaN, counts as fill.
     """
 
     operation: str
     in_shape: Shape
     out_shape: Shape
     arrays: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    options: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,20 +97,13 @@ class Description:
 def describe(model: Model) -> Description:
     """Return the description of a trained network."""
     network, data, task = model.network, model.experiment.data, model.experiment.task
-    layers = [*network.layers, network.output]
-    shapes = [*network.shapes, network.shapes[-1]]
-    arrays = [*network.layout.split(model.theta), {}]
-    steps = (
-        Step(layer.operation, shapes[i], shapes[i + 1], own)
-        for i, (layer, own) in enumerate(zip(layers, arrays, strict=True))
-    )
     names = data.class_names or tuple(map(str, range(data.classes)))
     decoder = _decoder(task, model.experiment.dtype) if isinstance(task, Classification) else None
     return Description(
         model.experiment.dataset.name,
         data.inputs,
         data.scale,
-        tuple(steps),
+        tuple(steps_of(network, model.theta)),
         model.experiment.dtype,
         names,
         decoder,
@@ -113,6 +114,18 @@ def describe(model: Model) -> Description:
         data.preprocessing.inputs if data.preprocessing else (),
         data.targets,
     )
+
+
+def steps_of(network: Network, theta: Array) -> Iterator[Step]:
+    """Yield a step for each layer and the output activation, and where a layer takes another shape than it is given."""
+    given: Shape = (prod(network.in_shape),)
+    end = network.shapes[-1]
+    layers, arrays = (*network.layers, network.output), (*network.layout.split(theta), {})
+    for layer, own, taken, made in zip(layers, arrays, (*network.taken, end), (*network.shapes[1:], end), strict=True):
+        if taken != given:
+            yield Step(RESHAPES[len(taken) > 1], given, taken)
+        yield Step(layer.operation, taken, made, own, layer.options(taken))
+        given = made
 
 
 def _columns(preprocessing: Preprocessing | None) -> tuple[Mapping[str, Any], ...]:

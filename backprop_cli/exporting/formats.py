@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backprop_cli.errors import UsageError
-from backprop_cli.exporting.description import Description, describe
+from backprop_cli.exporting.description import RESHAPES, Description, describe
 from backprop_cli.files import atomic_write
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation
@@ -87,7 +87,7 @@ def export_bytes(network: Description, path: Path) -> bytes:
     Raises UsageError if the format is unknown, cannot express a layer, or needs a package that is not installed.
     """
     format = format_of(path)
-    for name in (step.operation for step in network.steps):
+    for name in (step.operation for step in network.steps if step.operation not in RESHAPES):
         if name not in format.OPERATIONS:
             others = [suffix for suffix in FORMATS if name in format_of(Path(f"net{suffix}")).OPERATIONS]
             remedy = f"; use {', '.join(others)}" if others else ""

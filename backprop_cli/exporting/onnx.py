@@ -13,6 +13,17 @@ from backprop_cli.nn.arrays import Array
 
 OPERATIONS = {
     "dense": "{y} = Gemm <transB = 1> ({x}, {W}, {b})",
+    "flatten": "{y} = Flatten <axis = 1> ({x})",
+    "unflatten": """
+        {y}_shape = Constant <value_ints = [0, {out_shape}]> ()
+        {y} = Reshape ({x}, {y}_shape)""",
+    "conv2d": "{y} = Conv <strides = [{stride}], pads = [{before}, {after}]> ({x}, {W}, {b})",
+    "maxpool": "{y} = MaxPool <kernel_shape = [{size}], strides = [{stride}]> ({x})",
+    "meanpool": "{y} = AveragePool <kernel_shape = [{size}], strides = [{stride}]> ({x})",
+    "upsample": """
+        {y}_size = Constant <value_floats = [1.0, 1.0, {size}]> ()
+        {y} = Resize <mode = "nearest", nearest_mode = "floor", coordinate_transformation_mode = "asymmetric">
+            ({x}, , {y}_size)""",
     "standardize": """
         {y}_missing = IsNaN ({x})
         {y}_filled = Where ({y}_missing, {fill}, {x})
@@ -98,7 +109,9 @@ def _node(step: Step, x: str, y: str, suffix: str, arrays: dict[str, Array]) -> 
     """Return the nodes of a step from x to y, after its arrays were added to `arrays`."""
     names = {name: f"{name}_{suffix}" for name in step.arrays}
     arrays.update((names[name], array) for name, array in step.arrays.items())
-    return OPERATIONS[step.operation].format(x=x, y=y, **names)
+    numbers = {"out_shape": step.out_shape, **step.options}
+    lists = {name: ", ".join(map(str, values)) for name, values in numbers.items()}
+    return OPERATIONS[step.operation].format(x=x, y=y, **names, **lists)
 
 
 def run(path: Path, network: Description, x: Array) -> Array:

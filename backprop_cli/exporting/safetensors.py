@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from backprop_cli.nn.arrays import Array
 
 OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "dense": ("Linear", {}),
+    "flatten": ("Flatten", {}),
+    "unflatten": ("Unflatten", {}),
+    "conv2d": ("Conv2d", {}),
+    "maxpool": ("MaxPool2d", {}),
+    "meanpool": ("AvgPool2d", {}),
+    "upsample": ("Upsample", {}),
     "identity": ("Identity", {}),
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
@@ -28,6 +35,33 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "softmax": ("Softmax", {"dim": -1}),
 }
 """Each operation as a module of torch.nn and its options; torch.nn has none for `threshold` and `winner`."""
+
+
+def _padding(step: Step) -> tuple[int, ...] | str:
+    """Return the padding of a convolution in PyTorch. Raises UsageError if PyTorch cannot express it."""
+    before, after = step.options["before"], step.options["after"]
+    if before == after:
+        return before
+    if step.options["stride"] == (1, 1):
+        return "same"
+    raise UsageError(".safetensors files cannot express zeros on one side with a stride; use .onnx, or an odd size")
+
+
+ARGUMENTS: dict[str, Callable[[Step], tuple[Any, ...]]] = {
+    "dense": lambda step: (*step.in_shape, *step.out_shape),
+    "unflatten": lambda step: (1, step.out_shape),
+    "conv2d": lambda step: (
+        step.in_shape[0],
+        step.out_shape[0],
+        step.options["size"],
+        step.options["stride"],
+        _padding(step),
+    ),
+    "maxpool": lambda step: (step.options["size"], step.options["stride"]),
+    "meanpool": lambda step: (step.options["size"], step.options["stride"]),
+    "upsample": lambda step: (None, step.options["size"]),
+}
+"""The positional arguments of the modules that have any."""
 
 NAMES = {"W": "weight", "b": "bias"}
 """What torch.nn calls the arrays."""
@@ -94,15 +128,15 @@ def _tensor(array: Array) -> str:
     return f"torch.tensor([{numbers}]).to(x)"
 
 
-def _module(step: Step) -> tuple[str, tuple[int, ...], dict[str, Any]]:
+def _module(step: Step) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     name, options = OPERATIONS[step.operation]
-    return name, (*step.in_shape, *step.out_shape) if step.arrays else (), options
+    arguments = ARGUMENTS.get(step.operation)
+    return name, arguments(step) if arguments else (), options
 
 
 def _text(step: Step) -> str:
-    name, sizes, options = _module(step)
-    arguments = [*map(str, sizes), *(f"{key}={value!r}" for key, value in options.items())]
-    return f"nn.{name}({', '.join(arguments)})"
+    name, arguments, options = _module(step)
+    return f"nn.{name}({', '.join([*map(repr, arguments), *(f'{key}={value!r}' for key, value in options.items())])})"
 
 
 def run(path: Path, network: Description, x: Array) -> Array:
@@ -112,7 +146,7 @@ def run(path: Path, network: Description, x: Array) -> Array:
         from safetensors.torch import load_file
     except ImportError:
         raise UsageError(f"{path} was written, but not checked: PyTorch is not installed: pip install torch") from None
-    parts = [getattr(torch.nn, name)(*sizes, **options) for name, sizes, options in map(_module, network.steps)]
+    parts = [getattr(torch.nn, name)(*arguments, **options) for name, arguments, options in map(_module, network.steps)]
     sequential = torch.nn.Sequential(*parts).to(getattr(torch, network.dtype))
     sequential.load_state_dict(load_file(path))
     inputs = torch.from_numpy(x).to(getattr(torch, network.dtype)) * network.scale

@@ -23,6 +23,34 @@ def test_check_prints_the_experiment_with_defaults_as_a_config(backprop, tiny):
     assert json.loads(backprop("check", tiny, "--json").out)["parameters"] == 910
 
 
+@pytest.mark.parametrize(("name", "parameters"), [("21", "289,630"), ("27", "34,826"), ("28", "1,199,882")])
+def test_check_prints_the_published_numbers_of_parameters(backprop, name, parameters):
+    assert f"# parameters: {parameters} = " in backprop("check", f"published/{name}").out
+
+
+@pytest.mark.parametrize(
+    ("layers", "lines"),
+    [
+        ("28x28-conv20x5-max2-conv40x5-max2-100-10", []),
+        ("28x28-conv4x3same-max2-up2-10", []),
+        (
+            "28x28-conv32x3-max2-conv64x3-max2-10",
+            ["# layer 4: max2 leaves out the last row and column of its input, 11x11"],
+        ),
+        (
+            "28x28-conv8x4s5-max3-10",
+            [
+                "# layer 1: conv8x4s5 leaves out the last 4 rows and 4 columns of its input, 28x28",
+                "# layer 2: max3 leaves out the last 2 rows and 2 columns of its input, 5x5",
+            ],
+        ),
+    ],
+)
+def test_check_mentions_the_pixels_that_no_window_contains(backprop, layers, lines):
+    done = backprop("check", "mnist", f"layers={layers}")
+    assert [line for line in done.out.splitlines() if "leaves out" in line] == lines
+
+
 def test_check_loads_no_data(backprop, tmp_path):
     assert backprop("check", ROOT / "configs/mnist.yaml").code == 0
 

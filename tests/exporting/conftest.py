@@ -6,7 +6,8 @@ import pytest
 NEEDS = {".onnx": "onnxruntime", ".safetensors": "torch", ".html": "node", ".h": "cc"}
 """What computes the outputs from a file of each format."""
 
-REFUSED = {".safetensors": {"threshold", "winner"}}
+IMAGES = {"conv2d", "maxpool", "meanpool", "upsample"}
+REFUSED = {".safetensors": {"threshold", "winner"}, ".html": IMAGES, ".h": IMAGES}
 """The operations that a format cannot express."""
 
 

@@ -4,15 +4,26 @@ import numpy as np
 import pytest
 
 from backprop_cli.errors import UsageError
-from backprop_cli.exporting.description import Description, Step
+from backprop_cli.exporting.description import Description, Step, steps_of
 from backprop_cli.exporting.formats import FORMATS, export_bytes, format_of
 from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.dropout import Dropout
-from backprop_cli.nn.network import dense_network
+from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
+from backprop_cli.nn.layers.upsampling import Upsample
+from backprop_cli.nn.network import Network, dense_network
 from tests.exporting.conftest import NEEDS, REFUSED
 
-LAYERS = [Dense(3), Dropout(0.5)]
+TANH = ACTIVATIONS["tanh"]
+LAYERS = [Dense(3), Dropout(0.5), Conv2D(2, 3), MaxPool(2), MeanPool(2), Upsample(2)]
+IMAGES = {
+    "conv, max": (Conv2D(4, 3), TANH, MaxPool(2)),
+    "same, overlapping max": (Conv2D(3, 5, same=True), TANH, MaxPool(3, 2)),
+    "even same, mean": (Conv2D(3, 2, same=True), TANH, MeanPool(2)),
+    "stride, upsampling": (Conv2D(3, 3, stride=2, same=True), TANH, Upsample(2), Dropout(0.5), Conv2D(2, 2)),
+    "remainders": (MaxPool(3), Conv2D(2, 2, stride=2)),
+}
 
 
 def network(activation, W, b):
@@ -26,7 +37,7 @@ def test_every_registered_layer_and_activation_is_expressed_or_known_to_be_refus
     registered = {part.operation for part in (*LAYERS, *ACTIVATIONS.values())}
     path = tmp_path / f"net{suffix}"
     assert registered - set(format_of(path).OPERATIONS) == REFUSED.get(suffix, set())
-    for name in REFUSED.get(suffix, ()):
+    for name in REFUSED[suffix] & set(ACTIVATIONS) if suffix in REFUSED else ():
         with pytest.raises(UsageError, match=f"activation '{name}'; use .onnx, .html, .h"):
             export_bytes(network(name, np.eye(2), np.zeros(2)), path)
 
@@ -54,17 +65,47 @@ def test_layers_agree_with_the_program(suffix, tmp_path, reader):
     activations = [ACTIVATIONS[name] for name in ("tanh", "elu", "identity")]
     ours = dense_network([7, 40, 3, 6], activations, dropouts=[0.2, 0.5, 0.0])
     theta = rng.normal(size=ours.layout.size).astype(np.float32)
-    steps = [
-        Step(layer.operation, before, after, own)
-        for layer, before, after, own in zip(
-            ours.layers, ours.shapes[:-1], ours.shapes[1:], ours.layout.split(theta), strict=True
-        )
-    ]
-    net = Description("numbers", 7, 1.0, tuple(steps), "float32")
+    net = Description("numbers", 7, 1.0, tuple(steps_of(ours, theta)), "float32")
     path = tmp_path / f"net{suffix}"
     path.write_bytes(export_bytes(net, path))
     x = rng.normal(size=(50, 7)).astype(np.float32)
     np.testing.assert_allclose(format_of(path).run(path, net, x), ours.outputs(theta, x), rtol=1e-4, atol=1e-5)
+
+
+def of_images(layers):
+    rng = np.random.default_rng(2)
+    ours = Network((2, 9, 7), (*layers, Dense(3)), ACTIVATIONS["softmax"])
+    theta = rng.normal(size=ours.layout.size).astype(np.float32)
+    x = rng.normal(size=(20, 126)).astype(np.float32)
+    return Description("images", 126, 1.0, tuple(steps_of(ours, theta)), "float32"), x, ours.outputs(theta, x)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+@pytest.mark.parametrize("name", IMAGES)
+def test_layers_of_images_agree_with_the_program(name, suffix, tmp_path, reader):
+    reader(suffix)
+    net, x, expected = of_images(IMAGES[name])
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(export_bytes(net, path))
+    np.testing.assert_allclose(format_of(path).run(path, net, x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".html", ".h"])
+def test_a_page_and_a_header_refuse_convolutions_and_say_what_to_use(suffix, tmp_path):
+    net, _, _ = of_images(IMAGES["conv, max"])
+    with pytest.raises(UsageError, match=f"{suffix} files cannot express .* 'conv2d'; use .onnx, .safetensors"):
+        export_bytes(net, tmp_path / f"net{suffix}")
+
+
+def test_zeros_on_one_side_with_a_stride_are_refused_by_pytorch_and_agree_in_onnx(tmp_path, reader):
+    net, x, expected = of_images((Conv2D(2, 4, stride=2, same=True),))
+    with pytest.raises(UsageError, match="cannot express zeros on one side with a stride; use .onnx"):
+        export_bytes(net, tmp_path / "net.safetensors")
+    reader(".onnx")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(export_bytes(net, path))
+    np.testing.assert_allclose(format_of(path).run(path, net, x), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,11 @@ class Conv2D(Layer):
     def windows(self) -> Windows:
         """The patches."""
         return Windows(self.size, self.stride)
+
+    def options(self, in_shape: Shape) -> Mapping[str, tuple[int, ...]]:
+        """Return size, stride, and the zeros before and after the image."""
+        before, after = zip(*map(self._padding, in_shape[1:]), strict=True)
+        return {"size": (self.size,) * 2, "stride": (self.stride,) * 2, "before": before, "after": after}
 
     def takes(self, in_shape: Shape) -> Shape:
         """Return (c, h, w)."""
@@ -64,6 +70,10 @@ class Conv2D(Layer):
         for k, pixel in enumerate(self.windows.pixels(dx)):  # a pixel has a part in every patch that contains it
             pixel += np.moveaxis(d_patches[..., k], -1, -3)
         return dx[self.inside(in_shape)]
+
+    def left_out(self, in_shape: Shape) -> Shape:
+        """Return the rows and columns that no patch contains."""
+        return self.windows.left_out(self.padded_shape(in_shape))
 
     def multiplications(self, in_shape: Shape) -> int:
         """Return filters c size² for each position."""

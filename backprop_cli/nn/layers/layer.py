@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from backprop_cli.nn.arrays import Array, Noise, Shape
@@ -22,6 +23,10 @@ class Layer(Protocol):
     def operation(self) -> str:
         """The name of what the trained layer computes, for formats that other programs read."""
         return type(self).__name__.lower()
+
+    def options(self, in_shape: Shape) -> Mapping[str, tuple[int, ...]]:
+        """Return what such a format has to know besides shapes and arrays, by name, along (h, w)."""
+        return {}
 
     @property
     def window(self) -> int:
@@ -48,6 +53,10 @@ class Layer(Protocol):
     def sides(self, cache: Cache) -> list[Array]:
         """Return, for each kink of the layer, on which side of it each number was on the way forward."""
         return []
+
+    def left_out(self, in_shape: Shape) -> Shape:
+        """Return how many rows at the bottom and columns at the right of an image no window contains, () if none."""
+        return ()
 
     def multiplications(self, in_shape: Shape) -> int:
         """Return how many multiplications `forward` makes for one example; 0 where they do not matter."""

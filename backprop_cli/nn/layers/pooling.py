@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,10 @@ class _Pool(Layer):
         """What becomes one number each."""
         return Windows(self.size, self.stride or self.size)
 
+    def options(self, in_shape: Shape) -> Mapping[str, tuple[int, ...]]:
+        """Return size and stride."""
+        return {"size": (self.size,) * 2, "stride": (self.windows.stride,) * 2}
+
     @property
     def window(self) -> int:
         """size²."""
@@ -36,6 +41,10 @@ class _Pool(Layer):
     def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
         """Return (c, h', w')."""
         return self.windows.over(in_shape), ()
+
+    def left_out(self, in_shape: Shape) -> Shape:
+        """Return the rows and columns that no window contains."""
+        return self.windows.left_out(in_shape)
 
 
 @dataclass(frozen=True)

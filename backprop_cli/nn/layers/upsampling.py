@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ class Upsample(Layer):
     """y = each pixel of x (..., m, c, h, w), size x size times: y (..., m, c, size h, size w)."""
 
     size: int
+
+    def options(self, in_shape: Shape) -> Mapping[str, tuple[int, ...]]:
+        """Return size."""
+        return {"size": (self.size,) * 2}
 
     def takes(self, in_shape: Shape) -> Shape:
         """Return (c, h, w)."""

@@ -29,6 +29,11 @@ class Windows:
         """Return the number of windows along an axis."""
         return max(0, (length - self.size) // self.stride + 1)
 
+    def left_out(self, in_shape: Shape) -> Shape:
+        """Return the rows and the columns of an image (c, h, w) behind the last windows, () if there are none."""
+        rest = tuple((length - self.size) % self.stride for length in in_shape[1:])
+        return rest if any(rest) else ()
+
     def over(self, in_shape: Shape) -> Shape:
         """Return (c, h', w'), the windows over an image (c, h, w). Raises UsageError if there are none."""
         c, h, w = in_shape
