@@ -48,9 +48,11 @@ class Experiment(Keys):
 
     @property
     def outputs(self) -> int:
-        """The number of outputs, n_L."""
-        units = self.layers[-1].units
-        return units if isinstance(units, int) else self.task.outputs
+        """The number of outputs, n_L. Raises UsageError as `network`."""
+        last = self.layers[-1]
+        if last.conv:
+            return prod(self.shapes[-1])
+        return last.units if isinstance(last.units, int) else self.task.outputs
 
     @property
     def in_shape(self) -> Shape:
@@ -66,8 +68,8 @@ class Experiment(Keys):
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
-        output = next(f)
-        stages.append(Stage(self.cost.layer(self.outputs, output), output))
+        last, output = self.layers[-1], next(f)
+        stages.append(Stage(last.layer if last.conv else self.cost.layer(self.outputs, output), output))
         return network_of(self.in_shape, tied(stages, self.sizes) if self.tied else stages, given)
 
     @property
@@ -78,7 +80,14 @@ class Experiment(Keys):
     @property
     def sizes(self) -> tuple[int, ...]:
         """The numbers that leave each layer, n_0 … n_L. Raises UsageError as `network`."""
-        return (*map(prod, shapes_of(self.in_shape, self.layers[1:-1])), self.outputs)
+        return tuple(map(prod, self.shapes))
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of an example and of what leaves each layer. Raises UsageError as `network`."""
+        if self.layers[-1].conv:
+            return tuple(shapes_of(self.in_shape, self.layers[1:]))
+        return (*shapes_of(self.in_shape, self.layers[1:-1]), (self.outputs,))
 
     @property
     def activations(self) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class Evaluation:
 
     def _classification(self) -> Classification:
         if not isinstance(self.task, Classification):
-            raise UsageError(f"{self.name}: regression task: there are no classes")
+            raise UsageError(f"{self.name}: {self.task.kind} task: there are no classes")
         return self.task
 
     @property

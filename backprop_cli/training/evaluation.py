@@ -154,11 +154,11 @@ class _Chunk:
         return float(np.sum(self.costs if weights is None else weights * self.costs, dtype=np.float64))
 
 
-def outputs_of(network: Network, theta: Array, x: Array) -> Array:
-    """Return the outputs a^L (n, n_L) for inputs x (n, n_0), scaled as in training, chunk by chunk."""
+def outputs_of(network: Network, theta: Array, x: Array, layer: int | None = None) -> Array:
+    """Return the outputs (n, n_L), or those of a layer, for inputs x (n, n_0), scaled as in training, in chunks."""
     rows = max(1, min(CHUNK, 1_000_000 // network.width))
     with np.errstate(all="ignore"):  # weights that overflow show in the outputs
-        parts = [network.outputs(theta, x[start : start + rows]) for start in range(0, max(len(x), 1), rows)]
+        parts = [network.outputs(theta, x[start : start + rows], layer) for start in range(0, max(len(x), 1), rows)]
     return np.concatenate(parts)
 
 
