@@ -68,8 +68,7 @@ def train(
     `on_event` is called with every event of `backprop_cli.training.loop.train`.
 
     A UserWarning says if the network has learned nothing. Raises ConfigError, DataError, RunError if the name is taken,
-    UsageError if the run to continue has another config,
-    or DivergedError.
+    UsageError if the run to continue has another config, or DivergedError.
 
     >>> import backprop_cli
     >>> run = backprop_cli.train(

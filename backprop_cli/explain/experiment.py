@@ -76,8 +76,7 @@ def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
 
 def _left_out(e: Experiment) -> Iterator[str]:
     """Yield a line for each layer whose windows do not reach the last rows or columns of its input."""
-    shapes = shapes_of(e.in_shape, e.layers[1:-1])
-    for number, (entry, shape) in enumerate(zip(e.layers[1:-1], shapes, strict=False), start=1):
+    for number, (entry, shape) in enumerate(zip(e.layers[1:-1], e.shapes, strict=False), start=1):
         given = entry.layer.takes(shape)
         if rest := entry.layer.left_out(given):
             counts = [(n, what) for n, what in zip(rest, ("row", "column"), strict=True) if n]
