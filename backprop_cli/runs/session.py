@@ -153,6 +153,7 @@ class Session:
             **self.history,
             **({} if self.status == "running" else {"ended": now()}),
             "epochs": self.state.status.epoch,
+            **({"pretraining": self.plan.offset} if self.plan.offset else {}),
             **({"phase": phase.name} if self.pretraining and (phase := self.pretraining.phase) else {}),
             "seed": self.experiment.seed,
             "parameters": self.plan.objective.layout.size,

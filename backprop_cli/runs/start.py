@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop_cli.config.load import override_experiment
 from backprop_cli.errors import CheckpointError, DataError, UsageError
+from backprop_cli.experiment.keys import INPUTS
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
@@ -49,7 +50,8 @@ def take_start(e: Experiment) -> Taken | None:
         return None
     path = _find(e.start.run, Path("runs"))
     checkpoint, name = read_checkpoint(path), _name_of(path)
-    arrays, layers = fitting(_evaluated(checkpoint, path), e.network.layout, name, e.start.layers)
+    decodes = checkpoint.meta.experiment.get("targets") == INPUTS and not e.reconstructs
+    arrays, layers = fitting(_evaluated(checkpoint, path), e.network.layout, name, e.start.layers, decodes)
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise CheckpointError(f"{path}: its parameters are not finite")
     return Taken(path, hashlib.sha256(path.read_bytes()).hexdigest(), arrays, tuple(layers))
