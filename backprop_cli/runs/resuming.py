@@ -11,7 +11,7 @@ from typing import Any
 
 from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import load_experiment
-from backprop_cli.config.phases import total_epochs
+from backprop_cli.config.phases import phases_of, total_epochs
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import (
     BackpropError,
@@ -233,7 +233,8 @@ def _changes(folder: RunFolder, checkpoint: Checkpoint, experiment: Experiment) 
     if not same:
         yield f"{folder.config} was changed since the run started; the change is ignored and the file is restored"
     epochs = checkpoint.meta.status.epoch
-    if (rows := count_rows(folder.metrics, epochs, columns_of(experiment))) < epochs:
+    early = any(phase.experiment.optimizer.line_search for phase in phases_of(experiment))  # phases may end early
+    if not early and (rows := count_rows(folder.metrics, epochs, columns_of(experiment))) < epochs:
         yield f"{folder.metrics} has {rows} valid rows for {epochs} epochs; the others are lost"
 
 

@@ -241,3 +241,22 @@ def test_inputs_of_a_boltzmann_machine_are_from_0_to_1(tmp_path):
     with pytest.raises(bp.errors.UsageError, match="need inputs from 0 to 1"):
         bp.train(config)
     assert not list(tmp_path.glob("runs/*/run.json"))
+
+
+def test_a_list_of_noise_has_a_share_for_each_layer():
+    pretrain = {"name": "autoencoder", "epochs": 1, "corrupt": [0.1, 0.3], "tied": True}
+    run = bp.train(CONFIG, name="run", pretrain=pretrain)
+    assert [phase.experiment.corrupt.share for phase in phases_of(run.config)] == [0.1, 0.3]
+    trained = read_checkpoint(run.folder.checkpoint("pretrained")).parameters
+    assert {"W1", "b1", "c1", "W2", "b2", "c2"} == set(trained)
+
+
+@pytest.mark.filterwarnings("ignore:the network has learned nothing")
+def test_a_phase_in_which_a_minimizer_finds_no_lower_cost_is_over():
+    pretrain = {"name": "autoencoder", "epochs": 400, "optimizer": "lbfgs", "batch_size": "full", "lambda": 200.0}
+    run = bp.train(CONFIG, name="run", layers=[64, 3, 10], pretrain=pretrain)
+    assert run.status == "finished"
+    assert len(run.epochs) < 402
+    assert run.record["epochs"] == 402
+    again = bp.resume(run, epochs=3)
+    assert again.record["epochs"] == 403
