@@ -65,7 +65,7 @@ class Evaluator:
     """
 
     def __init__(self, estimator: GradientEstimator, theta: Array, scale: float, task: Task, workers: int = 1) -> None:
-        self._estimator, self._theta, self._task = fast(estimator), theta, task
+        self._estimator, self._theta, self._task = fast(estimator.measured), theta, task
         self._scale = np.asarray(scale, theta.dtype)
         self._rows = max(1, min(CHUNK, 1_000_000 // self._estimator.width))
         self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]
