@@ -43,6 +43,10 @@ class GradientEstimator(Protocol):
         """What is evaluated: the same without what only training looks at."""
         return self
 
+    def floor(self, y: Array) -> Array | None:
+        """Return the lowest cost that each example can have, (..., m), None where that is 0."""
+        return None
+
     @property
     def of_batch(self) -> bool:
         """Whether the cost of an example depends on the others of its batch, by the mean of their `activities`."""
@@ -110,6 +114,10 @@ class Backpropagation(GradientEstimator):
     def measured(self) -> Backpropagation:
         """The same without sparsity."""
         return replace(self, sparsity=None)
+
+    def floor(self, y: Array) -> Array | None:
+        """Return that of the cost."""
+        return self.cost.floor(y)
 
     @property
     def of_batch(self) -> bool:

@@ -89,6 +89,15 @@ class Evaluator:
         results = self._over(split, lambda chunk, part: (chunk.cost(part.weights), chunk.outputs.copy()))
         return np.concatenate([outputs for _, outputs in results]), sum(cost for cost, _ in results) / split.total
 
+    def floor(self, split: Split) -> float | None:
+        """Return the lowest mean cost that reconstructions of a split can have, None where that is 0."""
+        total = 0.0
+        for start in range(0, len(split) if self._task.reconstructs else 0, self._rows):
+            part = split[start : start + self._rows]
+            costs = self._estimator.floor(self._task.encode(part.targets, np.float64))
+            total += 0.0 if costs is None else float(np.sum(costs if part.weights is None else part.weights * costs))
+        return total / split.total if total else None
+
     def _over(self, split: Split, look: Callable[[_Chunk, Split], T]) -> list[T]:
         """Return look(chunk, part) of each chunk of a split, in order."""
         starts = range(0, len(split), self._rows)
