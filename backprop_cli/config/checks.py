@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.config.autoencoders import tied_layers
+from backprop_cli.config.autoencoders import sparse_layer, tied_layers
 from backprop_cli.config.boltzmann import boltzmann
 from backprop_cli.config.reader import Path, Problem
 from backprop_cli.config.training_checks import layers_that_train, line_search
@@ -31,6 +31,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _kinds_of_layers,
         _input_output_sizes,
         tied_layers,
+        sparse_layer,
         _activations,
         _output_and_cost,
         _encoding,
