@@ -68,8 +68,7 @@ def train(
     `on_event` is called with every event of `backprop_cli.training.loop.train`.
 
     A UserWarning says if the network has learned nothing. Raises ConfigError, DataError, RunError if the name is taken,
-    UsageError if the run to continue has another config,
-    or DivergedError.
+    UsageError if the run to continue has another config, or DivergedError.
 
     >>> import backprop_cli
     >>> run = backprop_cli.train(
@@ -79,10 +78,8 @@ def train(
     >>> run.status, len(run.epochs)
     ('finished', 5)
     """
-    stem = "run"
+    stem = stem_of(find_config(Path(config))) if isinstance(config, Path | str) else "run"
     experiment = experiment_from(config, words_of(overrides), lambda e: find_start(e, Path(runs_dir or "runs")))
-    if isinstance(config, Path | str):
-        stem = stem_of(find_config(Path(config)))
     cache = cache_in(data_dir, offline)
     with TemporaryDirectory() if runs_dir is None else nullcontext(runs_dir) as parent, ExitStack() as stack:
         if continue_run and (found := stack.enter_context(claimed_run(experiment, Path(parent), name))):

@@ -93,7 +93,7 @@ def value_of(schema: dict) -> str:
         "integer": "integer",
         "number": "number",
         "array": "list",
-        "string": "`784-30-10`",
+        "string": "`784-30-10`" if "pattern" in schema else "text",
     }
     return words.get(schema.get("type", ""), "")
 

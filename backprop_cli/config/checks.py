@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.config.autoencoders import tied_layers
+from backprop_cli.config.autoencoders import sparse_layer, tied_layers
 from backprop_cli.config.boltzmann import boltzmann
 from backprop_cli.config.reader import Path, Problem
-from backprop_cli.config.reuse_checks import layers_that_train
+from backprop_cli.config.training_checks import layers_that_train, line_search
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.layers import AUTO, shapes_of
@@ -31,6 +31,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _kinds_of_layers,
         _input_output_sizes,
         tied_layers,
+        sparse_layer,
         _activations,
         _output_and_cost,
         _encoding,
@@ -41,7 +42,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _options,
         boltzmann,
         _without_effect,
-        _line_search,
+        line_search,
         layers_that_train,
     )
     problems = [problem for rule in rules for problem in rule(experiment)]
@@ -249,18 +250,6 @@ def _without_effect(e: Experiment) -> Iterator[Problem]:
         for key, used in (("schedule", e.schedule != Constant()), ("warmup", e.warmup)):
             if used:
                 yield (key,), f"{key}: has no effect on {e.optimizer.name}, which adapts its step size; remove this key"
-
-
-def _line_search(e: Experiment) -> Iterator[Problem]:
-    """A line search compares costs, so the cost must be the same function at every evaluation."""
-    if e.optimizer.line_search:
-        random = any(ACTIVATIONS[name].random for name in e.activations)
-        uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
-        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed, "activation": random}
-        for key, used in uses.items():
-            if used:
-                what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"
-                yield (key,), f"{what} cannot be combined with {e.optimizer.name}, which needs a deterministic cost"
 
 
 def _memory(e: Experiment) -> Iterator[Problem]:

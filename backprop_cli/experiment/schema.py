@@ -12,7 +12,7 @@ from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
 from backprop_cli.density import Density
 from backprop_cli.experiment.keys import INPUTS, Keys
-from backprop_cli.experiment.layers import inputs_of, shapes_of
+from backprop_cli.experiment.layers import Layer, inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.initializers import Initializer
@@ -88,6 +88,18 @@ class Experiment(Keys):
         if self.layers[-1].conv:
             return tuple(shapes_of(self.in_shape, self.layers[1:]))
         return (*shapes_of(self.in_shape, self.layers[1:-1]), (self.outputs,))
+
+    @property
+    def sparse_layer(self) -> int:
+        """The number of the layer whose activities are to be sparse: by default the narrowest hidden one of units."""
+        given = self.sparsity.layer if self.sparsity else None
+        units = {k: e.units for k, e in self.hidden_layers.items() if isinstance(e.units, int)}
+        return given or min(units, key=lambda k: units[k], default=1)
+
+    @property
+    def hidden_layers(self) -> dict[int, Layer]:
+        """The hidden layers with weights, by their numbers."""
+        return dict(enumerate((layer for layer in self.layers[1:-1] if layer.weighted), start=1))
 
     @property
     def activations(self) -> tuple[str, ...]:

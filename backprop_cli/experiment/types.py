@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
 from backprop_cli.nn.corruption import CORRUPTIONS, Corruption
@@ -34,6 +34,16 @@ class KeepEpochs:
 
     def __contains__(self, epoch: int) -> bool:
         return epoch in self.at or bool(self.every and epoch % self.every == 0)
+
+
+@dataclass(frozen=True)
+class SparsityOptions:
+    """A target for the mean activity of each unit, with its weight β, or λ of Σ |a|; and the layer, from 1."""
+
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    beta: Annotated[float, Field(gt=0)] = 3.0
+    l1: Annotated[float, Field(gt=0)] | None = None
+    layer: Annotated[int, Field(ge=1)] | None = None
 
 
 def expand_lambda(value: Any, penalty: Any) -> Any:
@@ -76,9 +86,13 @@ StartFrom = Annotated[
     OptionsOf(Start, also=("a run", {"type": "string"})),
     BeforeValidator(lambda value: {"run": value} if isinstance(value, str) else value),
 ]
+_METHODS = {"enum": ["autoencoder", "rbm"], "type": "string"}
+_PHASES = {"type": "object", "properties": {"name": _METHODS}, "required": ["name"]}
+
 Pretrain = Annotated[
     dict[str, Any] | None,
     BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [_METHODS, _PHASES, {"type": "null"}]}),
 ]
 KeptEpochs = Annotated[
     KeepEpochs | None,

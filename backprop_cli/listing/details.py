@@ -30,7 +30,7 @@ def details(run: RunSummary) -> str:
         "started": record.get("started"),
         "resumed": record.get("resumed"),
         "ended": record.get("ended"),
-        "epochs": f"{done} of {run.config.get('epochs')}" + (f": {record['reason']}" if record.get("reason") else ""),
+        "epochs": f"{done} of {run.planned}" + (f": {record['reason']}" if record.get("reason") else ""),
         "warning": "; ".join(run.warnings),
         "diverged": _pairs(record.get("diverged")),
         "parameters": f"{record['parameters']:,}" if record.get("parameters") is not None else None,

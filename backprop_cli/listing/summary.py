@@ -16,7 +16,7 @@ from backprop_cli.errors import RunError
 from backprop_cli.listing.columns import higher_is_better
 from backprop_cli.listing.settings import Config, flatten, setting
 from backprop_cli.runs.folder import RunFolder, find_run
-from backprop_cli.runs.metrics import read_rows
+from backprop_cli.runs.metrics import PHASE, read_rows
 from backprop_cli.text import one_line
 
 KILLED = "dead"
@@ -50,6 +50,12 @@ class RunSummary:
         own = {"run": self.name, "status": self.status, "started": self.record.get("started")}
         own["warnings"] = len(self.warnings)
         return own[column] if column in own else self.metrics.get(column, setting(self.config, column))
+
+    @property
+    def planned(self) -> Any:
+        """How many epochs the run is to have, those of pre-training included; None if the config does not say."""
+        epochs, before = self.config.get("epochs"), self.record.get("pretraining")
+        return epochs + before if before and isinstance(epochs, int) else epochs
 
     @property
     def warnings(self) -> list[str]:
@@ -150,9 +156,9 @@ def best_row(rows: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> 
 
     That is the row with the best validation value of the monitored metric, of several such rows the one with the lowest
     validation cost, and of several of these the first; the last row if there is no validation split. Never epoch 0, the
-    network before training.
+    network before training, nor an epoch of pre-training.
     """
-    rows = [row for row in rows if row["epoch"] > 0]
+    rows = [row for row in rows if row["epoch"] > 0 and PHASE not in row]
     chosen = config.get("monitor") or config.get("early_stopping.monitor")
     monitor = chosen or ("accuracy" if rows and "train_accuracy" in rows[-1] else "cost")
     validated = [row for row in rows if f"val_{monitor}" in row]

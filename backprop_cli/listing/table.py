@@ -87,7 +87,7 @@ class RunGroup:
         """Return the value of a column as text."""
         value = self.value(column)
         if column == "epochs" and value is not None:
-            wanted = self.runs[0].config.get("epochs")
+            wanted = self.runs[0].planned
             return f"{value:g}" if value == wanted else f"{value:g}/{wanted}"
         if column == "status" and self.value("warnings"):
             return f"{value} (warning)"

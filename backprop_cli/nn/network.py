@@ -129,16 +129,26 @@ class Network:
         signals[-1] = _shaped(signals[-1], self.shapes[-1], (prod(self.shapes[-1]),))
         return signals, caches
 
-    def backward(self, theta: Array, caches: list[Cache], delta: Array, grads: Sequence[Gradient]) -> list[Array]:
+    def backward(
+        self,
+        theta: Array,
+        caches: list[Cache],
+        delta: Array,
+        grads: Sequence[Gradient],
+        more: Mapping[int, Array] | None = None,
+    ) -> list[Array]:
         """Carry delta = dC/dz of the output layer back through all layers, whose gradients are added to grads.
 
-        Returns dC/d(signal) for each of the signals that `forward` returned.
+        Returns dC/d(signal) for each of the signals that `forward` returned. `more` is what else is in dC/d(signal),
+        by the number of the signal.
         """
         deltas = [_shaped(delta, (prod(self.shapes[-1]),), self.shapes[-1])]
         shapes = self.shapes[:-1], self.taken
         parts = list(zip(self.layers, self.layout.split(theta), caches, grads, *shapes, strict=True))
-        for layer, p, cache, grad, shape, taken in reversed(parts):
+        for number, (layer, p, cache, grad, shape, taken) in reversed(list(enumerate(parts))):
             deltas.append(_shaped(layer.backward(p, cache, deltas[-1], grad), taken, shape))
+            if more and number in more:
+                deltas[-1] = deltas[-1] + more[number]
         return deltas[::-1]
 
     def outputs(self, theta: Array, x: Array, layer: int | None = None) -> Array:

@@ -57,11 +57,11 @@ class LayerRates:
         return eta * rates
 
     def hold(self, array: Array, value: Array | None = None) -> None:
-        """Set the frozen part of an array (n,), such as the gradient, to that of value (n,), or to 0."""
+        """Set the frozen part of an array (..., n), such as the gradient, to that of value (..., n), or to 0."""
         for entry in self.layout.entries:
             if not self.rates[entry.layer]:
-                part = slice(entry.place.start, entry.place.stop)
-                array[part] = np.zeros(part.stop - part.start, array.dtype) if value is None else value[part]
+                part = np.s_[..., entry.place.start : entry.place.stop]
+                array[part] = np.zeros(len(entry.place), array.dtype) if value is None else value[part]
 
     def trains(self, layer: int) -> bool:
         """Whether the layer of this index is not frozen."""

@@ -110,7 +110,7 @@ def _details(run: Run, plots: Sequence[dict[str, str]]) -> dict[str, Any]:
             "data set": e.dataset.name,
             "network": e.architecture,
             "parameters": _text(record.get("parameters")),
-            "epochs": f"{len(run.epochs)} of {e.epochs}",
+            "epochs": f"{len(run.epochs)} of {e.epochs + (run.record.get('pretraining') or 0)}",
             "seconds": _text(record.get("seconds")),
             "started": str(record.get("started", "–"))[:16].replace("T", " "),
         },

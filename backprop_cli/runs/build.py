@@ -23,6 +23,7 @@ from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.nn.sparsity import Divergence, L1Activity, Sparsity
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.runs.start import take_start
 from backprop_cli.sources.registry import load_dataset
@@ -45,7 +46,16 @@ def build_objective(e: Experiment, data: Dataset) -> Objective:
     """Return what an experiment minimizes; its λ is divided by the number of training examples."""
     penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
     network, cost = build_network(e), cost_of(e, data)
-    return Objective(cost.estimator(network) or Backpropagation(network, cost), penalties)
+    descent = Backpropagation(network, cost, sparsity_of(e), e.sparse_layer)
+    return Objective(cost.estimator(network) or descent, penalties)
+
+
+def sparsity_of(e: Experiment) -> Sparsity | None:
+    """Return the sparsity of an experiment, if it has one."""
+    options = e.sparsity
+    if options is None:
+        return None
+    return L1Activity(options.l1) if options.l1 else Divergence(options.target or 0.0, options.beta)
 
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:

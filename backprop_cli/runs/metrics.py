@@ -15,7 +15,8 @@ from backprop_cli.errors import RunError
 from backprop_cli.files import atomic_write, flush_to_disk, read_regular_file, sync_folder, with_path_in_error
 
 PHASE = "phase"
-"""The column of a run with phases of pre-training, with the phase of an epoch, `rbm 1/3`, or nothing after the last."""
+"""The column of a run with phases of pre-training, with the phase of an epoch, `rbm 1/3`, or nothing after the last.
+It is read as the number of the phase."""
 
 Row = dict[str, int | float | str | None]
 """The values of an epoch by column; None becomes an empty cell."""
@@ -75,7 +76,7 @@ def count_rows(path: Path, epoch: int, columns: Sequence[str]) -> int:
 def read_table(path: Path) -> Table:
     """Return the complete rows by column; NaN for an empty cell. Raises RunError, as `read_rows`."""
     columns, rows = _read(path)
-    return {name: [float(row.get(name, math.nan)) for row in rows] for name in columns if name != PHASE}
+    return {name: [float(row.get(name, math.nan)) for row in rows] for name in columns}
 
 
 def read_rows(path: Path, epoch: int | None = None) -> list[dict[str, float]]:
@@ -101,7 +102,7 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, float]]]:
 
     rows = []
     for cells in _rows(lines, columns, reject):
-        numbers = {name: float(cell) for name, cell in zip(columns, cells, strict=True) if cell and name != PHASE}
+        numbers = {name: _number(name, cell) for name, cell in zip(columns, cells, strict=True) if cell}
         rows.append({**numbers, "epoch": int(cells[0])})
     return columns or ["epoch"], rows
 
@@ -119,6 +120,10 @@ def _rows(lines: Iterable[str], columns: Sequence[str], reject: Callable[[int, s
         elif int(cells[0]) > before:
             before = int(cells[0])
             yield cells
+
+
+def _number(column: str, cell: str) -> float:
+    return float(cell.split()[1].partition("/")[0] if column == PHASE else cell)
 
 
 def _is_valid(column: str, cell: str) -> bool:

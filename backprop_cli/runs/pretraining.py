@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from backprop_cli.training.codes import encoder_of
 from backprop_cli.training.consistency import check_state
 from backprop_cli.training.loop import EpochResult, Event, Progress, train
 from backprop_cli.training.plan import Plan
-from backprop_cli.training.state import TrainingState, TrainingStatus
+from backprop_cli.training.state import TrainingState, shapes_of
 
 THETA = "phase.theta"
 """The array of a checkpoint with the parameters of the phase under way, in the layout of its network."""
@@ -70,7 +69,7 @@ class Pretraining:
             return False
         plan, own = self._begin(phase)
         found = {name: array.copy() for name, array in arrays.items()}
-        if _shapes(found) != _shapes({**own.arrays, THETA: own.theta}):
+        if shapes_of(found) != shapes_of({**own.arrays, THETA: own.theta}):
             raise CheckpointError(f"its arrays are not those of the phase {phase.name}")
         own.theta[...] = found.pop(THETA)
         if not np.isfinite(own.theta).all():
@@ -101,7 +100,7 @@ class Pretraining:
             keep(self._fill())
             self.phase = self.plan = self.own = None
             status.epoch = phase.last  # also where a minimizer has found no lower cost
-            _forget_best(status)
+            status.begin_phase()
 
     def _begin(self, phase: Phase) -> tuple[Plan, TrainingState]:
         """Return the plan of a phase, and the state in which it starts."""
@@ -146,13 +145,3 @@ class Pretraining:
         train, validation, test = splits
         data = replace(data, task=e.task, train=train, validation=validation, test=test)
         return without_targets(data) if e.cost.unsupervised else data
-
-
-def _forget_best(status: TrainingStatus) -> None:
-    """Begin a phase: epochs of different phases cannot be compared."""
-    status.best = status.improved = status.best_cost = status.stopped = None
-    status.halvings, status.halved_at = 0, 0
-
-
-def _shapes(arrays: Mapping[str, Array]) -> dict[str, Any]:
-    return {name: (array.shape, array.dtype) for name, array in arrays.items()}

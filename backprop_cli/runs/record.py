@@ -79,7 +79,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, list) and all(isinstance(word, str) for word in value),
         "argv resume_argv warnings",
     ),
-    "a whole number": (_is_count, "epochs seed parameters"),
+    "a whole number": (_is_count, "epochs pretraining seed parameters"),
     "a duration": (lambda value: _is_number(value) and value >= 0, "seconds"),
     "a set of numbers by name": (_is_metrics, "best final test diverged"),
     "an object": (lambda value: isinstance(value, dict), "experiment versions blas data cost start"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from backprop_cli.advice.outcome import COMPLETE
 from backprop_cli.config.load import load_experiment
-from backprop_cli.config.phases import total_epochs
+from backprop_cli.config.phases import phases_of, total_epochs
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import (
     BackpropError,
@@ -23,7 +23,6 @@ from backprop_cli.errors import (
     without_password,
 )
 from backprop_cli.experiment.schema import Experiment
-from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, build_plan, changed_files, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
 from backprop_cli.runs.folder import RunFolder, create_run_folder
@@ -35,7 +34,7 @@ from backprop_cli.runs.session import Session, environment, now
 from backprop_cli.runs.start import take_start
 from backprop_cli.training.consistency import check_state
 from backprop_cli.training.plan import Plan
-from backprop_cli.training.state import TrainingState
+from backprop_cli.training.state import TrainingState, shapes_of
 
 
 class AlreadyDivergedError(DivergedError):
@@ -133,15 +132,11 @@ def _state_of(experiment: Experiment, plan: Plan, checkpoint: Checkpoint) -> tup
     if pretraining and pretraining.restore(checkpoint.arrays, checkpoint.meta):
         return state, pretraining
     arrays = {name: array.copy() for name, array in checkpoint.arrays.items()}
-    if _shapes(arrays) != _shapes(state.arrays):
+    if shapes_of(arrays) != shapes_of(state.arrays):
         raise CheckpointError("its arrays are not those of the experiment")
     state.arrays = arrays
     check_state(plan, state, best=checkpoint.meta.best, last=checkpoint.meta.last)
     return state, pretraining
-
-
-def _shapes(arrays: Mapping[str, Array]) -> dict[str, object]:
-    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
 def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
@@ -238,7 +233,8 @@ def _changes(folder: RunFolder, checkpoint: Checkpoint, experiment: Experiment) 
     if not same:
         yield f"{folder.config} was changed since the run started; the change is ignored and the file is restored"
     epochs = checkpoint.meta.status.epoch
-    if (rows := count_rows(folder.metrics, epochs, columns_of(experiment))) < epochs:
+    early = any(phase.experiment.optimizer.line_search for phase in phases_of(experiment))  # phases may end early
+    if not early and (rows := count_rows(folder.metrics, epochs, columns_of(experiment))) < epochs:
         yield f"{folder.metrics} has {rows} valid rows for {epochs} epochs; the others are lost"
 
 

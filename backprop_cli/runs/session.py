@@ -30,7 +30,6 @@ from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.runs.pretraining import Pretraining
 from backprop_cli.runs.rows import columns_of, row_of
 from backprop_cli.training.diagnostics import LayerState
-from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
@@ -104,7 +103,7 @@ class Session:
             if status.epoch < self.plan.last and not status.stopped:
                 self.status = "interrupted"
             else:
-                self.outcome = {"test": self._test().metrics()} if self.best and not self.one_of_many else {}
+                self.outcome = {"test": self._test()} if self.best and not self.one_of_many else {}
                 early = status.stopped and status.epoch < self.plan.last
                 self.status = "stopped_early" if early else "finished"
                 if early:
@@ -153,6 +152,7 @@ class Session:
             **self.history,
             **({} if self.status == "running" else {"ended": now()}),
             "epochs": self.state.status.epoch,
+            **({"pretraining": self.plan.offset} if self.plan.offset else {}),
             **({"phase": phase.name} if self.pretraining and (phase := self.pretraining.phase) else {}),
             "seed": self.experiment.seed,
             "parameters": self.plan.objective.layout.size,
@@ -252,15 +252,15 @@ class Session:
             earlier = read_checkpoint(path).parameters
         atomic_write(path, to_bytes(Checkpoint(self._checkpoint().meta, {**earlier, **arrays})))
 
-    def _test(self) -> Score:
+    def _test(self) -> Metrics:
+        """Return the metrics of the best checkpoint on the test split, and the lowest cost that it allows if not 0."""
         path, data = self.folder.checkpoint("best"), self.plan.data
         checkpoint = read_checkpoint(path)
         theta = evaluated_theta(self.experiment, self.plan.objective.layout, checkpoint)
-        return (
-            Model(path, checkpoint.meta.status.epoch, self.experiment, theta)
-            .evaluator(data)
-            .score(data.test, data.task.further)
-        )
+        evaluator = Model(path, checkpoint.meta.status.epoch, self.experiment, theta).evaluator(data)
+        floor = evaluator.floor(data.test)
+        found = evaluator.score(data.test, data.task.further).metrics()
+        return {**found, **({} if floor is None else {"floor": floor})}
 
 
 def environment() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -38,6 +39,16 @@ class TrainingStatus:
     halved_at: Annotated[int, Ge(0)] = 0
     stopped: str | None = None
     best_cost: float | None = None
+
+    def begin_phase(self) -> None:
+        """Forget the best epoch, and what was decided by it: epochs of different phases cannot be compared."""
+        self.best = self.improved = self.best_cost = self.stopped = None
+        self.halvings, self.halved_at = 0, 0
+
+
+def shapes_of(arrays: Mapping[str, Array]) -> dict[str, object]:
+    """Return shape and dtype of each array."""
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
 @dataclass

@@ -18,9 +18,9 @@ from backprop_cli.nn.parameters import Gradient
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.optim.optimizer import Optimizer
-from backprop_cli.optim.rates import LayerRates
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Batch, Rows
+from backprop_cli.training.finish import finish_step
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import CONVERGED, MISTAKES, TrainingState
 from backprop_cli.training.streams import Streams
@@ -57,7 +57,7 @@ def textbook_step(
         _iterate(plan.optimizer, lambda t: (float(objective.value(t, x, y)), gradient(t)), theta, s)
     else:
         named = plan.optimizer.step(theta, gradient(theta), s, rates.eta(eta))
-    _finish_step(plan, theta, state.group("average"), rates)
+    finish_step(plan, theta, state.group("average"), rates)
     return named or {}
 
 
@@ -69,24 +69,6 @@ def _iterate(minimizer: Minimizer, cost_and_gradient: CostAndGradient, theta: Ar
         if not np.array_equal(before, theta):
             return True
     return False
-
-
-def limit_norms(plan: Plan, theta: Array, rates: LayerRates) -> None:
-    """Shorten the weight vectors of hidden units that are too long for the plan."""
-    if plan.max_norm:
-        views, entries = plan.objective.layout.named(theta), plan.objective.layout.entries
-        weights, output_layer = [entry for entry in entries if entry.parameter.penalized], entries[-1].layer
-        hidden = (entry for entry in weights if entry.layer < output_layer and rates.trains(entry.layer))
-        for W in (views[entry.name] for entry in hidden):
-            plan.max_norm.apply(W.reshape(len(W), -1))
-
-
-def _finish_step(plan: Plan, theta: Array, average: State, rates: LayerRates) -> None:
-    """Do what follows a step of the optimizer."""
-    limit_norms(plan, theta, rates)
-    if plan.average:
-        plan.average.update(average, theta)
-        rates.hold(average.theta, theta)  # the mean of equal numbers is not rounded to them
 
 
 class Step(Protocol):
@@ -135,9 +117,9 @@ class _Recorded:
             mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))
         return found
 
-    def finish_step(self) -> Replay:
+    def finish(self) -> Replay:
         """Record the end of a step, and return the replay."""
-        _finish_step(self._plan, self.theta, self.group("average"), self.rates)
+        finish_step(self._plan, self.theta, self.group("average"), self.rates)
         return self.recording.finish()
 
 
@@ -150,7 +132,7 @@ class FusedStep(Step):
         self._batch = Batch(plan, m, streams, recorded.recording)
         sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta, recorded.rates.rates)
         recorded.estimate(self._batch, sinks, weight=eta / m)
-        self._calls = recorded.finish_step().calls
+        self._calls = recorded.finish().calls
 
     def __call__(self, rows: Rows) -> None:
         """Make the step."""
@@ -175,7 +157,7 @@ class GradientStep(Step):
         plan.objective.add_penalties(theta, g)
         recorded.rates.hold(g)
         optimizer.step(theta, g, recorded.group("optimizer"), recorded.rates.eta(recorded.recording.watch(eta)))
-        self._calls = recorded.finish_step().calls
+        self._calls = recorded.finish().calls
 
     def __call__(self, rows: Rows) -> None:
         """Make the step."""
@@ -197,12 +179,17 @@ class AccumulatedGradient:
         self._parts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
         self._part_grad = grad if len(self._parts) == 1 else np.zeros_like(grad)
         sizes = {part.stop - part.start for part in self._parts}
-        self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams) for n in sizes}
+        whole = len(self._parts) > 1 and plan.objective.estimator.of_batch
+        self._activity = _MeanActivity(plan, state, sizes, m, streams) if whole else None
+        mean = self._activity.mean if self._activity else None
+        self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams, mean) for n in sizes}
 
     def __call__(self, rows: Rows) -> float:
         """Write the gradient over the examples in rows (m,), and return the mean cost."""
         if self._part_grad is self._grad:
             return self._micro[self._m](rows) / self._m
+        if self._activity:
+            self._activity([rows[part] for part in self._parts])
         self._grad[...] = 0
         total = 0.0
         for part in self._parts:
@@ -212,6 +199,8 @@ class AccumulatedGradient:
 
     def draw(self) -> None:
         """Draw the random numbers of a gradient."""
+        if self._activity:
+            self._activity.draw([part.stop - part.start for part in self._parts])
         for part in self._parts:
             self._micro[part.stop - part.start].batch.draw()
 
@@ -219,8 +208,20 @@ class AccumulatedGradient:
 class _MicroBatch:
     """The recorded gradient of weight times the sum of the costs of m examples, and that sum."""
 
-    def __init__(self, plan: Plan, state: TrainingState, grad: Array, m: int, weight: float, streams: Streams) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        state: TrainingState,
+        grad: Array,
+        m: int,
+        weight: float,
+        streams: Streams,
+        mean: Array | None = None,
+    ) -> None:
         recorded = _Recorded(plan, state)
+        if mean is not None:
+            estimator = recorded.objective.estimator.given(recorded.recording.watch(mean))
+            recorded.objective = replace(recorded.objective, estimator=estimator)
         self.batch = Batch(plan, m, streams, recorded.recording)
         traced = recorded.recording.watch(grad)
         sinks = gradient_of(recorded.recording, recorded.objective.layout, traced, recorded.rates.rates)
@@ -236,6 +237,35 @@ class _MicroBatch:
         return sum(float(np.sum(costs, dtype=np.float64)) for costs in self._replay.results)
 
 
+class _MeanActivity:
+    """The mean activity over a whole batch, which the cost of its examples depends on, before its micro-batches."""
+
+    def __init__(self, plan: Plan, state: TrainingState, sizes: set[int], m: int, streams: Streams) -> None:
+        self._m, self._parts = m, dict[int, tuple[Batch, Replay]]()
+        for n in sizes:
+            recorded = _Recorded(plan, state)
+            batch = Batch(plan, n, streams, recorded.recording)
+            a = recorded.objective.estimator.activities(recorded.theta, batch.x, batch.noise)
+            self._parts[n] = batch, recorded.recording.finish(np.sum(a, axis=-2, keepdims=True))
+            self.mean = np.zeros_like(self._parts[n][1].results[0])
+
+    def __call__(self, parts: list[Rows]) -> None:
+        """Write the mean activity over the examples in all parts."""
+        self.mean[...] = 0
+        for rows in parts:
+            batch, replay = self._parts[len(rows)]
+            batch.fill(rows)
+            for call in replay.calls:
+                call()
+            self.mean += replay.results[0]
+        self.mean /= self._m
+
+    def draw(self, sizes: list[int]) -> None:
+        """Draw the random numbers of the parts."""
+        for n in sizes:
+            self._parts[n][0].draw()
+
+
 class MinimizerStep(Step):
     """One iteration of a minimizer, which evaluates all training examples as often as it needs to."""
 
@@ -245,7 +275,7 @@ class MinimizerStep(Step):
         self._trial = TrainingState(state.theta.copy(), state.arrays, state.status)
         self._grad = np.zeros_like(state.theta)
         self._gradient = AccumulatedGradient(plan, self._trial, self._grad, m, streams)
-        self._finish = _Recorded(plan, state).finish_step()
+        self._finish = _Recorded(plan, state).finish()
 
     def __call__(self, rows: Rows) -> None:
         """Iterate once over the examples in rows (n,), which are all."""

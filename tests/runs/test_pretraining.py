@@ -14,9 +14,11 @@ from backprop_cli.config.load import override_experiment
 from backprop_cli.config.phases import phases_of, total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import ConfigError
+from backprop_cli.listing.summary import best_row, read_summary
 from backprop_cli.runs.build import load_data
 from backprop_cli.runs.checkpoint import read_checkpoint
 from backprop_cli.runs.folder import RunFolder
+from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.resuming import new_session, prepare_resume, resumed_session
 from backprop_cli.training.streams import stream
 
@@ -52,6 +54,14 @@ def test_phases_are_epochs_of_the_run(name):
     assert run.record["best"]["epoch"] in (5, 6)
     assert run.record["best"].keys() == {"epoch", "train_cost", "train_accuracy", "val_cost", "val_accuracy"}
     assert [*run.metrics["epoch"]] == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(run.metrics["phase"], [1, 1, 2, 2, np.nan, np.nan])
+
+
+def test_tables_of_runs_count_the_epochs_of_phases_and_choose_the_best_one_after_them(backprop):
+    run = bp.train(CONFIG, name="run", pretrain=METHODS["autoencoder"], monitor="cost", epochs=5)
+    assert best_row(read_rows(run.folder.metrics), {"monitor": "cost"})["epoch"] == run.record["best"]["epoch"] > 4
+    assert read_summary(run.folder).planned == 9
+    assert "9 of 9" in backprop("runs", "show", "run").out
 
 
 @pytest.mark.parametrize("pretrain", [{"name": "rbm", "epochs": 0}, {"name": "autoencoder", "epochs": [0, 0]}])
@@ -231,3 +241,22 @@ def test_inputs_of_a_boltzmann_machine_are_from_0_to_1(tmp_path):
     with pytest.raises(bp.errors.UsageError, match="need inputs from 0 to 1"):
         bp.train(config)
     assert not list(tmp_path.glob("runs/*/run.json"))
+
+
+def test_a_list_of_noise_has_a_share_for_each_layer():
+    pretrain = {"name": "autoencoder", "epochs": 1, "corrupt": [0.1, 0.3], "tied": True}
+    run = bp.train(CONFIG, name="run", pretrain=pretrain)
+    assert [phase.experiment.corrupt.share for phase in phases_of(run.config)] == [0.1, 0.3]
+    trained = read_checkpoint(run.folder.checkpoint("pretrained")).parameters
+    assert {"W1", "b1", "c1", "W2", "b2", "c2"} == set(trained)
+
+
+@pytest.mark.filterwarnings("ignore:the network has learned nothing")
+def test_a_phase_in_which_a_minimizer_finds_no_lower_cost_is_over():
+    pretrain = {"name": "autoencoder", "epochs": 400, "optimizer": "lbfgs", "batch_size": "full", "lambda": 200.0}
+    run = bp.train(CONFIG, name="run", layers=[64, 3, 10], pretrain=pretrain)
+    assert run.status == "finished"
+    assert len(run.epochs) < 402
+    assert run.record["epochs"] == 402
+    again = bp.resume(run, epochs=3)
+    assert again.record["epochs"] == 403

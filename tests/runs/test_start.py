@@ -132,9 +132,41 @@ def test_train_says_what_becomes_of_each_layer(source, backprop, tmp_path):
         ("layers.1.rate=0.1; optimizer=lbfgs", "layers[1].rate: has no effect on lbfgs"),
         ("layers.0.rate=0.1", "layers[0].rate: the input layer does not learn"),
         ("layers.1.rate=0; layers.2.rate=0; layers.3.rate=0", "layers: every layer is frozen"),
+        (
+            "layers=64-30-64; targets=inputs; tied=true; freeze=[2]",
+            "freeze: layer 2 has the weights of layer 1 ('tied')",
+        ),
     ],
 )
 def test_layers_that_cannot_be_frozen_are_located_errors(words, problem):
     with pytest.raises(ConfigError, match="command line: ") as found:
         load_experiment(Path("digits"), ["layers=64-30-20-10", *words.split("; ")])
     assert problem in str(found.value)
+
+
+def test_of_an_autoencoder_only_the_layers_up_to_its_code_are_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    layers = [64, 12, 5, 12, 64]
+    bp.train(CONFIG, name="coder", layers=layers, targets="inputs", eta=0.1)
+    run = bp.train(CONFIG, name="next", layers=[64, 12, 5, 12, 10], start="coder")
+    assert run.record["start"]["layers"][:4] == [
+        "W1, b1 from coder (12x64)",
+        "W2, b2 from coder (5x12)",
+        "W3, b3 new",
+        "W4, b4 new",
+    ]
+    longer = bp.train(CONFIG, name="same", layers=layers, targets="inputs", start="coder", eta=0.1)
+    assert [line.split(" (")[0] for line in longer.record["start"]["layers"]] == [
+        f"W{l}, b{l} from coder" for l in (1, 2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_tied_layers_start_from_an_autoencoder(tied, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    coder = bp.train(CONFIG, name="coder", layers=[64, 12, 64], targets="inputs", eta=0.1, tied=tied)
+    run = bp.train(
+        CONFIG, name="next", layers=[64, 12, 64], targets="inputs", tied=True, start="coder", freeze=1, eta=0.1
+    )
+    np.testing.assert_array_equal(run.parameters["W1"], coder.parameters["W1"])
+    assert "W2" not in run.parameters

@@ -1,4 +1,4 @@
-"""Rules for layers that are frozen, learn at rates of their own, or have been trained before."""
+"""Rules for how layers are trained: at which rates, which not at all, and by line searches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from backprop_cli.config.reader import Problem
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.nn.activations import ACTIVATIONS
 
 
 def layers_that_train(e: Experiment) -> Iterator[Problem]:
@@ -29,3 +30,14 @@ def layers_that_train(e: Experiment) -> Iterator[Problem]:
     if e.freeze and e.freeze.epochs and e.optimizer.line_search:
         use = "freeze the layers in all epochs, then start another run from this one ('start')"
         yield ("freeze", "epochs"), f"freeze.epochs: cannot be combined with {e.optimizer.name}; {use}"
+
+
+def line_search(e: Experiment) -> Iterator[Problem]:
+    """A line search compares costs, so the cost must be the same function at every evaluation."""
+    if e.optimizer.line_search:
+        random = any(ACTIVATIONS[name].random for name in e.activations)
+        uses = {"dropout": any(e.dropouts), "augment": e.augment, "max_norm": e.max_norm, "cost": not e.cost.smooth}
+        uses |= {"corrupt": e.corrupt is not None and not e.corrupt.fixed, "activation": random}
+        for key in (key for key, used in uses.items() if used):
+            what = f"cost: {e.cost.name}" if key == "cost" else f"{key}:"
+            yield (key,), f"{what} cannot be combined with {e.optimizer.name}, which needs a deterministic cost"
