@@ -240,6 +240,7 @@ def predict(
     inputs: Array | Frame | Path | str | Sequence[Path | str],
     *,
     threshold: float | None = None,
+    layer: int | None = None,
     checkpoint: str = "best",
     runs_dir: Path | str = "runs",
 ) -> Predictions:
@@ -247,7 +248,8 @@ def predict(
 
     An array has the units of the data set: pixels of MNIST are 0 to 255. Files are images, .npy arrays or .csv tables;
     those that cannot be read are listed in `Predictions.failed`. `run` may be a run or a checkpoint file. Of two
-    classes, the second is predicted from a probability of `threshold` on.
+    classes, the second is predicted from a probability of `threshold` on. With `layer`, from 1, the `values` are what
+    leaves that layer, after its activation and the pooling behind it: the codes of an autoencoder.
 
     >>> import backprop_cli
     >>> run = backprop_cli.train({"dataset": "digits", "layers": [64, 30, 10], "epochs": 3}, runs_dir=None)
@@ -255,7 +257,7 @@ def predict(
     >>> found.labels.shape, found.confidences.shape, found.measure
     ((3,), (3, 10), 'output')
     """
-    model = _model(run, Path(runs_dir), checkpoint)
+    model = _model(run, Path(runs_dir), checkpoint).at_layer(layer)
     if isinstance(inputs, np.ndarray):
         return predict_array(model, inputs, threshold)
     if hasattr(inputs, "to_numpy"):

@@ -91,6 +91,11 @@ def further_metrics(metrics: Mapping[str, float | None]) -> str:
     return ", ".join(f"{title} {metric(name, value)}" for title, name, value in known if value is not None)
 
 
+def above_floor(cost: float, floor: float | None) -> str:
+    """Return how much a cost is above the lowest that is possible: `, 26.3 above the floor of 45.5`."""
+    return "" if floor is None else f", {cost - floor:.4g} above the floor of {floor:.4g}"
+
+
 def duration(seconds: float) -> str:
     """Return a time with a suitable unit: 3 ms, 0.11 s, 12.3 s, 4 min 05 s, 2 h 30 min."""
     if seconds < 0.0995:

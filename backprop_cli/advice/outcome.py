@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backprop_cli.errors import DivergedError
-from backprop_cli.text import duration, further_metrics, metric
+from backprop_cli.text import above_floor, duration, further_metrics, metric
 
 if TYPE_CHECKING:
     from backprop_cli.experiment.schema import Experiment
@@ -49,6 +49,8 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
         lines.append(f"best epoch  {best.get('epoch', '?')} of {epochs}: {metrics}")
         if more := further_metrics(test):
             lines.append(f"test        {more}")
+        if floor := test.get("floor"):
+            lines.append(f"test        cost {test['cost']:.4g}{above_floor(test['cost'], floor)}")
     if status == "stopped_early":
         lines.append(f"stopped     after epoch {epochs}: {record.get('reason')}")
     lines += [f"warning     {text.partition('. ')[0]}" for text in record.get("warnings") or ()]

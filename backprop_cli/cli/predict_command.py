@@ -19,9 +19,11 @@ from backprop_cli.terminal.console import Command, Console, error_line
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.csv",
-    help="Write all columns of the input, the prediction, and the probability of each class.",
+    metavar="FILE",
+    help="Write all columns of the input, the prediction, and the probability of each class (.csv); or the values, or "
+    "probabilities, as an array (.npy).",
 )
+@click.option("--layer", type=int, metavar="N", help="Write what leaves layer N, such as the code of an autoencoder.")
 @click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the K most likely classes.")
 @threshold_option
 @runs_option
@@ -33,6 +35,7 @@ def command(
     checkpoint: str,
     output: Path | None,
     top: int,
+    layer: int | None,
     threshold: str | None,
     as_csv: bool,
     runs_dir: Path,
@@ -58,9 +61,9 @@ def command(
     from backprop_cli.runs.model import load_model
 
     if output:
-        check_suffix(output, ".csv")
-    model = load_model(run, runs_dir, checkpoint)
-    if top > 1 and not model.experiment.task.classes:
+        check_suffix(output, ".csv", ".npy")
+    model = load_model(run, runs_dir, checkpoint).at_layer(layer)
+    if top > 1 and not model.task.classes:
         raise UsageError(f"--top: {model.path} predicts values, not classes")
     found = predict_files(model, files, threshold)
     for message in found.messages:
@@ -68,7 +71,8 @@ def command(
     for note in found.notes:
         console.warn(note)
     if output := output if len(found) else None:
-        atomic_write(output, found.to_csv().encode(errors="surrogateescape"))
+        array = output.suffix.lower() == ".npy"
+        atomic_write(output, found.to_npy() if array else found.to_csv().encode(errors="surrogateescape"))
     if as_csv:
         if lines := found.lines(top, form=".6g"):
             console.csv(lines[0], lines[1:])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from backprop_cli.config.reader import Problem
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.nn.activations import ACTIVATIONS
 
 
 def tied_layers(e: Experiment) -> Iterator[Problem]:
@@ -24,3 +25,22 @@ def tied_layers(e: Experiment) -> Iterator[Problem]:
         if units[k] != units[last - k]:
             mirrored = f"but with 'tied' it mirrors layers[{last - k}], which has {units[last - k]}"
             yield ("layers", k), f"layers[{k}]: has {units[k]} units, {mirrored}; write {units[last - k]}"
+
+
+def sparse_layer(e: Experiment) -> Iterator[Problem]:
+    """Sparsity is of one kind, and of a hidden layer of units."""
+    options, hidden, k = e.sparsity, e.hidden_layers, e.sparse_layer
+    if options is None:
+        return
+    if (options.target is None) == (options.l1 is None):
+        yield ("sparsity",), "sparsity: needs target or l1, one of the two, such as {target: 0.1, beta: 3}"
+    if k not in hidden or not hidden[k].units:
+        units = ", ".join(str(number) for number, layer in hidden.items() if layer.units)
+        there = f"write {units}" if units else "there is none; add one, or remove this key"
+        yield ("sparsity", "layer"), f"sparsity.layer: {k} is no hidden layer of units; {there}"
+    elif options.target is not None and not ACTIVATIONS[e.activations[k - 1]].squashes:
+        f = e.activations[k - 1]
+        use = f"layer {k} is {f}; write activation: sigmoid for it, or use l1"
+        yield ("sparsity", "target"), f"sparsity.target: needs activities between 0 and 1, but {use}"
+    if options.target is not None and getattr(e.dataset, "weight", None) is not None:
+        yield ("sparsity", "target"), "sparsity.target: cannot be combined with dataset.weight; use l1"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.config.autoencoders import tied_layers
+from backprop_cli.config.autoencoders import sparse_layer, tied_layers
 from backprop_cli.config.reader import Path, Problem
 from backprop_cli.data.tasks import ENCODINGS
 from backprop_cli.errors import UsageError
@@ -29,6 +29,7 @@ def problems_of(experiment: Experiment) -> list[Problem]:
         _kinds_of_layers,
         _input_output_sizes,
         tied_layers,
+        sparse_layer,
         _activations,
         _output_and_cost,
         _encoding,
@@ -58,17 +59,22 @@ def _kinds_of_layers(e: Experiment) -> Iterator[Problem]:
             )
         elif k > 0 and layer.image:
             yield ("layers", k), f"layers[{k}]: {layer.word} is the size of an image, which only the first layer can be"
-        elif k == last and not layer.units:
+        elif k == last and not layer.units and not (layer.conv and e.reconstructs):
             use = "write its number of units, or 'auto', behind it"
             yield ("layers", k), f"layers[{k}]: {layer.word} cannot be the output layer; {use}"
 
 
 def _shapes_of_layers(e: Experiment) -> Iterator[Problem]:
-    """Every layer fits what the layers before it give."""
+    """Every layer fits what the layers before it give, and maps as outputs fit the inputs."""
     k, shape = 1, e.in_shape
     try:
-        for k, shape in enumerate(shapes_of(e.in_shape, e.layers[1:-1]), start=1):  # noqa: B007 - for the except
+        hidden = e.layers[1:] if e.layers[-1].conv else e.layers[1:-1]
+        for k, shape in enumerate(shapes_of(e.in_shape, hidden), start=1):  # noqa: B007 - for the except
             pass
+        if e.layers[-1].conv and shape != e.in_shape:
+            maps, image = ("x".join(map(str, s)) for s in (shape, e.in_shape))
+            problem = f"gives maps of {maps}, but the inputs to reconstruct are {image}; write conv{e.in_shape[0]}x…"
+            yield ("layers", k - 1), f"layers[{k - 1}]: {e.layers[-1].word} {problem} on maps of that size"
     except UsageError as error:
         flat = k == 1 and len(shape) == 1
         hint = "; write the first layer as the height and width of the images, such as 28x28" if flat else ""
@@ -94,7 +100,7 @@ def _input_output_sizes(e: Experiment) -> Iterator[Problem]:
             yield ("layers", k), f"layers[{k}]: a hidden layer needs a number of units; 'auto' is for input and output"
     if e.layers[0].units and (e.layers[0].activation or e.layers[0].dropout is not None):
         yield ("layers", 0), "layers: the input layer has no activation; for dropout of inputs use 'input_dropout'"
-    if e.layers[-1].units and e.layers[-1].dropout is not None:
+    if e.layers[-1].dropout is not None:
         yield ("layers", last), "layers: the output layer cannot have dropout"
 
 

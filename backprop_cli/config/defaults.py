@@ -30,6 +30,7 @@ def with_defaults(e: Experiment) -> Experiment:
         "batch_size": batch_size,
         "penalty": next(iter(e.strengths)) if len(e.strengths) == 1 else e.penalty,
         "monitor": e.monitor or (stopping.monitor if stopping else None) or e.task.monitor,
+        "sparsity": replace(e.sparsity, layer=e.sparse_layer) if e.sparsity else None,
         "early_stopping": replace(stopping, monitor=None) if stopping else None,
         "initializer": e.initializer or ACTIVATIONS[e.activations[0]].initializer,
         "validation": n_validation,

@@ -206,13 +206,16 @@ class DataSpec:
 
     def reconstructing(self) -> DataSpec:
         """Return what is known where the inputs are the targets: they are values, and there are no classes."""
-        spec = replace(self, classes=0, values=self.inputs, fractions=self.scale != 1)
-        return replace(spec, class_names=(), targets=(), value_center=(), value_scale=())
+        columns = self.preprocessing.columns if self.preprocessing else ()
+        constants = [of_input for column in columns for of_input in column.constants]
+        spec = replace(self, classes=0, values=self.inputs, fractions=self.scale != 1, class_names=(), targets=())
+        center, scale = (tuple(of_input[k] for of_input in constants) for k in (1, 2))
+        return replace(spec, value_center=center, value_scale=scale)
 
     @property
     def reconstruction(self) -> Reconstruction:
         """The task of reconstructing the inputs."""
-        return Reconstruction(self.inputs, factor=self.scale)
+        return Reconstruction(self.inputs, self.value_center, self.value_scale, self.scale)
 
     @property
     def regression(self) -> Regression:

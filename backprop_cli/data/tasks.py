@@ -271,8 +271,8 @@ class Reconstruction(Regression):
         return lambda targets, y: np.multiply(targets, factor, y)
 
     def predict(self, outputs: Outputs) -> Outputs:
-        """Return the inputs (n, n_0) that outputs stand for."""
-        return np.asarray(outputs / np.asarray(self.factor, outputs.dtype))
+        """Return the inputs (n, n_0) that outputs stand for, in the units of the data."""
+        return super().predict(outputs / np.asarray(self.factor, outputs.dtype))
 
     def measure(self, outputs: Outputs, targets: Targets) -> float:
         """Return the sum of the squared errors of the outputs."""

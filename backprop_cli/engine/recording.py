@@ -251,7 +251,7 @@ def _reduction(ufunc: np.ufunc) -> Callable[..., Traced]:
 
 def _mean(recording: Recording, x: Any, axis: Any = None, **kwargs: Any) -> Any:
     total = recording.reduce(np.add, x, axis=axis, **kwargs)
-    return total / (x.size // total.size)
+    return total * (total.size / x.size)  # a number of Python keeps the precision of total
 
 
 def _clip(recording: Recording, x: Any, low: Any, high: Any) -> Any:

@@ -20,6 +20,7 @@ from backprop_cli.experiment.types import (
     Corrupt,
     KeptEpochs,
     Lambda,
+    SparsityOptions,
     Strengths,
     Threads,
     expand_lambda,
@@ -127,6 +128,11 @@ class Keys(BaseModel):
         None,
         description="Noise on the inputs of training, not on the targets of an autoencoder: the share of inputs that "
         "become 0, drawn anew in each epoch; or `{name: gaussian, sigma: 0.5}`, `{name: salt, share: 0.1}`.",
+    )
+    sparsity: Annotated[SparsityOptions | None, OptionsOf(SparsityOptions)] = Field(
+        None,
+        description="Sparse activities of a layer, by default of the narrowest hidden one: `{target: 0.1, beta: 3}` is "
+        "β Σ KL(target ‖ mean activity), the mean being over the batch; `{l1: 0.0001}` is λ Σ abs(a) of each example.",
     )
     average: Annotated[Ema | None, OptionsOf(AVERAGES)] = Field(
         None,

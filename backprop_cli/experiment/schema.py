@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import ENCODINGS, Classification, Task
 from backprop_cli.experiment.keys import INPUTS, Keys
-from backprop_cli.experiment.layers import inputs_of, shapes_of
+from backprop_cli.experiment.layers import Layer, inputs_of, shapes_of
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.layers.dense import Dense
@@ -47,9 +47,11 @@ class Experiment(Keys):
 
     @property
     def outputs(self) -> int:
-        """The number of outputs, n_L."""
-        units = self.layers[-1].units
-        return units if isinstance(units, int) else self.task.outputs
+        """The number of outputs, n_L. Raises UsageError as `network`."""
+        last = self.layers[-1]
+        if last.conv:
+            return prod(self.shapes[-1])
+        return last.units if isinstance(last.units, int) else self.task.outputs
 
     @property
     def in_shape(self) -> Shape:
@@ -65,7 +67,8 @@ class Experiment(Keys):
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]
         given, *dropouts = self.dropouts
         stages = [Stage(e.layer, next(f) if e.weighted else None, p) for e, p in zip(hidden, dropouts, strict=True)]
-        stages.append(Stage(Dense(self.outputs), next(f)))
+        last = self.layers[-1]
+        stages.append(Stage(last.layer if last.conv else Dense(self.outputs), next(f)))
         return network_of(self.in_shape, tied(stages, self.sizes) if self.tied else stages, given)
 
     @property
@@ -76,7 +79,26 @@ class Experiment(Keys):
     @property
     def sizes(self) -> tuple[int, ...]:
         """The numbers that leave each layer, n_0 … n_L. Raises UsageError as `network`."""
-        return (*map(prod, shapes_of(self.in_shape, self.layers[1:-1])), self.outputs)
+        return tuple(map(prod, self.shapes))
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of an example and of what leaves each layer. Raises UsageError as `network`."""
+        if self.layers[-1].conv:
+            return tuple(shapes_of(self.in_shape, self.layers[1:]))
+        return (*shapes_of(self.in_shape, self.layers[1:-1]), (self.outputs,))
+
+    @property
+    def sparse_layer(self) -> int:
+        """The number of the layer whose activities are to be sparse: by default the narrowest hidden one of units."""
+        given = self.sparsity.layer if self.sparsity else None
+        units = {k: e.units for k, e in self.hidden_layers.items() if isinstance(e.units, int)}
+        return given or min(units, key=lambda k: units[k], default=1)
+
+    @property
+    def hidden_layers(self) -> dict[int, Layer]:
+        """The hidden layers with weights, by their numbers."""
+        return dict(enumerate((layer for layer in self.layers[1:-1] if layer.weighted), start=1))
 
     @property
     def activations(self) -> tuple[str, ...]:

@@ -35,6 +35,16 @@ class KeepEpochs:
         return epoch in self.at or bool(self.every and epoch % self.every == 0)
 
 
+@dataclass(frozen=True)
+class SparsityOptions:
+    """A target for the mean activity of each unit, with its weight β, or λ of Σ |a|; and the layer, from 1."""
+
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    beta: Annotated[float, Field(gt=0)] = 3.0
+    l1: Annotated[float, Field(gt=0)] | None = None
+    layer: Annotated[int, Field(ge=1)] | None = None
+
+
 def expand_lambda(value: Any, penalty: Any) -> Any:
     """Return `{penalty: value}` for a number under `lambda`, and anything else as it is."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

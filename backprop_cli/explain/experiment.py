@@ -9,7 +9,6 @@ import numpy as np
 
 from backprop_cli.advice.range_test import RangeTest
 from backprop_cli.data.report import lines
-from backprop_cli.experiment.layers import shapes_of
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import batch_size, build_network, n_train, threads_of
 from backprop_cli.text import table
@@ -61,7 +60,7 @@ def announcement(e: Experiment, chosen: bool) -> list[str]:
 
 def layers_of(e: Experiment) -> Iterator[dict[str, Any]]:
     """Yield number, word, shape of the output, parameters and multiplications for an example of each layer."""
-    shapes = [*shapes_of(e.in_shape, e.layers[1:-1]), (e.outputs,)]
+    shapes = e.shapes
     own = iter([sum(parameter.size for parameter in layer) for layer in e.network.layout.layers if layer])
     for number, (entry, shape) in enumerate(zip(e.layers, shapes, strict=True)):
         layer = entry.layer if number else None

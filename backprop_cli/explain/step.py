@@ -128,6 +128,8 @@ def explain(
     plan = build_plan(e, data)
     if plan.data.train.weights is not None:
         raise UsageError("trace cannot show examples that have weights; remove 'weight' from the dataset")
+    if e.sparsity:
+        raise UsageError("trace cannot show sparsity; write sparsity=null")
     layout, state = plan.objective.layout, start.state(plan)
     index = None if weight is None else _index_of(weight, layout)
     if examples is not None and not isinstance(examples, Examples):

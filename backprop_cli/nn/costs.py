@@ -59,6 +59,10 @@ class Cost:
         """Return the cost of each example, of shape (..., m)."""
         raise NotImplementedError
 
+    def floor(self, y: Array) -> Array | None:
+        """Return the cost of each example where every output is its target, (..., m), or None where that is 0."""
+        return None
+
     def dC_da(self, a: Array, y: Array, weight: Array | float) -> Array:
         """Return d(weight · Σ_x C_x)/da, of the shape of a; weight = 1/m makes it that of the mean."""
         raise NotImplementedError
@@ -140,6 +144,10 @@ class CrossEntropy(Cost):
         """Return the cross-entropy of each example."""
         costs = (_of_softmax if output.sums_to_one else _of_sigmoid)(z, self._smooth(y))
         return costs if self.class_weights is None else costs * self._weights(y)
+
+    def floor(self, y: Array) -> Array:
+        """Return the entropy of the targets, -Σ [y ln y + (1 - y) ln(1 - y)], with 0 ln 0 = 0; for sigmoid outputs."""
+        return -np.sum(y * np.log(np.where(y > 0, y, 1)) + (1 - y) * np.log(np.where(y < 1, 1 - y, 1)), axis=-1)
 
     def delta(self, output: Activation, z: Array, a: Array, y: Array, weight: Array | float) -> Array:
         """Return weight · (a - y) (BP1): the slope of the output cancels (Nielsen, eq. 68 and problem 3.1)."""

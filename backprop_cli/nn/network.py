@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -38,7 +38,7 @@ class Network:
 
     It holds no parameters: they live in the vector theta that is passed in (see `Layout`). Examples may also be given
     flat, as x (..., m, n_0). Between two layers, signals are given the shape that the next one takes (`Layer.takes`),
-    so that an image is flattened where a dense layer follows.
+    so that an image is flattened where a dense layer follows, and at the end.
     """
 
     in_shape: Shape
@@ -111,24 +111,42 @@ class Network:
             y, cache = layer.forward(p, _shaped(signals[-1], shape, taken), noise)
             signals.append(y)
             caches.append(cache)
+        signals[-1] = _shaped(signals[-1], self.shapes[-1], (prod(self.shapes[-1]),))
         return signals, caches
 
-    def backward(self, theta: Array, caches: list[Cache], delta: Array, grads: Sequence[Gradient]) -> list[Array]:
+    def backward(
+        self,
+        theta: Array,
+        caches: list[Cache],
+        delta: Array,
+        grads: Sequence[Gradient],
+        more: Mapping[int, Array] | None = None,
+    ) -> list[Array]:
         """Carry delta = dC/dz of the output layer back through all layers, whose gradients are added to grads.
 
-        Returns dC/d(signal) for each of the signals that `forward` returned.
+        Returns dC/d(signal) for each of the signals that `forward` returned. `more` is what else is in dC/d(signal),
+        by the number of the signal.
         """
-        deltas = [delta]
+        deltas = [_shaped(delta, (prod(self.shapes[-1]),), self.shapes[-1])]
         shapes = self.shapes[:-1], self.taken
         parts = list(zip(self.layers, self.layout.split(theta), caches, grads, *shapes, strict=True))
-        for layer, p, cache, grad, shape, taken in reversed(parts):
+        for number, (layer, p, cache, grad, shape, taken) in reversed(list(enumerate(parts))):
             deltas.append(_shaped(layer.backward(p, cache, deltas[-1], grad), taken, shape))
+            if more and number in more:
+                deltas[-1] = deltas[-1] + more[number]
         return deltas[::-1]
 
-    def outputs(self, theta: Array, x: Array) -> Array:
-        """Return a of the output layer, (..., m, *out_shape), for the examples x."""
+    def outputs(self, theta: Array, x: Array, layer: int | None = None) -> Array:
+        """Return a of the output layer, (..., m, n_L), or what layer + 1 takes, (..., m, n), for the examples x."""
         signals, _ = self.forward(theta, x)
-        return self.output.value(signals[-1])
+        if layer is None or layer == len(self.units):
+            return self.output.value(signals[-1])
+        index = self.units[layer].index
+        return _shaped(signals[index], self.shapes[index], (prod(self.shapes[index]),))
+
+    def units_of(self, layer: int) -> int:
+        """Return the number of outputs of a layer, from 1: what the next one takes."""
+        return prod(self.shapes[self.units[layer].index if layer < len(self.units) else -1])
 
 
 def _shaped(x: Array, before: Shape, after: Shape) -> Array:

@@ -13,6 +13,7 @@ from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Gradient, Layout
 from backprop_cli.nn.penalties import Penalty
+from backprop_cli.nn.sparsity import Sparsity
 
 
 class Evaluated(NamedTuple):
@@ -37,6 +38,28 @@ class GradientEstimator(Protocol):
     def width(self) -> int:
         """The numbers in all signals of one example, for estimates of memory."""
 
+    @property
+    def measured(self) -> GradientEstimator:
+        """What is evaluated: the same without what only training looks at."""
+        return self
+
+    def floor(self, y: Array) -> Array | None:
+        """Return the lowest cost that each example can have, (..., m), None where that is 0."""
+        return None
+
+    @property
+    def of_batch(self) -> bool:
+        """Whether the cost of an example depends on the others of its batch, by the mean of their `activities`."""
+        return False
+
+    def activities(self, theta: Array, x: Array, noise: Noise | None = None) -> Array:
+        """Return the activities (..., m, n) whose mean the costs of the examples depend on: by default none, n = 0."""
+        return x[..., :0]
+
+    def given(self, mean: Array) -> GradientEstimator:
+        """Return the estimator for a part of a batch with this mean activity (1, n)."""
+        return self
+
     def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
         """Return outputs and costs of the examples x (..., m, n_0), y (..., m, n_L)."""
 
@@ -57,10 +80,15 @@ class GradientEstimator(Protocol):
 
 @dataclass(frozen=True)
 class Backpropagation(GradientEstimator):
-    """The exact gradient of the cost of a network, by the four equations of back-propagation."""
+    """The exact gradient of the cost of a network, by the four equations of back-propagation.
+
+    `sparsity`, if there is one, adds its term for the activities of layer `sparse_layer`, from 1, to the cost.
+    """
 
     network: Network
     cost: Cost
+    sparsity: Sparsity | None = None
+    sparse_layer: int = 1
 
     @property
     def layout(self) -> Layout:
@@ -80,7 +108,35 @@ class Backpropagation(GradientEstimator):
     def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
         """Send x through the network."""
         signals, _ = self.network.forward(theta, x, noise)
-        return self._evaluated(signals[-1], y)
+        return self._evaluated(signals, y)
+
+    @property
+    def measured(self) -> Backpropagation:
+        """The same without sparsity."""
+        return replace(self, sparsity=None)
+
+    def floor(self, y: Array) -> Array | None:
+        """Return that of the cost."""
+        return self.cost.floor(y)
+
+    @property
+    def of_batch(self) -> bool:
+        """Whether sparsity is about means over the batch."""
+        return self.sparsity is not None and self.sparsity.of_batch
+
+    def activities(self, theta: Array, x: Array, noise: Noise | None = None) -> Array:
+        """Return the activities (..., m, n) that sparsity looks at."""
+        return self.network.forward(theta, x, noise)[0][self._sparse]
+
+    def given(self, mean: Array) -> Backpropagation:
+        """Return the same for a part of a batch."""
+        assert self.sparsity is not None
+        return replace(self, sparsity=self.sparsity.given(mean))
+
+    @property
+    def _sparse(self) -> int:
+        """The number of the signal that sparsity looks at: that behind the activation of the layer."""
+        return self.network.units[self.sparse_layer - 1].index + 2
 
     def sides(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> list[Array]:
         """Return the sides of the kinks of the activations and of the cost."""
@@ -89,6 +145,7 @@ class Backpropagation(GradientEstimator):
         a = output.value(z)
         layers, caches = (*self.network.layers, output), [*caches, (z, a)]
         sides = [side for layer, cache in zip(layers, caches, strict=True) for side in layer.sides(cache)]
+        sides += self.sparsity.sides(signals[self._sparse]) if self.sparsity else []
         of_cost = self.cost.sides(z, a, y)
         return sides if of_cost is None else [*sides, of_cost]
 
@@ -104,14 +161,18 @@ class Backpropagation(GradientEstimator):
         """Send x forward and delta back (Nielsen, chapter 2)."""
         signals, caches = self.network.forward(theta, x, noise)
         z, output = signals[-1], self.network.output
-        evaluated = self._evaluated(z, y)
+        evaluated = self._evaluated(signals, y)
         delta = self.cost.delta(output, z, evaluated.outputs, y, weight)  # BP1
-        self.network.backward(theta, caches, delta, grads)  # BP2, BP3, BP4
+        k = self._sparse
+        more = {k: weight * self.sparsity.gradient(signals[k])} if self.sparsity else {}
+        self.network.backward(theta, caches, delta, grads, more)  # BP2, BP3, BP4
         return evaluated
 
-    def _evaluated(self, z: Array, y: Array) -> Evaluated:
+    def _evaluated(self, signals: list[Array], y: Array) -> Evaluated:
+        z = signals[-1]
         a = self.network.output.value(z)
-        return Evaluated(a, self.cost.of_examples(self.network.output, z, a, y))
+        costs = self.cost.of_examples(self.network.output, z, a, y)
+        return Evaluated(a, costs + self.sparsity.of_examples(signals[self._sparse]) if self.sparsity else costs)
 
 
 @dataclass(frozen=True)

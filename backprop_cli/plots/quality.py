@@ -82,12 +82,13 @@ def has_few_columns(run: Run) -> bool:
 
 def no_classes(run: Run) -> str | None:
     """Return why a run has no classes, or None."""
-    return None if run.config.data.classes else "regression task: there are no classes"
+    return None if run.config.data.classes else f"{run.config.task.kind} task: there are no classes"
 
 
 def no_values(run: Run) -> str | None:
     """Return why a run has no values, or None."""
-    return "classification task: there are no residuals" if run.config.data.classes else None
+    task = run.config.task
+    return f"{task.kind} task: there are no residuals" if task.classes or task.reconstructs else None
 
 
 def no_columns(run: Run) -> str | None:

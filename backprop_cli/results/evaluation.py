@@ -17,7 +17,7 @@ from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
-from backprop_cli.text import further_metrics, table
+from backprop_cli.text import above_floor, further_metrics, table
 from backprop_cli.training.evaluation import ClassificationReport, classification_report
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -32,6 +32,7 @@ class Evaluation:
     """The metrics of a network on a split, or of an ensemble of networks, whose outputs are the mean of theirs.
 
     `name` is the path of the checkpoint; `epoch` and `cost` are None for an ensemble, whose networks are `members`.
+    `floor` is the lowest cost that reconstructions can have, None where that is 0.
     `names` are those of the classes or values; without names they are counted from 0.
     """
 
@@ -44,6 +45,7 @@ class Evaluation:
     task: Task
     names: tuple[str, ...] = field(default=(), repr=False)
     members: tuple[Evaluation, ...] = field(default=(), repr=False)
+    floor: float | None = None
 
     def __str__(self) -> str:
         return self.to_text()
@@ -101,7 +103,7 @@ class Evaluation:
 
     def _classification(self) -> Classification:
         if not isinstance(self.task, Classification):
-            raise UsageError(f"{self.name}: regression task: there are no classes")
+            raise UsageError(f"{self.name}: {self.task.kind} task: there are no classes")
         return self.task
 
     @property
@@ -111,7 +113,7 @@ class Evaluation:
 
     def summary(self) -> str:
         """Return the metrics in one line."""
-        cost = "" if self.cost is None else f", cost {self.cost:.6g}"
+        cost = "" if self.cost is None else f", cost {self.cost:.6g}{above_floor(self.cost, self.floor)}"
         n = len(self.examples)
         if self.task.classes:
             correct = round(self.metrics["accuracy"] * n)
@@ -154,7 +156,8 @@ class Evaluation:
             further |= {} if self.task.threshold is None else {"threshold": self.task.threshold}
             return self._report.to_dict() | further | ({"classes": list(self.names)} if self.names else {})
         values = self.of_values
-        return {"examples": len(self.examples), **self.metrics, **({"values": values} if values else {})}
+        floor = {} if self.floor is None else {"floor": self.floor}
+        return {"examples": len(self.examples), **self.metrics, **floor, **({"values": values} if values else {})}
 
 
 def evaluate_model(
@@ -177,9 +180,10 @@ def evaluate_model(
             threshold = data.task.best_threshold(evaluator.outputs(validation)[0], validation.targets)
         task = data.task.at(threshold)
         outputs, cost = evaluator.outputs(examples)
+        floor = evaluator.floor(examples)
     known = model.experiment.data
     names = known.class_names or known.targets * (not known.classes)
-    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, task, names)
+    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, task, names, floor=floor)
 
 
 def evaluate_models(

@@ -30,7 +30,7 @@ class Frame(Protocol):
 
 def predict_array(model: Model, x: Array, threshold: float | str | None = None) -> Predictions:
     """Return predictions for inputs x (n, n_0) in the units of the data set; images may have the shape (n, h, w)."""
-    model.experiment.task.at(threshold)
+    model.task.at(threshold)
     x = np.asarray(x)
     data = model.experiment.data
     if x.shape in ((data.inputs,), data.image):  # a single example
@@ -46,15 +46,15 @@ def predict_frame(model: Model, frame: Frame, threshold: float | str | None = No
     data = model.experiment.data
     if data.preprocessing is None:
         return predict_array(model, frame.to_numpy(), threshold)
-    model.experiment.task.at(threshold)
+    model.task.at(threshold)
     any_frame: Any = frame
     text = any_frame.to_csv(index=False) if hasattr(frame, "to_csv") else any_frame.write_csv()
     found = read_stream(io.BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
     names = [f"[{row}]" for row in found.rows.tolist()]
     failed = [Unreadable(place, reason) for place, reason in found.problems]
     messages = [f"{one.input}: {one.reason}" for one in failed[:MAX_PROBLEMS]]
-    outputs = model.apply(found.x)
-    return Predictions(model, names, outputs, failed, messages, found.notes, found.targets, [found], threshold)
+    outputs, targets = model.apply(found.x), None if model.layer else found.targets
+    return Predictions(model, names, outputs, failed, messages, found.notes, targets, [found], threshold)
 
 
 def predict_files(model: Model, files: Iterable[str], threshold: float | str | None = None) -> Predictions:
@@ -63,9 +63,9 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
     Whatever cannot be read is in `failed`, and the rest is predicted. Raises UsageError if there can be no threshold.
     """
     e = model.experiment
-    e.task.at(threshold)
+    model.task.at(threshold)
     names: list[str] = []
-    outputs = [np.empty((0, e.outputs), model.theta.dtype)]
+    outputs = [np.empty((0, model.task.outputs), model.theta.dtype)]
     failed: list[Unreadable] = []
     messages: list[str] = []
     notes: list[str] = []
@@ -92,5 +92,5 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
         batches.append(batch)
     tables = [batch.table for batch in batches if batch.table]
     targets = [rows.targets for rows in tables if rows.targets is not None]
-    known = np.concatenate(targets) if targets and len(targets) == len(batches) else None
+    known = np.concatenate(targets) if targets and len(targets) == len(batches) and not model.layer else None
     return Predictions(model, names, np.concatenate(outputs), failed, messages, notes, known, tables, threshold)

@@ -64,8 +64,8 @@ class Predictions:
 
     @property
     def values(self) -> Array:
-        """The predicted values (n, n_L) of a regression, in the units of the data."""
-        return np.asarray(self.model.experiment.task.predict(self.outputs))
+        """The predicted values (n, n_L) of a regression, in the units of the data; or the activations of a layer."""
+        return np.asarray(self.model.task.predict(self.outputs))
 
     @property
     def scores(self) -> Array:
@@ -80,7 +80,7 @@ class Predictions:
         for each class, need not sum to 1. For any other encoding it is the distance from the code of the class.
         """
         e = self.model.experiment
-        if not e.task.classes:
+        if not self.model.task.classes:
             return "value"
         if e.activations[-1] == "softmax" or self._is_binary_sigmoid(e):
             return "probability"
@@ -100,7 +100,7 @@ class Predictions:
         """The metrics of the predictions whose targets are known; empty if none is."""
         if self.targets is None or not (known := self._known).any():
             return {}
-        task, outputs, targets = self.model.experiment.task, self.outputs[known], self.targets[known]
+        task, outputs, targets = self.model.task, self.outputs[known], self.targets[known]
         return task.metrics(task.measure(outputs, targets), targets)
 
     @property
@@ -126,7 +126,7 @@ class Predictions:
 
     def best(self) -> list[str]:
         """Return the predicted label, or the values, of each example as text."""
-        if not self.model.experiment.task.classes:
+        if not self.model.task.classes:
             return [" ".join(f"{value:.6g}" for value in row) for row in self.values.tolist()]
         return [self._name(label) for label in self.labels.tolist()]
 
@@ -139,7 +139,7 @@ class Predictions:
         """Return the header and a row for each example, numbers in this format; empty without examples."""
         if not len(self):
             return []
-        if self.model.experiment.task.classes:
+        if self.model.task.classes:
             names = ["label", self.measure]
             pairs = zip(*(part.tolist() for part in self.ranked(top)), strict=True)
             rows = [
@@ -165,12 +165,8 @@ class Predictions:
         All rows of a table are kept; the predictions of those that could not be read are empty. Raises UsageError for
         tables with different columns.
         """
-        data = self.model.experiment.data
-        if data.classes:
-            rest = [f"{self.measure}_{self._name(label)}" for label in range(data.classes)]
-            columns = ["prediction", *rest]
-        else:
-            columns = [f"prediction_{name}" for name in data.targets] if data.values > 1 else ["prediction"]
+        rest = [f"{self.measure}_{self._name(label)}" for label in range(self.model.task.classes)]
+        columns = ["prediction", *rest] if rest else self.model.value_names
         found = self._answers()
         names = {rows.table.names for rows in self.tables}
         if len(names) > 1:
@@ -194,15 +190,21 @@ class Predictions:
 
     def _answers(self) -> Iterator[list[str]]:
         """Yield the prediction for each example, and the confidence of each class."""
-        if not self.model.experiment.task.classes:
+        if not self.model.task.classes:
             yield from ([format(value, ".9g") for value in row] for row in self.values.tolist())
             return
         for label, row in zip(self.labels.tolist(), self.confidences.tolist(), strict=True):
             yield [self._name(label), *(format(value, ".6g") for value in row)]
 
+    def to_npy(self) -> bytes:
+        """Return an .npy file of the values (n, k), or of the confidences of the classes."""
+        file = io.BytesIO()
+        np.save(file, self.confidences if self.model.task.classes else self.values)
+        return file.getvalue()
+
     def to_dict(self, top: int = 1) -> list[dict[str, Any]]:
         """Return a dictionary for each example."""
-        if not self.model.experiment.task.classes:
+        if not self.model.task.classes:
             rows = zip(self.names, self.values.tolist(), strict=True)
             return [{"input": name, "values": values} for name, values in rows]
         found = []
@@ -213,7 +215,7 @@ class Predictions:
         return found
 
     def _classification(self) -> Classification:
-        task = self.model.experiment.task
+        task = self.model.task
         if not isinstance(task, Classification):
             raise UsageError(f"{self.model.path} predicts values, not classes")
         return task.at(self.threshold)

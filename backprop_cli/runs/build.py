@@ -21,6 +21,7 @@ from backprop_cli.nn.network import Network
 from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.nn.sparsity import Divergence, L1Activity, Sparsity
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.sources.registry import load_dataset
 from backprop_cli.training.plan import Plan
@@ -41,7 +42,15 @@ def cost_of(e: Experiment, data: Dataset) -> Cost:
 def build_objective(e: Experiment, data: Dataset) -> Objective:
     """Return what an experiment minimizes; its λ is divided by the number of training examples."""
     penalties = tuple((PENALTIES[name], strength / n_train(e)) for name, strength in e.strengths.items())
-    return Objective(Backpropagation(build_network(e), cost_of(e, data)), penalties)
+    return Objective(Backpropagation(build_network(e), cost_of(e, data), sparsity_of(e), e.sparse_layer), penalties)
+
+
+def sparsity_of(e: Experiment) -> Sparsity | None:
+    """Return the sparsity of an experiment, if it has one."""
+    options = e.sparsity
+    if options is None:
+        return None
+    return L1Activity(options.l1) if options.l1 else Divergence(options.target or 0.0, options.beta)
 
 
 def build_plan(e: Experiment, data: Dataset) -> Plan:

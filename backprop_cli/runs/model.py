@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from backprop_cli.config.load import override_experiment
 from backprop_cli.data.dataset import Dataset
+from backprop_cli.data.tasks import Regression, Task
 from backprop_cli.engine.threads import choose_workers
 from backprop_cli.errors import CheckpointError, ConfigError, RunError, UsageError
 from backprop_cli.experiment.schema import Experiment
@@ -58,12 +59,16 @@ def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array
 
 @dataclass(frozen=True)
 class Model:
-    """The network of a checkpoint: the experiment, the parameters `theta` and the epoch they are from."""
+    """The network of a checkpoint: the experiment, the parameters `theta` and the epoch they are from.
+
+    With `layer`, from 1, its outputs are what leaves that layer.
+    """
 
     path: Path
     epoch: int
     experiment: Experiment = field(repr=False)
     theta: Array = field(repr=False)
+    layer: int | None = None
 
     @classmethod
     def load(cls, path: Path) -> Model:
@@ -76,10 +81,32 @@ class Model:
         """The layers without their parameters."""
         return build_network(self.experiment)
 
+    @property
+    def task(self) -> Task:
+        """What the outputs mean: those of a layer are plain values."""
+        return Regression(self.network.units_of(self.layer)) if self.layer else self.experiment.task
+
+    @property
+    def value_names(self) -> list[str]:
+        """The names of the outputs, where they are values."""
+        data, n = self.experiment.data, self.task.outputs
+        if self.layer:
+            return [f"code_{k}" for k in range(1, n + 1)]
+        inputs = data.preprocessing.inputs if data.preprocessing and self.task.reconstructs else ()
+        names = data.targets or inputs or range(1, n + 1)
+        return ["prediction"] if n == 1 else [f"prediction_{name}" for name in names]
+
+    def at_layer(self, layer: int | None) -> Model:
+        """Return the network up to a layer, from 1. Raises UsageError if there is none."""
+        last = len(self.network.units)
+        if layer is not None and not 1 <= layer <= last:
+            raise UsageError(f"layer {layer}: {self.path} has the layers 1 to {last}")
+        return replace(self, layer=layer)
+
     def apply(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0), scaled as in training."""
         with limit_blas(self.experiment):
-            return outputs_of(self.network, self.theta, np.asarray(x, self.theta.dtype))
+            return outputs_of(self.network, self.theta, np.asarray(x, self.theta.dtype), self.layer)
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0) in the units of the data set, such as pixels."""

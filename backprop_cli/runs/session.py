@@ -28,7 +28,6 @@ from backprop_cli.runs.checkpoint import Checkpoint, Meta, Metrics, read_checkpo
 from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.training.diagnostics import LayerState, diagnostics_of
-from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import EpochResult, Event, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
@@ -100,7 +99,7 @@ class Session:
             if status.epoch < self.plan.epochs and not status.stopped:
                 self.status = "interrupted"
             else:
-                self.outcome = {"test": self._test().metrics()} if self.best and not self.one_of_many else {}
+                self.outcome = {"test": self._test()} if self.best and not self.one_of_many else {}
                 early = status.stopped and status.epoch < self.plan.epochs
                 self.status = "stopped_early" if early else "finished"
                 if early:
@@ -227,15 +226,15 @@ class Session:
         )
         return Checkpoint(meta, self.plan.objective.layout.named(self.state.theta), self.state.arrays)
 
-    def _test(self) -> Score:
+    def _test(self) -> Metrics:
+        """Return the metrics of the best checkpoint on the test split, and the lowest cost that it allows if not 0."""
         path, data = self.folder.checkpoint("best"), self.plan.data
         checkpoint = read_checkpoint(path)
         theta = evaluated_theta(self.experiment, self.plan.objective.layout, checkpoint)
-        return (
-            Model(path, checkpoint.meta.status.epoch, self.experiment, theta)
-            .evaluator(data)
-            .score(data.test, data.task.further)
-        )
+        evaluator = Model(path, checkpoint.meta.status.epoch, self.experiment, theta).evaluator(data)
+        floor = evaluator.floor(data.test)
+        found = evaluator.score(data.test, data.task.further).metrics()
+        return {**found, **({} if floor is None else {"floor": floor})}
 
 
 def columns_of(e: Experiment) -> tuple[str, ...]:

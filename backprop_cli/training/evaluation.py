@@ -65,7 +65,7 @@ class Evaluator:
     """
 
     def __init__(self, estimator: GradientEstimator, theta: Array, scale: float, task: Task, workers: int = 1) -> None:
-        self._estimator, self._theta, self._task = fast(estimator), theta, task
+        self._estimator, self._theta, self._task = fast(estimator.measured), theta, task
         self._scale = np.asarray(scale, theta.dtype)
         self._rows = max(1, min(CHUNK, 1_000_000 // self._estimator.width))
         self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]
@@ -88,6 +88,15 @@ class Evaluator:
         """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""
         results = self._over(split, lambda chunk, part: (chunk.cost(part.weights), chunk.outputs.copy()))
         return np.concatenate([outputs for _, outputs in results]), sum(cost for cost, _ in results) / split.total
+
+    def floor(self, split: Split) -> float | None:
+        """Return the lowest mean cost that reconstructions of a split can have, None where that is 0."""
+        total = 0.0
+        for start in range(0, len(split) if self._task.reconstructs else 0, self._rows):
+            part = split[start : start + self._rows]
+            costs = self._estimator.floor(self._task.encode(part.targets, np.float64))
+            total += 0.0 if costs is None else float(np.sum(costs if part.weights is None else part.weights * costs))
+        return total / split.total if total else None
 
     def _over(self, split: Split, look: Callable[[_Chunk, Split], T]) -> list[T]:
         """Return look(chunk, part) of each chunk of a split, in order."""
@@ -141,11 +150,11 @@ class _Chunk:
         return float(np.sum(self.costs if weights is None else weights * self.costs, dtype=np.float64))
 
 
-def outputs_of(network: Network, theta: Array, x: Array) -> Array:
-    """Return the outputs a^L (n, n_L) for inputs x (n, n_0), scaled as in training, chunk by chunk."""
+def outputs_of(network: Network, theta: Array, x: Array, layer: int | None = None) -> Array:
+    """Return the outputs (n, n_L), or those of a layer, for inputs x (n, n_0), scaled as in training, in chunks."""
     rows = max(1, min(CHUNK, 1_000_000 // network.width))
     with np.errstate(all="ignore"):  # weights that overflow show in the outputs
-        parts = [network.outputs(theta, x[start : start + rows]) for start in range(0, max(len(x), 1), rows)]
+        parts = [network.outputs(theta, x[start : start + rows], layer) for start in range(0, max(len(x), 1), rows)]
     return np.concatenate(parts)
 
 

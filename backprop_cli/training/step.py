@@ -182,12 +182,17 @@ class AccumulatedGradient:
         self._parts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
         self._part_grad = grad if len(self._parts) == 1 else np.zeros_like(grad)
         sizes = {part.stop - part.start for part in self._parts}
-        self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams) for n in sizes}
+        whole = len(self._parts) > 1 and plan.objective.estimator.of_batch
+        self._activity = _MeanActivity(plan, state, sizes, m, streams) if whole else None
+        mean = self._activity.mean if self._activity else None
+        self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams, mean) for n in sizes}
 
     def __call__(self, rows: Rows) -> float:
         """Write the gradient over the examples in rows (m,), and return the mean cost."""
         if self._part_grad is self._grad:
             return self._micro[self._m](rows) / self._m
+        if self._activity:
+            self._activity([rows[part] for part in self._parts])
         self._grad[...] = 0
         total = 0.0
         for part in self._parts:
@@ -197,6 +202,8 @@ class AccumulatedGradient:
 
     def draw(self) -> None:
         """Draw the random numbers of a gradient."""
+        if self._activity:
+            self._activity.draw([part.stop - part.start for part in self._parts])
         for part in self._parts:
             self._micro[part.stop - part.start].batch.draw()
 
@@ -204,8 +211,20 @@ class AccumulatedGradient:
 class _MicroBatch:
     """The recorded gradient of weight times the sum of the costs of m examples, and that sum."""
 
-    def __init__(self, plan: Plan, state: TrainingState, grad: Array, m: int, weight: float, streams: Streams) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        state: TrainingState,
+        grad: Array,
+        m: int,
+        weight: float,
+        streams: Streams,
+        mean: Array | None = None,
+    ) -> None:
         recorded = _Recorded(plan, state)
+        if mean is not None:
+            estimator = recorded.objective.estimator.given(recorded.recording.watch(mean))
+            recorded.objective = replace(recorded.objective, estimator=estimator)
         self.batch = Batch(plan, m, streams, recorded.recording)
         sinks = gradient_of(recorded.recording, recorded.objective.layout, recorded.recording.watch(grad))
         found = recorded.estimate(self.batch, sinks, weight)
@@ -218,6 +237,35 @@ class _MicroBatch:
         for call in self._replay.calls:
             call()
         return sum(float(np.sum(costs, dtype=np.float64)) for costs in self._replay.results)
+
+
+class _MeanActivity:
+    """The mean activity over a whole batch, which the cost of its examples depends on, before its micro-batches."""
+
+    def __init__(self, plan: Plan, state: TrainingState, sizes: set[int], m: int, streams: Streams) -> None:
+        self._m, self._parts = m, dict[int, tuple[Batch, Replay]]()
+        for n in sizes:
+            recorded = _Recorded(plan, state)
+            batch = Batch(plan, n, streams, recorded.recording)
+            a = recorded.objective.estimator.activities(recorded.theta, batch.x, batch.noise)
+            self._parts[n] = batch, recorded.recording.finish(np.sum(a, axis=-2, keepdims=True))
+            self.mean = np.zeros_like(self._parts[n][1].results[0])
+
+    def __call__(self, parts: list[Rows]) -> None:
+        """Write the mean activity over the examples in all parts."""
+        self.mean[...] = 0
+        for rows in parts:
+            batch, replay = self._parts[len(rows)]
+            batch.fill(rows)
+            for call in replay.calls:
+                call()
+            self.mean += replay.results[0]
+        self.mean /= self._m
+
+    def draw(self, sizes: list[int]) -> None:
+        """Draw the random numbers of the parts."""
+        for n in sizes:
+            self._parts[n][0].draw()
 
 
 class MinimizerStep(Step):

@@ -5,9 +5,13 @@ import pytest
 
 import backprop_cli as bp
 from backprop_cli.data.augment import Augment, Augmenter
+from backprop_cli.data.cache import Cache
+from backprop_cli.nn.activations import ACTIVATIONS
+from backprop_cli.nn.costs import CrossEntropy
 from backprop_cli.runs.model import load_checkpoint
+from backprop_cli.sources.registry import DATASETS
 from backprop_cli.training.streams import Streams
-from tests.conftest import Backprop
+from tests.conftest import MNIST, Backprop
 
 CONFIG = "dataset: digits\nlayers: 64-8-64\ntargets: inputs\nepochs: 2\noptimizer: adam\neta: 0.01\n"
 
@@ -120,3 +124,34 @@ def test_what_does_not_fit_is_a_config_error(backprop: Backprop, config, words, 
     outcome = backprop("train", config, *words)
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_the_floor_is_the_entropy_of_the_pixels_and_no_cost_is_below_it(config, tmp_path):
+    run = bp.train(config, runs_dir=tmp_path / "runs", cost="cross_entropy")
+    x = pixels(run.examples("test"))
+    inside = (x > 0) & (x < 1)
+    entropy = -x[inside] * np.log(x[inside]) - (1 - x[inside]) * np.log(1 - x[inside])
+    assert run.test["floor"] == pytest.approx(entropy.sum() / len(x), rel=1e-12)
+    assert run.test["cost"] > run.test["floor"]
+
+
+def test_a_perfect_reconstruction_has_the_cost_of_the_floor():
+    y = np.random.default_rng(0).uniform(0.01, 0.99, size=(5, 30))
+    cost, sigmoid = CrossEntropy(), ACTIVATIONS["sigmoid"]
+    z = np.log(y / (1 - y))
+    np.testing.assert_allclose(cost.of_examples(sigmoid, z, y, y), cost.floor(y), rtol=1e-12)
+    assert np.all(cost.floor(np.array([[0.0, 1.0]])) == 0)
+
+
+@pytest.mark.skipif(not MNIST.exists(), reason="needs the original MNIST files")
+def test_the_floor_of_mnist_is_the_published_one(monkeypatch):
+    monkeypatch.setenv("BACKPROP_DATA_DIR", str(MNIST.parent))
+    images = DATASETS["mnist"]().load(Cache(MNIST.parent))[1].inputs
+    assert np.mean(CrossEntropy().floor(images / 255)) == pytest.approx(45.53, abs=0.005)
+
+
+def test_the_floor_is_shown_after_training_and_by_eval(backprop: Backprop, config):
+    outcome = backprop("train", config, "cost=cross_entropy")
+    assert " above the floor of 13.71" in outcome.out
+    assert " above the floor of 13.71" in backprop("eval", "@last").out
+    assert "floor" not in backprop("train", config).out
