@@ -94,7 +94,8 @@ def signals_of(run: Run, x: Array) -> Iterator[list[Array]]:
     rows = max(1, CHUNK // network.width)
     for start in range(0, len(x), rows):
         signals, _ = network.forward(run.theta, x[start : start + rows])
-        yield [*signals, network.output.value(signals[-1])]
+        a = network.output.value(signals[-1])
+        yield [*signals, a.reshape(len(a), *network.shapes[-1])]  # maps as outputs are flat in it
 
 
 def outputs_from(run: Run, stage: Stage, a: Array) -> Array:

@@ -117,6 +117,14 @@ def test_an_autoencoder_has_these_plots_and_report_by_default(backprop, autoenco
     assert backprop("report", "run").code == 0
 
 
+def test_maps_may_be_the_code_and_the_outputs(backprop, autoencoder, figures):
+    autoencoder("layers=8x8-conv4x3same-max2-conv2x3same-up2-conv1x3same")
+    kinds = ("curves", "reconstructions", "codes", "weights", "maps", "maximal")
+    assert backprop("plot", "run").out.split() == [f"runs/run/plots/{kind}.png" for kind in kinds]
+    reconstruction = rows_of(figures[1].axes[0])[1, 0]
+    np.testing.assert_allclose(np.asarray(figures[4].axes[5].get_images()[0].get_array()), reconstruction, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layers", "kind", "message"),
     [
