@@ -103,10 +103,10 @@ def draw_tiles(blocks: Sequence[Tiles]) -> Figure:
     width = max(most * (1 + GAP) * side + beside, 3)
     figure = Figure(figsize=(width, sum(heights) + 0.1 * len(blocks) + 0.2))
     axes: list[Axes] = list(figure.subplots(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0])
-    for axis, block in zip(axes, blocks, strict=True):
+    for axis, block, height in zip(axes, blocks, heights, strict=True):
         _draw(axis, block, side, most)
         if block.scale.label:
-            drawn = figure.colorbar(axis.images[0], ax=axis, shrink=0.7, aspect=30, pad=0.015, extend="both")
+            drawn = figure.colorbar(axis.images[0], ax=axis, shrink=0.7, aspect=7 * height, pad=0.015, extend="both")
             drawn.set_label(block.scale.label)
     return figure
 

@@ -106,7 +106,8 @@ def plot_maps(run: Run, view: View) -> PlotResult:
     (signals,) = signals_of(run, fed(run, inputs))
     stages = [stage for stage in stages_of(run) if stage.has_maps]
     image, which = as_images(run, inputs), f"image {view.image} of the {SPLITS[view.split]} split"
-    columns = min(20, max(10, -(-max(stage.shape[0] for stage in stages) // 2)))
+    most = max(run.config.task.classes, *(stage.shape[0] for stage in stages))
+    columns = most if most <= 10 else min(20, max(10, -(-most // 2)))
     blocks = [Tiles(image[None], Scale.of(image), which)]
     for stage in stages:
         images, label = _scaled(signals[stage.place][0][:MAPS], view, "a")

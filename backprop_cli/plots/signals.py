@@ -41,7 +41,9 @@ class Stage:
     @property
     def size(self) -> str:
         """How many maps or units it has, and of which size."""
-        return f"{self.shape[0]} {self.noun}s" + (f" of {self.shape[1]}x{self.shape[2]}" if self.has_maps else "")
+        return f"{self.shape[0]} {self.noun}{'s' * (self.shape[0] > 1)}" + (
+            f" of {self.shape[1]}x{self.shape[2]}" if self.has_maps else ""
+        )
 
     @property
     def noun(self) -> str:
