@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from copy import copy
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +64,32 @@ class Batch(Noise):
             self._weights.take(rows, 0, self._batch_weights, "clip")
         if self._random:
             self.draw()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether random numbers are drawn for every batch."""
+        return self._random
+
+    @property
+    def buffers(self) -> list[Array]:
+        """The arrays that are filled, and watched by the recording."""
+        weights = [] if self._weights is None else [self._batch_weights]
+        return [self._batch_inputs, self._y, *weights, *self._uniform]
+
+    def moved(self, to: Callable[[Array], Array | None]) -> Batch | None:
+        """Return the same batch, or one of more examples, with what `to` returns for each of the buffers.
+
+        None if there are none.
+        """
+        moved = {id(buffer): to(buffer) for buffer in self.buffers}
+        if any(buffer is None for buffer in moved.values()):
+            return None
+        batch: Any = copy(self)
+        batch._batch_inputs, batch._y = moved[id(self._batch_inputs)], moved[id(self._y)]
+        batch._batch_weights = moved.get(id(self._batch_weights), self._batch_weights)
+        batch._batch_targets = np.zeros_like(self._batch_targets, shape=(len(batch._y), *self._batch_targets.shape[1:]))
+        batch._uniform = [moved[id(uniform)] for uniform in self._uniform]
+        return cast(Batch, batch)
 
     def draw(self) -> None:
         """Draw the random numbers of a step, and augment the images."""
