@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "exporting": "errors files nn tables data runs results",
     "explain": "errors text nn optim data sources experiment config training advice runs",
     "search": "errors experiment config listing results",
-    "sweeps": "errors files text engine data experiment config advice runs listing results search",
+    "sweeps": "errors files text engine data experiment config training advice runs listing results search",
     "fitting": "errors nn optim engine data training",
     "sklearn": "fitting nn optim training",
     "api": "errors nn data experiment config training advice runs listing inputs results exporting",

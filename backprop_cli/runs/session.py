@@ -29,7 +29,7 @@ from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.training.diagnostics import LayerState, diagnostics_of
 from backprop_cli.training.evaluation import Score
-from backprop_cli.training.loop import EpochResult, Event, train
+from backprop_cli.training.loop import EpochResult, Event, Stepper, Waiting, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -53,7 +53,8 @@ class Session:
     """A run from its start, or where it is resumed: `run()` trains from `state` on and keeps the folder up to date.
 
     `history` is what run.json keeps of earlier sessions: when and how the run was started, the seconds it took. A run
-    that is `one_of_many` skips the test split, which is for the best of them, and searches no better learning rate.
+    that is `one_of_many` skips the test split, which is for the best of them, and searches no better learning rate. Its
+    steps may be made by a `stepper`, together with those of other runs.
     """
 
     experiment: Experiment
@@ -70,6 +71,7 @@ class Session:
     waiting: Checkpoint | None = None
     status: str = "running"
     one_of_many: bool = False
+    stepper: Stepper | None = None
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -83,10 +85,14 @@ class Session:
         watch, evaluated = LearningWatch(self.plan, self.suggest_eta), None
         try:
             self._begin()
-            for event in train(self.plan, self.state, stop):
+            for event in train(self.plan, self.state, stop, self.stepper):
                 if isinstance(event, EpochResult):
                     self._keep(event)
+                paused = time.perf_counter()
                 yield event
+                if isinstance(event, Waiting) and self.stepper:  # of this time, only a share was for this run
+                    others = time.perf_counter() - paused - (self.stepper.seconds or 0.0)
+                    started, self.next_save = started + others, self.next_save + others
                 if isinstance(event, EpochResult) and event.train:
                     evaluated = event
                     yield from self._notices(watch.during(event, self.state.evaluated_theta))
