@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,15 @@ from backprop_cli.engine.blas import gemm, products
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
+
+
+def owner(array: NDArray) -> NDArray:
+    """Return the array whose memory this one is a view of."""
+    base: Any = array
+    while base is not None:  # as_strided puts an object of its own between a view and its array
+        array = base if isinstance(base, np.ndarray) else array
+        base = getattr(base, "base", None)
+    return array
 
 
 @dataclass(eq=False)
@@ -36,6 +45,16 @@ class Call:
         return [value for value in self.inputs if isinstance(value, np.ndarray)]
 
     @property
+    def form(self) -> tuple[object, ...]:
+        """What is fixed, besides the arrays: what the call does."""
+        return (type(self),)
+
+    @property
+    def stacks(self) -> bool:
+        """Whether one call on arrays (K, ...) does what K calls do on the arrays of each, and in less time."""
+        return self.by_element and all(array.shape in ((), self.out.shape) for array in self.arrays)
+
+    @property
     def keeps(self) -> bool:
         """Whether what was in out before has a part in what is in it afterwards, besides as an input."""
         return False
@@ -46,8 +65,8 @@ class Call:
 
     def part(self, cut: Callable[[NDArray], NDArray]) -> Call:
         """Return the same call on a part of its arrays."""
-        inputs = [cut(value) if isinstance(value, np.ndarray) else value for value in self.inputs]
-        return replace(self, inputs=inputs, out=cut(self.out))
+        parts = {id(array): cut(array) for array in (*self.arrays, self.out)}  # an input that is out stays out
+        return replace(self, inputs=[parts.get(id(value), value) for value in self.inputs], out=parts[id(self.out)])
 
 
 @dataclass(eq=False)
@@ -59,6 +78,11 @@ class Elementwise(Call):
 
     ufunc: np.ufunc
     threads: bool = False
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """The ufunc."""
+        return (*super().form, self.ufunc)
 
     def replays(self) -> Replays:
         """Return the ufunc, or BLAS where it adds a row to every row of a matrix."""
@@ -113,6 +137,11 @@ class Take(Call):
 
     axis: int
 
+    @property
+    def form(self) -> tuple[object, ...]:
+        """The axis."""
+        return (*super().form, self.axis)
+
     def replays(self) -> Replays:
         """Return np.take; the default mode would copy out."""
         x, indices = self.inputs
@@ -126,6 +155,17 @@ class Reduce(Call):
     ufunc: np.ufunc
     kwargs: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def form(self) -> tuple[object, ...]:
+        """The ufunc and what it is told."""
+        return (*super().form, self.ufunc, *sorted(self.kwargs.items()))
+
+    @property
+    def stacks(self) -> bool:
+        """Whether the axis is counted from the last one."""
+        axis = self.kwargs.get("axis")
+        return isinstance(axis, int) and axis < 0
+
     def replays(self) -> Replays:
         """Return ufunc.reduce."""
         return [partial(self.ufunc.reduce, self.inputs[0], **self.kwargs, out=self.out)]
@@ -137,6 +177,11 @@ class Product(Call):
 
     alpha: float = 1.0
     threads: bool = False
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """alpha."""
+        return (*super().form, self.alpha)
 
     @property
     def keeps(self) -> bool:
@@ -152,3 +197,27 @@ class Product(Call):
             assert (self.alpha, self.keeps) == (1, False), "BLAS takes the arrays of an update"
             calls = [partial(np.matmul, a, b, self.out)]
         return calls
+
+
+class Replay:
+    """The calls of a recording, and the arrays that hold its results after each replay.
+
+    `recorded` are the calls as objects, `watched` the arrays whose numbers may change between replays.
+    """
+
+    def __init__(self, recorded: list[Call], results: tuple[NDArray, ...], watched: tuple[NDArray, ...]) -> None:
+        self.recorded, self.results, self.watched = recorded, results, watched
+
+    @cached_property
+    def calls(self) -> Replays:
+        """What makes the calls."""
+        return [replay for call in self.recorded for replay in call.replays()]
+
+    def __call__(self) -> None:
+        """Make all calls. NumPy's warnings of overflow should be off."""
+        for call in self.calls:
+            call()
+
+    def then(self, other: Replay) -> Replay:
+        """Return this replay followed by another one."""
+        return Replay(self.recorded + other.recorded, self.results + other.results, self.watched + other.watched)

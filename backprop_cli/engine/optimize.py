@@ -13,21 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, owner
 
 NDArray = npt.NDArray[Any]
 
 LONG, SLICE = 80_000, 32_768
 """Vectors of more than LONG numbers are worked through in slices that stay in the processor's cache."""
-
-
-def owner(array: NDArray) -> NDArray:
-    """Return the array whose memory this one is a view of."""
-    base: Any = array
-    while base is not None:  # as_strided puts an object of its own between a view and its array
-        array = base if isinstance(base, np.ndarray) else array
-        base = getattr(base, "base", None)
-    return array
 
 
 def optimize(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:

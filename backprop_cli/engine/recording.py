@@ -24,22 +24,10 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take
-from backprop_cli.engine.optimize import optimize, owner
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take, owner
+from backprop_cli.engine.optimize import optimize
 
 NDArray = npt.NDArray[Any]
-
-
-class Replay:
-    """The calls of a recording, and the arrays that hold its results after each replay."""
-
-    def __init__(self, calls: list[Callable[[], object]], results: tuple[NDArray, ...]) -> None:
-        self.calls, self.results = calls, results
-
-    def __call__(self) -> None:
-        """Make all calls. NumPy's warnings of overflow should be off."""
-        for call in self.calls:
-            call()
 
 
 class Recording:
@@ -62,8 +50,7 @@ class Recording:
         """Return the replay of what has been recorded, as far as it changes watched arrays or the results."""
         arrays = tuple(result.array for result in results)
         kept = {**self._watched, **{id(owner(array)): owner(array) for array in arrays}}
-        calls = optimize(self._calls, kept)
-        return Replay([replay for call in calls for replay in call.replays()], arrays)
+        return Replay(optimize(self._calls, kept), arrays, tuple(self._watched.values()))
 
     def product(self, a: Any, b: Any, out: Any, alpha: float = 1.0, beta: Any = 0.0) -> None:
         """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""

@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from backprop_cli.experiment.options import OneOf
 
 SAMPLERS = ("grid", "random", "sobol", "tpe")
 PRUNERS = ("none", "median", "asha", "hyperband")
 _KEEP = {"anyOf": [{"const": "all"}, {"type": "string", "pattern": "^best [1-9][0-9]*$"}]}
+
+
+_STACK = {"anyOf": [{"enum": ["auto", "none"]}, {"type": "integer", "minimum": 1, "maximum": 1000}]}
+
+
+def _check_stack(value: Any) -> Any:
+    if value not in ("auto", "none") and not (type(value) is int and 1 <= value <= 1000):
+        raise ValueError(f"must be auto, none or a number of runs from 1 to 1000, not {value!r}")
+    return value
 
 
 def _check_keep(text: str) -> str:
@@ -47,6 +56,11 @@ class SweepOptions(BaseModel):
         "all",
         description="Settings whose folders are kept: `all`, or `best 20`; all results stay in trials.jsonl. Above "
         "10,000 runs it must be given.",
+    )
+    stack: Annotated[int | str, BeforeValidator(_check_stack), WithJsonSchema(_STACK)] = Field(
+        "auto",
+        description="Runs that are trained as one computation, which changes no bit of them: `none`, a number, or "
+        "`auto`, up to 8 where layers and batches are small.",
     )
     ask: Annotated[int, Field(ge=1, le=10_000)] = Field(
         8, description="Settings that `tpe` or `prune` choose at a time, before results are known."

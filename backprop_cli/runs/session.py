@@ -30,7 +30,7 @@ from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.runs.pretraining import Pretraining
 from backprop_cli.runs.rows import columns_of, row_of
 from backprop_cli.training.diagnostics import LayerState
-from backprop_cli.training.loop import EpochResult, Event, train
+from backprop_cli.training.loop import EpochResult, Event, Stepper, Waiting, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -55,7 +55,7 @@ class Session:
 
     `history` is what run.json keeps of earlier sessions: when and how the run was started, the seconds it took. A run
     that is `one_of_many` skips the test split, which is for the best of them, and searches no better learning rate.
-    `pretraining` are the phases that come before.
+    `pretraining` are the phases that come before; steps may be made by a `stepper`, together with those of other runs.
     """
 
     experiment: Experiment
@@ -73,6 +73,7 @@ class Session:
     status: str = "running"
     one_of_many: bool = False
     pretraining: Pretraining | None = None
+    stepper: Stepper | None = None
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -89,7 +90,11 @@ class Session:
             for event in self._events(stop):
                 if isinstance(event, EpochResult):
                     self._keep(event)
+                paused = time.perf_counter()
                 yield event
+                if isinstance(event, Waiting) and self.stepper:  # of this time, only a share was for this run
+                    others = time.perf_counter() - paused - (self.stepper.seconds or 0.0)
+                    started, self.next_save = started + others, self.next_save + others
                 if isinstance(event, EpochResult) and event.train and not event.phase:
                     evaluated = event
                     yield from self._notices(watch.during(event, self.state.evaluated_theta))
@@ -129,7 +134,7 @@ class Session:
             yield from self.pretraining.events(stop, self._keep_pretrained)
             if self.pretraining.phase:
                 return
-        yield from train(self.plan, self.state, stop)
+        yield from train(self.plan, self.state, stop, self.stepper)
 
     def suggest_eta(self) -> float | None:
         """Return a learning rate for this experiment, found by a range test; None if none works, or none is needed."""

@@ -22,13 +22,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Call(Generic[T, R]):
-    """A call `function(argument)`, and `what` it is for; it was lost `losses` times, and is made after `ready`."""
+    """A call `function(argument)`, and `what` it is for; it was lost `losses` times, and is made after `ready`.
+
+    If it has `parts`, and is lost, these calls are made in its place: they are not lost because of each other.
+    """
 
     what: T
     function: Callable[..., R]
     argument: object
     losses: int = 0
     ready: float = 0.0
+    parts: tuple[Call[T, R], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def dispatch(
                     yield call.what, Lost(f"lost {call.losses + 1} times: {error}")
                 else:
                     ready = time.monotonic() + DELAYS[call.losses]
-                    lost.append(replace(call, losses=call.losses + 1, ready=ready))
+                    again = call.parts or (replace(call, losses=call.losses + 1),)
+                    lost += [replace(part, ready=ready) for part in again]
 
 
 def _next(lost: list[Call[T, R]], calls: Iterator[Call[T, R]]) -> Call[T, R] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import BackpropError, ConfigError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import threads_of
 from backprop_cli.runs.folder import RunFolder, remove
 from backprop_cli.search.pruning import PRUNERS
@@ -19,6 +20,7 @@ from backprop_cli.sweeps.definition import Definition
 from backprop_cli.sweeps.dispatch import Call, Lost, dispatch
 from backprop_cli.sweeps.journal import Entry, Journal
 from backprop_cli.sweeps.result import SweepResult
+from backprop_cli.sweeps.stacking import groups
 from backprop_cli.sweeps.standings import DONE, Standing, Standings
 from backprop_cli.sweeps.worker import Outcome, Task, evaluate_runs, train_runs
 
@@ -160,28 +162,38 @@ class Driver:
         """Train runs; yield the results as they come."""
         invalid: list[Entry] = []
 
-        def calls() -> Iterator[Call[Wanted, dict[str, Outcome]]]:
+        def experiments() -> Iterator[tuple[Wanted, Experiment]]:
             for run in wanted:
                 try:
-                    yield Call(run, train_runs, self._task(run))
+                    yield run, self._experiment(run)
                 except ConfigError as error:
                     invalid.append(self._entry(run, Outcome("failed", error=error.problems[0])))
 
-        for run, outcomes in dispatch(self.executor, self.jobs, calls(), self.stop):
-            if isinstance(outcomes, Lost):
-                outcomes = {self.name(run.trial, run.seed): Outcome("failed", error=outcomes.reason)}
-            outcome = outcomes[self.name(run.trial, run.seed)]
-            if outcome.status in DONE or (run.until and outcome.epochs >= run.until):
-                yield from self._enter(self._entry(run, outcome))
+        def calls() -> Iterator[Call[dict[str, Wanted], dict[str, Outcome]]]:
+            for group in groups(experiments(), self.definition.options.stack, self.jobs):
+                alone = tuple(self._call([run]) for run in group) if len(group) > 1 else ()
+                yield replace(self._call(group), parts=alone)
+
+        for runs, outcomes in dispatch(self.executor, self.jobs, calls(), self.stop):
+            for name, run in runs.items():
+                outcome = Outcome("failed", error=outcomes.reason) if isinstance(outcomes, Lost) else outcomes[name]
+                if outcome.status in DONE or (run.until and outcome.epochs >= run.until):
+                    yield from self._enter(self._entry(run, outcome))
         for entry in invalid:
             yield from self._enter(entry)
 
-    def _task(self, wanted: Wanted) -> Task:
-        """Return the task for a run. Its config says how many threads it uses, on which its bits depend."""
+    def _call(self, group: list[tuple[Wanted, Experiment]]) -> Call[dict[str, Wanted], dict[str, Outcome]]:
+        runs = {self.name(run.trial, run.seed): (run, experiment) for run, experiment in group}
+        experiments = {name: experiment for name, (_, experiment) in runs.items()}
+        task = Task(self.folder, experiments, self.cache, group[0][0].until)
+        return Call({name: run for name, (run, _) in runs.items()}, train_runs, task)
+
+    def _experiment(self, wanted: Wanted) -> Experiment:
+        """Return the experiment of a run. It says how many threads it uses, on which its bits depend."""
         e = self.definition.experiment(wanted.setting, wanted.seed)
-        if not isinstance(e.threads, int):
-            e = e.model_copy(update={"threads": min(threads_of(e), self.threads)})
-        return Task(self.folder, {self.name(wanted.trial, wanted.seed): e}, self.cache, wanted.until)
+        if isinstance(e.threads, int):
+            return e
+        return e.model_copy(update={"threads": min(threads_of(e), self.threads)})
 
     def _entry(self, wanted: Wanted, outcome: Outcome) -> Entry:
         return Entry(

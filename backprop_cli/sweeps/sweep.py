@@ -40,6 +40,7 @@ def sweep(
     prune: str | None = None,
     keep: str | None = None,
     ask: int | None = None,
+    stack: int | str | None = None,
     runs_dir: Path | str = "runs",
     name: str | None = None,
     jobs: int | None = None,
@@ -54,10 +55,10 @@ def sweep(
     """Train an experiment with many settings and return the results; the same call again continues.
 
     `over` has the values of each key: a list, or text such as `"0.01..3:log"`. `over`, `trials`, `sampler`, `seeds`,
-    `prune`, `keep` and `ask` replace the options of the key `sweep` of a config; further keywords are keys of the
-    config, as in `train`. The runs are in a folder in `runs_dir`, called `name`, or else after the config. Up to `jobs`
-    of them are trained at a time in processes of this machine, by default one for each core, or by an `executor` of
-    `concurrent.futures`. After `time` seconds the sweep is interrupted. Runs that failed are trained again with
+    `prune`, `keep`, `ask` and `stack` replace the options of the key `sweep` of a config; further keywords are keys of
+    the config, as in `train`. The runs are in a folder in `runs_dir`, called `name`, or else after the config. Up to
+    `jobs` of them are trained at a time in processes of this machine, by default one for each core, or by an `executor`
+    of `concurrent.futures`. After `time` seconds the sweep is interrupted. Runs that failed are trained again with
     `retry_failed`. `on_result` is called with each result.
 
     Raises ConfigError, DataError, RunError, or UsageError if the folder has another sweep.
@@ -69,7 +70,7 @@ def sweep(
     ({'eta': 3}, 2, ['accuracy', 'cost'])
     """
     options = {"trials": trials, "sampler": sampler, "seeds": seeds, "prune": prune, "keep": keep, "ask": ask}
-    given = {key: value for key, value in {"over": over, **options}.items() if value is not None}
+    given = {key: value for key, value in {"over": over, "stack": stack, **options}.items() if value is not None}
     words = words_of(overrides)
     if isinstance(config, Path | str):
         definition = load_sweep(Path(config), words, KEYWORD, given)

@@ -6,8 +6,9 @@ its last checkpoint. What it returns depends on the run and the epoch alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.resuming import new_session, prepare_resume, resumed_session
 from backprop_cli.runs.session import Session
+from backprop_cli.training.loop import Waiting
+from backprop_cli.training.stacks import StackedStepper, stacks_of, train_together
 
 UNFLUSHED = 1.0
 """Seconds of a run that is repeated from its beginning if the machine fails; flushing takes longer than short runs."""
@@ -33,7 +36,7 @@ UNFLUSHED = 1.0
 class Task:
     """Train these runs, experiments by the names of their folders in `folder`, up to the epoch `until`, or their end.
 
-    The runs of a task may be trained as one computation.
+    Those whose steps have the same form are trained as one computation. All use the same number of threads.
     """
 
     folder: Path
@@ -53,13 +56,29 @@ class Outcome:
     error: str | None = None
 
 
+Loop = Generator[Session | Waiting, None, None]
+
 stopping: Callable[[], bool] = lambda: False  # noqa: E731 - replaced in the workers of this machine
 """Whether runs are to be saved and interrupted."""
 
 
 def train_runs(task: Task) -> dict[str, Outcome]:
     """Train the runs of a task and return how it went by name. Raises DataError or RunInUseError."""
-    return {name: _train(task, name, experiment) for name, experiment in task.runs.items()}
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        stack.enter_context(limit_blas(next(iter(task.runs.values()))))  # until the last of them ends
+        runs = [_train(task, name, experiment, outcomes) for name, experiment in task.runs.items()]
+        for run in runs:
+            stack.callback(run.close)
+        sessions = {run: session for run in runs if isinstance(session := next(run, None), Session)}
+        if len(sessions) > 1:
+            for together in stacks_of({run: StackedStepper(s.plan, s.state) for run, s in sessions.items()}):
+                for run, stepper in together.items():
+                    sessions[run].stepper = stepper
+                train_together(together)
+        for run in runs:  # those that are in no stack
+            deque(run, maxlen=0)
+    return outcomes
 
 
 def evaluate_runs(where: tuple[Path, tuple[str, ...], Cache]) -> dict[str, Mapping[str, float]]:
@@ -74,27 +93,30 @@ def _datasets(cache: Cache) -> DatasetCache:
     return DatasetCache(cache)
 
 
-def _train(task: Task, name: str, experiment: Experiment) -> Outcome:
+def _train(task: Task, name: str, experiment: Experiment, outcomes: dict[str, Outcome]) -> Loop:
+    """Yield the session of a run before it starts, if there is more to train, then whenever the run waits for steps."""
     folder = RunFolder(task.folder / name)
     try:
         data = _datasets(task.cache).load(experiment)
-        with flush_later(UNFLUSHED):
-            outcome = _continue(folder, experiment, data, task.until)
+        with flush_later(UNFLUSHED * len(task.runs)):
+            outcome = yield from _continue(folder, experiment, data, task.until)
             if outcome is None:
                 with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
-                    outcome = _run(session, task.until)
+                    outcome = yield from _run(session, task.until)
         flush_all(folder.path)
         sync_folder(task.folder)
-        return outcome
+        outcomes[name] = outcome
     except (DataError, RunInUseError):
         raise
     except BackpropError as error:
-        return Outcome("failed", error=str(error))
+        outcomes[name] = Outcome("failed", error=str(error))
     except Exception as error:
-        return Outcome("failed", error=f"{type(error).__name__}: {error}")
+        outcomes[name] = Outcome("failed", error=f"{type(error).__name__}: {error}")
 
 
-def _continue(folder: RunFolder, experiment: Experiment, data: Dataset, until: int | None) -> Outcome | None:
+def _continue(
+    folder: RunFolder, experiment: Experiment, data: Dataset, until: int | None
+) -> Generator[Session | Waiting, None, Outcome | None]:
     """Train a run that has been started, if there is more to train; None if it has to be started anew."""
     if not folder.is_run():
         return None
@@ -113,14 +135,16 @@ def _continue(folder: RunFolder, experiment: Experiment, data: Dataset, until: i
         if resumption.complete or (until and epochs >= until):
             return _outcome(folder, experiment, status, epochs, seconds, until)
         with resumed_session(resumption, data) as session:
-            return _run(session, until)
+            return (yield from _run(session, until))
 
 
-def _run(session: Session, until: int | None) -> Outcome:
+def _run(session: Session, until: int | None) -> Generator[Session | Waiting, None, Outcome]:
     session.one_of_many = True
+    yield session
     with suppress(DivergedError), closing(session.run(stopping, until)) as events:  # type: ignore[type-var]  # a generator
-        for _ in events:
-            pass
+        for event in events:
+            if isinstance(event, Waiting):
+                yield event
     epochs, seconds = session.state.status.epoch, session.history["seconds"]
     return _outcome(session.folder, session.experiment, session.status, epochs, seconds, until)
 

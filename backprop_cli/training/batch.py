@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +45,17 @@ class Drawn(Noise):
             seen = np.moveaxis(memory, -1, 0)
         self._arrays.append((draw, memory))
         return self._recording.watch(seen)
+
+    @property
+    def arrays(self) -> list[Array]:
+        """What is drawn."""
+        return [memory for _, memory in self._arrays]
+
+    def moved(self, moved: Mapping[int, Array]) -> Drawn:
+        """Return the same with other arrays in the places of these, by their id."""
+        drawn = copy(self)
+        drawn._arrays = [(name, moved[id(memory)]) for name, memory in self._arrays]
+        return drawn
 
     def draw(self, generator: np.random.Generator) -> None:
         """Draw all arrays anew."""
@@ -89,13 +101,35 @@ class Batch:
             self._weights.take(rows, 0, self._batch_weights, "clip")
         if self._corrupt and self._corrupt.fixed:
             self._corruption.draw_each(map(self._streams.of_example, rows.tolist()))
-        if self._random:
+        if self.is_random:
             self.draw()
 
     @cached_property
-    def _random(self) -> bool:
-        """Whether anything is drawn; it is asked for after the recording."""
+    def is_random(self) -> bool:
+        """Whether random numbers are drawn for every batch; it is asked for after the recording."""
         return bool(self._augment or self._corrupt or self.noise)
+
+    @property
+    def buffers(self) -> list[Array]:
+        """The arrays that are filled, and watched by the recording."""
+        targets = [] if self._targets is None else [self._targets.y]
+        weights = [] if self._weights is None else [self._batch_weights]
+        return [self._batch_inputs, *targets, *weights, *self.noise.arrays, *self._corruption.arrays]
+
+    def moved(self, to: Callable[[Array], Array | None]) -> Batch | None:
+        """Return the same batch, or one of more examples, with what `to` returns for each of the buffers.
+
+        None if there are none.
+        """
+        moved = {id(buffer): array for buffer in self.buffers if (array := to(buffer)) is not None}
+        if len(moved) < len(self.buffers):
+            return None
+        batch = copy(self)
+        batch._batch_inputs = moved[id(self._batch_inputs)]
+        batch._batch_weights = moved.get(id(self._batch_weights), self._batch_weights)
+        batch._targets = self._targets and self._targets.moved(moved)
+        batch.noise, batch._corruption = self.noise.moved(moved), self._corruption.moved(moved)
+        return batch
 
     def draw(self) -> None:
         """Draw the random numbers of a step, and augment the images."""
@@ -120,3 +154,10 @@ class _Targets:
         """Fetch and encode the targets of the examples in rows (m,)."""
         self._targets.take(rows, 0, self._batch, "clip")
         self._encode(self._batch, self.y)
+
+    def moved(self, moved: Mapping[int, Array]) -> _Targets:
+        """Return the same with another array in the place of y, by its id, which may have more rows."""
+        targets = copy(self)
+        targets.y = moved[id(self.y)]
+        targets._batch = np.zeros_like(self._batch, shape=(len(targets.y), *self._batch.shape[1:]))
+        return targets

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,18 +61,27 @@ class Stopped:
     reason: str
 
 
-Event = Progress | EpochResult | Stopped
+@dataclass(frozen=True)
+class Waiting:
+    """Only in a stack of runs: the next steps of `epoch` (from 1) are to be made, together with those of other runs."""
+
+    epoch: int
 
 
-def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+Event = Progress | EpochResult | Stopped | Waiting
+
+
+def train(
+    plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: False, stepper: Stepper | None = None
+) -> Iterator[Event]:
     """Train from state to the end of the plan's last epoch, or until there is reason to stop; yield what happens.
 
     state is up to date before each event. Training returns at the next batch once stop() is true; training again from
     there gives the bits of training without the stop. Raises DivergedError as soon as a parameter or a cost is found
-    that is not finite; state.theta is then what it became.
+    that is not finite; state.theta is then what it became. The steps are those of `stepper`, if there is one.
     """
     data, status = plan.data, state.status
-    stepper = _Stepper(plan, state)
+    stepper = stepper or Stepper(plan, state)
     evaluator = Evaluator(plan.objective.estimator, state.evaluated_theta, data.scale, data.task, plan.workers)
 
     def scores() -> tuple[Score, Score | None]:
@@ -98,12 +107,12 @@ def train(plan: Plan, state: TrainingState, stop: Callable[[], bool] = lambda: F
         per_slice = -(-len(batches) // SLICES)
         while status.step < len(batches):
             slice_end = min(len(batches), (status.step // per_slice + 1) * per_slice)
-            status.step += stepper.run(range(status.step, slice_end), stop)
+            status.step += yield from stepper.run(range(status.step, slice_end), stop)
             if not _finite(state.theta):
-                step = snapshot.find_divergence(stepper, epoch, batches)
+                step = snapshot.find_divergence(plan, epoch, batches)
                 raise DivergedError(epoch, step, len(batches))
             clock, before = time.perf_counter(), clock
-            status.seconds += clock - before
+            status.seconds += clock - before if stepper.seconds is None else stepper.seconds
             if stop():
                 return
             yield Progress(epoch, status.step, len(batches))
@@ -144,8 +153,13 @@ def batches_of_epoch(plan: Plan, epoch: int) -> list[Rows]:
     return [order[i : i + m] for i in range(0, n, m)]
 
 
-class _Stepper:
-    """Makes the steps of a plan from a state, each with its own η and random numbers."""
+class Stepper:
+    """Makes the steps of a plan from a state, each with its own η and random numbers.
+
+    `seconds` is the time of the last ones, if it is known better than from a clock.
+    """
+
+    seconds: float | None = None
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
         self._plan, self._state = plan, state
@@ -174,8 +188,9 @@ class _Stepper:
         for rows in batches[: self._state.status.step]:
             self._steps[len(rows)].draw()
 
-    def run(self, numbers: range, stop: Callable[[], bool]) -> int:
+    def run(self, numbers: range, stop: Callable[[], bool]) -> Generator[Waiting, None, int]:
         """Make the steps of these numbers (from 0), or as many as there are before stop(); return how many."""
+        yield from ()
         done = 0
         with np.errstate(all="ignore"):  # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
             for rows in self._batches[numbers.start : numbers.stop]:
@@ -199,16 +214,20 @@ class _Snapshot:
 
     def __init__(self, state: TrainingState) -> None:
         self._state, self._step = state, state.status.step
-        self._arrays = (state.theta, *state.arrays.values())
-        self._values = [array.copy() for array in self._arrays]
+        arrays = {name: array.copy() for name, array in state.arrays.items()}
+        self._then = replace(state, theta=state.theta.copy(), arrays=arrays)
 
-    def find_divergence(self, stepper: _Stepper, epoch: int, batches: list[Rows]) -> int:
+    def find_divergence(self, plan: Plan, epoch: int, batches: list[Rows]) -> int:
         """Return the step (from 1) after which theta is not finite, given that there is one."""
-        for array, value in zip(self._arrays, self._values, strict=True):
-            array[...] = value
-        self._state.status.step = step = self._step
+        state, then = self._state, self._then
+        state.status.step = step = self._step
+        stepper = Stepper(plan, then)
         stepper.begin(epoch, batches)
-        while _finite(self._arrays[0]):
-            stepper.run(range(step, step + 1), stop=lambda: False)
+        while _finite(then.theta):
+            for _ in stepper.run(range(step, step + 1), stop=lambda: False):
+                pass
             step += 1
+        state.theta[...] = then.theta
+        for name, array in then.arrays.items():
+            state.arrays[name][...] = array
         return step

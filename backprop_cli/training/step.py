@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backprop_cli.engine.calls import Replay
 from backprop_cli.engine.gradients import descent_of, gradient_of
 from backprop_cli.engine.images import fast
-from backprop_cli.engine.recording import Recording, Replay
+from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.objective import Evaluated
@@ -72,7 +73,12 @@ def _iterate(minimizer: Minimizer, cost_and_gradient: CostAndGradient, theta: Ar
 
 
 class Step(Protocol):
-    """One step of the plan: changes theta and the arrays of the state in place."""
+    """One step of the plan: changes theta and the arrays of the state in place.
+
+    `recorded` is what it consists of, if that is a batch and a replay.
+    """
+
+    recorded: tuple[Batch, Replay] | None = None
 
     def __call__(self, rows: Rows) -> None:
         """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
@@ -132,7 +138,8 @@ class FusedStep(Step):
         self._batch = Batch(plan, m, streams, recorded.recording)
         sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta, recorded.rates.rates)
         recorded.estimate(self._batch, sinks, weight=eta / m)
-        self._calls = recorded.finish().calls
+        replay = recorded.finish()
+        self.recorded, self._calls = (self._batch, replay), replay.calls
 
     def __call__(self, rows: Rows) -> None:
         """Make the step."""
@@ -157,7 +164,10 @@ class GradientStep(Step):
         plan.objective.add_penalties(theta, g)
         recorded.rates.hold(g)
         optimizer.step(theta, g, recorded.group("optimizer"), recorded.rates.eta(recorded.recording.watch(eta)))
-        self._calls = recorded.finish().calls
+        replay = recorded.finish()
+        self._calls = replay.calls
+        if gradient := self._gradient.recorded:
+            self.recorded = gradient[0], gradient[1].then(replay)
 
     def __call__(self, rows: Rows) -> None:
         """Make the step."""
@@ -183,6 +193,11 @@ class AccumulatedGradient:
         self._activity = _MeanActivity(plan, state, sizes, m, streams) if whole else None
         mean = self._activity.mean if self._activity else None
         self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams, mean) for n in sizes}
+
+    @property
+    def recorded(self) -> tuple[Batch, Replay] | None:
+        """The batch and its replay, if there is no more than one."""
+        return self._micro[self._m].recorded if self._part_grad is self._grad else None
 
     def __call__(self, rows: Rows) -> float:
         """Write the gradient over the examples in rows (m,), and return the mean cost."""
@@ -228,6 +243,7 @@ class _MicroBatch:
         found = recorded.estimate(self.batch, sinks, weight)
         wanted = (found.costs,) if plan.optimizer.line_search else ()
         self._replay = recorded.recording.finish(*wanted)
+        self.recorded = self.batch, self._replay
 
     def __call__(self, rows: Rows) -> float:
         """Write the gradient; return the sum of the costs, or 0 where only the gradient is needed."""

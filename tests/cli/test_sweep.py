@@ -134,7 +134,7 @@ def test_the_options_of_a_sweep_are_completed(tmp_path):
     def offered(start):
         return completions("bash", f"backprop {start}", tmp_path)
 
-    assert offered("sweep c.yaml sweep.s") == ["sweep.sampler=", "sweep.seeds="]
+    assert offered("sweep c.yaml sweep.s") == ["sweep.sampler=", "sweep.seeds=", "sweep.stack="]
     assert offered("sweep c.yaml sweep.sampler=t") == ["sweep.sampler=tpe"]
     assert offered("sweep c.yaml optimizer=adam optimizer.b") == ["optimizer.beta1=", "optimizer.beta2="]
     assert offered("train c.yaml sweep.s") == []
