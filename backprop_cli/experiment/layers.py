@@ -161,10 +161,10 @@ KINDS: dict[str, Kind] = {
         ("size",),
     ),
     "max": Kind(
-        f"max(?P<max>{_DIGITS}){_STRIDE}",
+        f"max(?P<max>{_DIGITS}){_STRIDE}(?P<padding>same)?",
         lambda e: f"max{e.max}",
-        lambda e: MaxPool(e.max, e.stride or 0),
-        ("stride", "dropout"),
+        lambda e: MaxPool(e.max, e.stride or 0, e.padding == "same"),
+        ("stride", "padding", "dropout"),
     ),
     "mean": Kind(
         f"mean(?P<mean>{_DIGITS}){_STRIDE}",

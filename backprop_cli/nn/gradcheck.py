@@ -213,6 +213,7 @@ _IMAGE_LAYERS: dict[str, tuple[Layer, ...]] = {
     "conv same, mean": (Conv2D(2, 3, same=True), MeanPool(2)),
     "conv stride, overlapping max": (Conv2D(2, 3, stride=2, same=True), MaxPool(2, stride=1)),
     "mean, conv, upsampling": (MeanPool(3, stride=2), Conv2D(2, 1), Upsample(2)),
+    "max same": (MaxPool(3, same=True),),
     "max, dropout of maps": (MaxPool(3, stride=2), Dropout(0.5)),
 }
 """What the gradient check puts behind a convolution."""

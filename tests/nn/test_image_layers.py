@@ -199,3 +199,23 @@ def test_initializers_scale_by_the_inputs_and_outputs_of_a_kernel():
 def test_a_layer_refuses_inputs_that_do_not_fit(layer, in_shape, message):
     with pytest.raises(UsageError, match=message):
         Network(in_shape, (layer,), ACTIVATIONS["softmax"]).layout  # noqa: B018 - is built, and fails
+
+
+def test_windows_of_same_pooling_reach_over_the_edge_and_have_fewer_numbers():
+    x = np.random.default_rng(0).normal(size=(3, 2, 7, 5))
+    padded = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=-np.inf)
+    layer = MaxPool(2, same=True)
+    y, cache = layer.forward(Params(), x)
+    assert layer.build((2, 7, 5)) == ((2, 4, 3), ())
+    np.testing.assert_array_equal(y, padded.reshape(3, 2, 4, 2, 3, 2).max(axis=(3, 5)))
+    dx = layer.backward(Params(), cache, np.ones_like(y), None)
+    assert dx.shape == x.shape
+    assert np.sum(dx) == y.size
+    assert np.all(dx[x < np.repeat(np.repeat(y, 2, axis=2), 2, axis=3)[:, :, :7, :5]] == 0)
+
+
+def test_same_pooling_gives_every_gradient_to_one_place_where_all_are_equal():
+    layer = MaxPool(2, same=True)
+    y, cache = layer.forward(Params(), np.zeros((1, 1, 3, 3)))
+    dx = layer.backward(Params(), cache, np.ones_like(y), None)
+    np.testing.assert_array_equal(dx[0, 0], [[1, 0, 1], [0, 0, 0], [1, 0, 1]])

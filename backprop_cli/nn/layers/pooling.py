@@ -53,24 +53,43 @@ class _Pool(Layer):
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
-    """y = the largest number of each window, the first of equal ones; only that one has a part in the gradient."""
+    """y = the largest number of each window, the first of equal ones; only that one has a part in the gradient.
+
+    With `same`, the last windows may reach over the lower and the right edge; they have fewer numbers.
+    """
+
+    same: bool = False
+
+    def build(self, in_shape: Shape) -> tuple[Shape, tuple[Parameter, ...]]:
+        """Return (c, h', w')."""
+        c, *lengths = in_shape
+        return self.windows.over((c, *(length + self._beyond(length) for length in lengths))), ()
+
+    def _beyond(self, length: int) -> int:
+        """Return how many pixels the last window reaches over the edge."""
+        return -(length - self.size) % self.windows.stride if self.same else 0
 
     def forward(self, p: Params, x: Array, noise: Noise | None = None) -> tuple[Array, tuple[Shape, Array]]:
         """Return y (..., m, c, h', w')."""
+        in_shape = x.shape[-2:]
+        for axis in (-2, -1):  # a copy of the last pixel is never larger, and never the first of equal ones
+            if beyond := self._beyond(x.shape[axis]):
+                length = x.shape[axis]
+                x = np.take(x, np.minimum(np.arange(length + beyond), length - 1), axis=axis)
         y, *others = self.windows.pixels(x)
         place = np.zeros_like(y)
         for k, pixel in enumerate(others, start=1):
             place = np.where(pixel > y, k, place)
             y = np.maximum(y, pixel)
-        return y, (x.shape[-2:], place)
+        return y, (in_shape, place)
 
     def backward(self, p: Params, cache: tuple[Shape, Array], delta: Array, grad: Gradient) -> Array:
         """Return dC/dx: delta at the places of the maxima, added up where windows overlap."""
         (h, w), place = cache
-        dx = np.zeros_like(delta, shape=(*delta.shape[:-2], h, w))
+        dx = np.zeros_like(delta, shape=(*delta.shape[:-2], h + self._beyond(h), w + self._beyond(w)))
         for k, pixel in enumerate(self.windows.pixels(dx)):
             pixel += delta * (place == k)
-        return dx
+        return dx[..., :h, :w]
 
     def sides(self, cache: tuple[Shape, Array]) -> list[Array]:
         """Return the places of the maxima."""
