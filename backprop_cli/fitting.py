@@ -18,13 +18,13 @@ from backprop_cli.engine.threads import choose_threads, choose_workers, limit_th
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import COSTS, Cost
 from backprop_cli.nn.initializers import INITIALIZERS, Initializer
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import COSTS, Cost
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
 from backprop_cli.fitting import Fitted, fit
-from backprop_cli.nn.costs import COSTS
+from backprop_cli.objectives.costs import COSTS
 from backprop_cli.optim.averages import AVERAGES
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizer import Optimizer

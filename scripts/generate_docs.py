@@ -31,7 +31,7 @@ from backprop_cli.cli.main import COMMANDS, cli
 from backprop_cli.experiment.keys import choices_of
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.experiment.sweep import SweepOptions
-from backprop_cli.nn.costs import OUTPUT_PAIRS
+from backprop_cli.objectives.costs import OUTPUT_PAIRS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]

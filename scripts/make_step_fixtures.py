@@ -22,7 +22,7 @@ from backprop_cli.data.cache import Cache
 from backprop_cli.errors import ConfigError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import OUTPUT_PAIRS
+from backprop_cli.objectives.costs import OUTPUT_PAIRS
 from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.training.loop import batches_of_epoch
 

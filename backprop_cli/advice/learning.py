@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.objective import Backpropagation
+from backprop_cli.objectives.objective import Backpropagation
 from backprop_cli.text import metric
 from backprop_cli.training.diagnostics import EXAMPLES, delta_norms
 from backprop_cli.training.evaluation import Score

@@ -14,9 +14,9 @@ from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.boltzmann.units import HIDDEN_UNITS, Bernoulli
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import GradientEstimator
+from backprop_cli.objectives.costs import Cost
+from backprop_cli.objectives.objective import GradientEstimator
 
 Steps = Annotated[int, Ge(1), Le(10_000)]
 Visible = Literal["means", "samples"]

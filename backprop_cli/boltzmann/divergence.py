@@ -11,8 +11,8 @@ from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.boltzmann.units import bernoulli, softplus
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Evaluated, GradientEstimator
 from backprop_cli.nn.parameters import Gradient, Layout, Params
+from backprop_cli.objectives.objective import Evaluated, GradientEstimator
 
 
 @dataclass(frozen=True)

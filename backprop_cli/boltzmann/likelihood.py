@@ -11,8 +11,8 @@ from backprop_cli.boltzmann.divergence import OfRBM, add_statistics
 from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array, Noise
-from backprop_cli.nn.objective import Evaluated
 from backprop_cli.nn.parameters import Gradient, Params
+from backprop_cli.objectives.objective import Evaluated
 
 MAX_UNITS = 20
 """The most units of the smaller side over whose states, 2²⁰, a sum is taken."""

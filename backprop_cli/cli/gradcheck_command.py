@@ -38,7 +38,7 @@ def command(
     """
     from backprop_cli.errors import CheckFailed
     from backprop_cli.explain.gradient_check import check_combinations, check_experiment
-    from backprop_cli.nn.gradcheck import EPS, TOLERANCE
+    from backprop_cli.objectives.gradcheck import EPS, TOLERANCE
     from backprop_cli.runs.build import load_data
 
     eps, tol = eps or EPS, TOLERANCE if tol is None else tol

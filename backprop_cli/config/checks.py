@@ -16,8 +16,8 @@ from backprop_cli.errors import UsageError
 from backprop_cli.experiment.layers import AUTO, shapes_of
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.network import PIECE
+from backprop_cli.objectives.costs import COSTS
 from backprop_cli.optim.schedules import Constant
 
 COPIES = 5

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.engine.recording import Recording
-from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.parameters import Gradient, Layout, NoGradient, Params
+from backprop_cli.objectives.objective import Objective
 
 
 class Products(Gradient):

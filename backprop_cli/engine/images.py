@@ -21,8 +21,8 @@ from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.layer import Cache, Layer
 from backprop_cli.nn.layers.pooling import MaxPool
 from backprop_cli.nn.layers.windows import Windows
-from backprop_cli.nn.objective import Backpropagation, GradientEstimator
 from backprop_cli.nn.parameters import Gradient, Parameter, Params
+from backprop_cli.objectives.objective import Backpropagation, GradientEstimator
 
 
 def fast(estimator: GradientEstimator) -> GradientEstimator:

@@ -31,9 +31,9 @@ from backprop_cli.experiment.types import (
     expand_lambda,
 )
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS, Cost, Quadratic
 from backprop_cli.nn.initializers import INITIALIZERS, Initializer
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import COSTS, Cost, Quadratic
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.averages import AVERAGES, Ema
 from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizer import Optimizer

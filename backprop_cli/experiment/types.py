@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
 from backprop_cli.nn.corruption import CORRUPTIONS, Corruption
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.rates import Freeze
 
 Amount = Annotated[int | float, Examples()]

@@ -14,10 +14,10 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import Cost
-from backprop_cli.nn.gradcheck import Result, check_gradient, combinations, worst_of
 from backprop_cli.nn.network import Stage, network_of
-from backprop_cli.nn.objective import Objective
+from backprop_cli.objectives.costs import Cost
+from backprop_cli.objectives.gradcheck import Result, check_gradient, combinations, worst_of
+from backprop_cli.objectives.objective import Objective
 from backprop_cli.runs.build import batch_size, build_objective, initial_theta
 from backprop_cli.text import table
 from backprop_cli.training.streams import stream

@@ -23,8 +23,8 @@ from backprop_cli.explain.formulas import (
 from backprop_cli.explain.steps import Step
 from backprop_cli.explain.trace import LayerTrace, Passed, Trace
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
+from backprop_cli.objectives.objective import Backpropagation, Objective
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import GradientSum
+from backprop_cli.objectives.objective import Backpropagation, Objective
 
 EPS = 1e-4
 """The default step of the difference: error of its formula and rounding both leave about eight digits."""

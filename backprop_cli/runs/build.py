@@ -18,12 +18,12 @@ from backprop_cli.engine.threads import choose_threads, choose_workers, limit_th
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import Layout
-from backprop_cli.nn.penalties import PENALTIES
-from backprop_cli.nn.sparsity import Divergence, L1Activity, Sparsity
+from backprop_cli.objectives.costs import Cost
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
+from backprop_cli.objectives.sparsity import Divergence, L1Activity, Sparsity
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.runs.start import take_start
 from backprop_cli.sources.registry import load_dataset

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from annotated_types import Ge
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Selection, Source, Split, count
+from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Source, Split, count
+from backprop_cli.data.selection import Selection
 from backprop_cli.data.splits import Fold, Rows, RowSplit, split_in_order, split_rows
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError

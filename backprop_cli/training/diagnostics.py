@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
-from backprop_cli.nn.objective import Backpropagation
+from backprop_cli.objectives.objective import Backpropagation
 from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Rows

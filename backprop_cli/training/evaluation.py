@@ -18,7 +18,7 @@ from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import GradientEstimator
+from backprop_cli.objectives.objective import GradientEstimator
 
 CHUNK = 1000
 """Examples at a time: enough for the threads not to wait for each other between calls. Fewer where layers are so wide

@@ -11,7 +11,7 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.corruption import Corruption
-from backprop_cli.nn.objective import Objective
+from backprop_cli.objectives.objective import Objective
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import Minimizer

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from backprop_cli.engine.calls import Replay
-from backprop_cli.engine.gradients import descent_of, gradient_of
-from backprop_cli.engine.images import fast
-from backprop_cli.engine.recording import Recording
+from backprop_cli.engine.gradients import descent_of
 from backprop_cli.nn.arrays import Array, Noise
-from backprop_cli.nn.network import PIECE
-from backprop_cli.nn.objective import Evaluated
-from backprop_cli.nn.parameters import Gradient
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
 from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.finish import finish_step
+from backprop_cli.training.gradient import AccumulatedGradient, Recorded, piece_of
 from backprop_cli.training.plan import Plan
-from backprop_cli.training.state import CONVERGED, MISTAKES, TrainingState
+from backprop_cli.training.state import CONVERGED, TrainingState
 from backprop_cli.training.streams import Streams
-
-MAX_BATCH, MICRO_BATCH = 5_000, 500
-"""The gradient of a batch of more examples than MAX_BATCH is accumulated over micro-batches: their buffers stay small,
-and all 50,000 examples take 784-30-10 0.10 s in micro-batches of 500, and 0.14 s in micro-batches of 5,000."""
-
-
-def piece_of(plan: Plan, m: int) -> int:
-    """Return how many of the m examples of a batch are worked through at a time."""
-    size, fitting = MICRO_BATCH if m > MAX_BATCH else m, PIECE // plan.objective.estimator.width
-    return max(1, min(size, fitting))
 
 
 def textbook_step(
@@ -99,41 +85,11 @@ def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Str
     return GradientStep(plan, plan.optimizer, state, eta, m, streams)
 
 
-class _Recorded:
-    """A recording of what a plan does to a state."""
-
-    def __init__(self, plan: Plan, state: TrainingState) -> None:
-        self.recording = Recording()
-        self.rates = plan.layer_rates(state.status.epoch + 1)
-        self._plan, self._state = plan, state
-        estimator = fast(plan.objective.estimator).bound(self.group("estimator"))
-        self.objective = replace(plan.objective, estimator=estimator)
-        self.theta = self.recording.watch(state.theta)
-
-    def group(self, name: str) -> State:
-        """Return the arrays of a group, watched."""
-        return State((key, self.recording.watch(array)) for key, array in self._state.group(name).items())
-
-    def estimate(self, batch: Batch, sinks: Sequence[Gradient], weight: Any) -> Evaluated:
-        """Record the gradient, and the count of wrong predictions."""
-        estimator = self.objective.weighing(batch.weights).estimator
-        found = estimator.estimate(self.theta, batch.x, batch.y, sinks, weight, batch.noise)
-        if self._plan.count_mistakes:
-            mistakes = self.recording.watch(self._state.arrays[MISTAKES])
-            mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))
-        return found
-
-    def finish(self) -> Replay:
-        """Record the end of a step, and return the replay."""
-        finish_step(self._plan, self.theta, self.group("average"), self.rates)
-        return self.recording.finish()
-
-
 class FusedStep(Step):
     """A step of plain SGD, theta <- theta - eta g, without g: every product of back-propagation is taken off theta."""
 
     def __init__(self, plan: Plan, state: TrainingState, eta: Array, m: int, streams: Streams) -> None:
-        recorded = _Recorded(plan, state)
+        recorded = Recorded(plan, state)
         eta = recorded.recording.watch(eta)
         self._batch = Batch(plan, m, streams, recorded.recording)
         sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta, recorded.rates.rates)
@@ -158,7 +114,7 @@ class GradientStep(Step):
     def __init__(
         self, plan: Plan, optimizer: Optimizer, state: TrainingState, eta: Array, m: int, streams: Streams
     ) -> None:
-        recorded, grad = _Recorded(plan, state), np.zeros_like(state.theta)
+        recorded, grad = Recorded(plan, state), np.zeros_like(state.theta)
         self._gradient = AccumulatedGradient(plan, state, grad, m, streams)
         theta, g = recorded.theta, recorded.recording.watch(grad)
         plan.objective.add_penalties(theta, g)
@@ -180,108 +136,6 @@ class GradientStep(Step):
         self._gradient.draw()
 
 
-class AccumulatedGradient:
-    """The mean cost of m examples and its gradient, both without penalties; over micro-batches if m is large."""
-
-    def __init__(self, plan: Plan, state: TrainingState, grad: Array, m: int, streams: Streams) -> None:
-        self._grad, self._m = grad, m
-        size = piece_of(plan, m)
-        self._parts = [slice(start, min(start + size, m)) for start in range(0, m, size)]
-        self._part_grad = grad if len(self._parts) == 1 else np.zeros_like(grad)
-        sizes = {part.stop - part.start for part in self._parts}
-        whole = len(self._parts) > 1 and plan.objective.estimator.of_batch
-        self._activity = _MeanActivity(plan, state, sizes, m, streams) if whole else None
-        mean = self._activity.mean if self._activity else None
-        self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams, mean) for n in sizes}
-
-    @property
-    def recorded(self) -> tuple[Batch, Replay] | None:
-        """The batch and its replay, if there is no more than one."""
-        return self._micro[self._m].recorded if self._part_grad is self._grad else None
-
-    def __call__(self, rows: Rows) -> float:
-        """Write the gradient over the examples in rows (m,), and return the mean cost."""
-        if self._part_grad is self._grad:
-            return self._micro[self._m](rows) / self._m
-        if self._activity:
-            self._activity([rows[part] for part in self._parts])
-        self._grad[...] = 0
-        total = 0.0
-        for part in self._parts:
-            total += self._micro[part.stop - part.start](rows[part])
-            self._grad += self._part_grad
-        return total / self._m
-
-    def draw(self) -> None:
-        """Draw the random numbers of a gradient."""
-        if self._activity:
-            self._activity.draw([part.stop - part.start for part in self._parts])
-        for part in self._parts:
-            self._micro[part.stop - part.start].batch.draw()
-
-
-class _MicroBatch:
-    """The recorded gradient of weight times the sum of the costs of m examples, and that sum."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        state: TrainingState,
-        grad: Array,
-        m: int,
-        weight: float,
-        streams: Streams,
-        mean: Array | None = None,
-    ) -> None:
-        recorded = _Recorded(plan, state)
-        if mean is not None:
-            estimator = recorded.objective.estimator.given(recorded.recording.watch(mean))
-            recorded.objective = replace(recorded.objective, estimator=estimator)
-        self.batch = Batch(plan, m, streams, recorded.recording)
-        traced = recorded.recording.watch(grad)
-        sinks = gradient_of(recorded.recording, recorded.objective.layout, traced, recorded.rates.rates)
-        found = recorded.estimate(self.batch, sinks, weight)
-        wanted = (found.costs,) if plan.optimizer.line_search else ()
-        self._replay = recorded.recording.finish(*wanted)
-        self.recorded = self.batch, self._replay
-
-    def __call__(self, rows: Rows) -> float:
-        """Write the gradient; return the sum of the costs, or 0 where only the gradient is needed."""
-        self.batch.fill(rows)
-        for call in self._replay.calls:
-            call()
-        return sum(float(np.sum(costs, dtype=np.float64)) for costs in self._replay.results)
-
-
-class _MeanActivity:
-    """The mean activity over a whole batch, which the cost of its examples depends on, before its micro-batches."""
-
-    def __init__(self, plan: Plan, state: TrainingState, sizes: set[int], m: int, streams: Streams) -> None:
-        self._m, self._parts = m, dict[int, tuple[Batch, Replay]]()
-        for n in sizes:
-            recorded = _Recorded(plan, state)
-            batch = Batch(plan, n, streams, recorded.recording)
-            a = recorded.objective.estimator.activities(recorded.theta, batch.x, batch.noise)
-            self._parts[n] = batch, recorded.recording.finish(np.sum(a, axis=-2, keepdims=True))
-            self.mean = np.zeros_like(self._parts[n][1].results[0])
-
-    def __call__(self, parts: list[Rows]) -> None:
-        """Write the mean activity over the examples in all parts."""
-        self.mean[...] = 0
-        for rows in parts:
-            batch, replay = self._parts[len(rows)]
-            batch.fill(rows)
-            for call in replay.calls:
-                call()
-            self.mean += replay.results[0]
-        self.mean /= self._m
-
-    def draw(self, sizes: list[int]) -> None:
-        """Draw the random numbers of the parts."""
-        for n in sizes:
-            self._parts[n][0].draw()
-
-
 class MinimizerStep(Step):
     """One iteration of a minimizer, which evaluates all training examples as often as it needs to."""
 
@@ -291,7 +145,7 @@ class MinimizerStep(Step):
         self._trial = TrainingState(state.theta.copy(), state.arrays, state.status)
         self._grad = np.zeros_like(state.theta)
         self._gradient = AccumulatedGradient(plan, self._trial, self._grad, m, streams)
-        self._finish = _Recorded(plan, state).finish()
+        self._finish = Recorded(plan, state).finish()
 
     def __call__(self, rows: Rows) -> None:
         """Iterate once over the examples in rows (n,), which are all."""

@@ -11,9 +11,9 @@ from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.density import Density, without_targets
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.network import Stage, network_of
-from backprop_cli.nn.objective import Objective
 from backprop_cli.nn.parameters import Params
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.objective import Objective
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.optimizers import SGD
 from backprop_cli.training.plan import Plan
 

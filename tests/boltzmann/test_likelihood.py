@@ -8,9 +8,9 @@ from backprop_cli.boltzmann.costs import LIKELIHOODS
 from backprop_cli.boltzmann.likelihood import ExactLikelihood, log_partition
 from backprop_cli.boltzmann.sampling import gibbs
 from backprop_cli.errors import UsageError
-from backprop_cli.nn.gradcheck import check_gradient
-from backprop_cli.nn.objective import Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.gradcheck import check_gradient
+from backprop_cli.objectives.objective import Objective
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.minimizers import LBFGS
 from tests.boltzmann.helpers import energies, machine, network, probabilities, states
 

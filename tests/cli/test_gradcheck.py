@@ -3,7 +3,7 @@ import json
 import pytest
 
 from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import COSTS, Quadratic
+from backprop_cli.objectives.costs import COSTS, Quadratic
 
 
 def test_without_an_argument_every_combination_is_checked(backprop):

@@ -68,7 +68,7 @@ def test_an_interrupted_epoch_resumes_to_the_same_bits(backprop, images):
 def test_a_batch_that_does_not_fit_into_memory_is_worked_through_in_pieces(backprop, images, monkeypatch):
     words = ("batch_size=195", "dtype=float64", "epochs=2")
     backprop("train", images, "--name", "whole", *words)
-    monkeypatch.setattr("backprop_cli.training.step.PIECE", 20_000)
+    monkeypatch.setattr("backprop_cli.training.gradient.PIECE", 20_000)
     backprop("train", images, "--name", "pieces", *words)
     whole, pieces = (np.load(f"runs/{name}/checkpoints/last.npz") for name in ("whole", "pieces"))
     for name in ("W1", "b1", "W2", "b3"):

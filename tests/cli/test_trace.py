@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import OUTPUT_PAIRS
+from backprop_cli.objectives.costs import OUTPUT_PAIRS
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from tests.conftest import ROOT

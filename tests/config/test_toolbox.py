@@ -8,7 +8,7 @@ import yaml
 from backprop_cli.config.load import load_experiment, override_experiment
 from backprop_cli.errors import ConfigError
 from backprop_cli.experiment.schema import Experiment
-from backprop_cli.nn.costs import CrossEntropy
+from backprop_cli.objectives.costs import CrossEntropy
 from backprop_cli.sources.synthetic import Moons
 from tests.conftest import ROOT
 

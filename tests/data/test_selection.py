@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from backprop_cli.data.dataset import Selection, Split
+from backprop_cli.data.dataset import Split
+from backprop_cli.data.selection import Selection
 
 X = np.arange(60, dtype=np.uint8).reshape(20, 3)
 ROWS = np.array([7, 3, 19, 3, 0])

@@ -9,14 +9,14 @@ from backprop_cli.engine.gradients import descent_of, gradient_of
 from backprop_cli.engine.images import Convolution, ConvolutionAndMaxPool, fast
 from backprop_cli.engine.recording import Recording
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
-from backprop_cli.nn.costs import CrossEntropy
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
 from backprop_cli.nn.layers.upsampling import Upsample
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import CrossEntropy
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
 
 TANH, GELU = ACTIVATIONS["tanh"], ACTIVATIONS["gelu"]
 LAYERS = {

@@ -15,11 +15,11 @@ from backprop_cli.explain.formulas import (
     penalty_formula,
 )
 from backprop_cli.explain.trace import trace
-from backprop_cli.nn import costs, penalties
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.gradcheck import example_of
 from backprop_cli.nn.network import dense_network
-from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.objectives import costs, penalties
+from backprop_cli.objectives.gradcheck import example_of
+from backprop_cli.objectives.objective import Backpropagation, Objective
 
 
 def test_every_activation_and_penalty_has_a_formula():

@@ -5,11 +5,11 @@ import pytest
 
 from backprop_cli.explain.trace import trace
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
-from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
-from backprop_cli.nn.gradcheck import combinations, example_of
 from backprop_cli.nn.network import dense_network
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import COSTS, OUTPUT_PAIRS
+from backprop_cli.objectives.gradcheck import combinations, example_of
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.optimizers import Momentum
 
 COMBINATIONS = {

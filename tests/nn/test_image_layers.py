@@ -9,14 +9,14 @@ from scipy.signal import correlate2d
 
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
 from backprop_cli.nn.layers.upsampling import Upsample
 from backprop_cli.nn.network import Network
-from backprop_cli.nn.objective import Backpropagation, Objective
 from backprop_cli.nn.parameters import GradientSum, Params
+from backprop_cli.objectives.costs import COSTS
+from backprop_cli.objectives.objective import Backpropagation, Objective
 
 RNG = np.random.default_rng(0)
 TORCH = json.loads((Path(__file__).parent / "torch_images.json").read_text())

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.gradcheck import combinations, example_of
 from backprop_cli.nn.layers.dropout import Dropout
 from backprop_cli.nn.network import dense_network
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import COSTS
+from backprop_cli.objectives.gradcheck import combinations, example_of
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
 
 IDENTITY, RELU, SIGMOID = (ACTIVATIONS[name] for name in ("identity", "relu", "sigmoid"))
 

@@ -5,11 +5,11 @@ import numpy as np
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.network import dense_network
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import COSTS
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.optimizers import SGD
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState

@@ -6,13 +6,13 @@ from scipy.signal import correlate2d
 
 import backprop_cli as bp
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.pooling import MaxPool
 from backprop_cli.nn.layers.upsampling import Upsample
 from backprop_cli.nn.network import Stage, network_of
-from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.objectives.costs import COSTS
+from backprop_cli.objectives.gradcheck import TOLERANCE, check_gradient
+from backprop_cli.objectives.objective import Backpropagation, Objective
 from tests.conftest import Backprop
 
 CONFIG = {

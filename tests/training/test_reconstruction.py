@@ -7,7 +7,7 @@ import backprop_cli as bp
 from backprop_cli.data.augment import Augment, Augmenter
 from backprop_cli.data.cache import Cache
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import CrossEntropy
+from backprop_cli.objectives.costs import CrossEntropy
 from backprop_cli.runs.model import load_checkpoint
 from backprop_cli.sources.registry import DATASETS
 from backprop_cli.training.streams import Streams

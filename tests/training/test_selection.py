@@ -6,9 +6,9 @@ import pytest
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import ENCODINGS, Classification
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import Perceptron
 from backprop_cli.nn.network import dense_network
-from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.objectives.costs import Perceptron
+from backprop_cli.objectives.objective import Backpropagation, Objective
 from backprop_cli.optim.optimizers import SGD
 from backprop_cli.optim.schedules import Cosine, Plateau, StepDecay
 from backprop_cli.optim.stopping import EarlyStopping

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import backprop_cli as bp
-from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient
-from backprop_cli.nn.sparsity import Divergence, L1Activity
+from backprop_cli.objectives.gradcheck import TOLERANCE, check_gradient
+from backprop_cli.objectives.sparsity import Divergence, L1Activity
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
-from backprop_cli.training.step import AccumulatedGradient, textbook_step
+from backprop_cli.training.gradient import AccumulatedGradient
+from backprop_cli.training.step import textbook_step
 from backprop_cli.training.streams import Streams
 from tests.conftest import Backprop
 from tests.training.helpers import plan, start
@@ -74,8 +75,8 @@ def test_a_recorded_step_equals_the_textbook_step(term, rule):
 
 @pytest.mark.parametrize("term", TERMS)
 def test_micro_batches_give_the_cost_and_the_gradient_of_the_whole_batch(term, monkeypatch):
-    monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 10)
-    monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 8)
+    monkeypatch.setattr("backprop_cli.training.gradient.MAX_BATCH", 10)
+    monkeypatch.setattr("backprop_cli.training.gradient.MICRO_BATCH", 8)
     p = sparse(term, optimizer=MINIMIZERS["lbfgs"]())
     state = start(p)
     grad = np.zeros_like(state.theta)
@@ -86,8 +87,8 @@ def test_micro_batches_give_the_cost_and_the_gradient_of_the_whole_batch(term, m
 
 
 def test_resuming_inside_an_epoch_of_micro_batches_with_dropout_gives_the_same_bits(monkeypatch):
-    monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 4)
-    monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 3)
+    monkeypatch.setattr("backprop_cli.training.gradient.MAX_BATCH", 4)
+    monkeypatch.setattr("backprop_cli.training.gradient.MICRO_BATCH", 3)
     p = sparse("divergence", dropouts=(0.2, 0.5, 0.0), optimizer=OPTIMIZERS["adam"](), eta=0.01)
     whole, _ = run(p)
     state, _ = run(p, stop=After(6))

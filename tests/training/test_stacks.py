@@ -8,7 +8,7 @@ from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification
 from backprop_cli.errors import DivergedError
 from backprop_cli.nn.activations import HIDDEN
-from backprop_cli.nn.costs import OUTPUT_PAIRS
+from backprop_cli.objectives.costs import OUTPUT_PAIRS
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import LBFGS

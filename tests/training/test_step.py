@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from backprop_cli.nn.activations import OUTPUTS
-from backprop_cli.nn.costs import OUTPUT_PAIRS
+from backprop_cli.objectives.costs import OUTPUT_PAIRS
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import LBFGS, Minimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.optim.state import State
+from backprop_cli.training.gradient import AccumulatedGradient
 from backprop_cli.training.loop import Stopped
-from backprop_cli.training.step import AccumulatedGradient, make_step, textbook_step
+from backprop_cli.training.step import make_step, textbook_step
 from backprop_cli.training.streams import Streams
 from tests.training.helpers import dataset, plan, start
 from tests.training.test_loop import run
@@ -130,8 +131,8 @@ def test_a_batch_in_micro_batches_makes_the_same_step(monkeypatch, optimizer):
     p = plan("tanh", "softmax", "cross_entropy", optimizer=OPTIMIZERS[optimizer](), strength=0.02, dtype="float64")
     rows, thetas = np.arange(35), []
     for largest, micro in ((100, 100), (10, 8)):
-        monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", largest)
-        monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", micro)
+        monkeypatch.setattr("backprop_cli.training.gradient.MAX_BATCH", largest)
+        monkeypatch.setattr("backprop_cli.training.gradient.MICRO_BATCH", micro)
         recorded = Recorded(p, 35)
         recorded(rows)
         thetas.append(recorded(rows).theta)
@@ -139,8 +140,8 @@ def test_a_batch_in_micro_batches_makes_the_same_step(monkeypatch, optimizer):
 
 
 def test_a_gradient_in_micro_batches_comes_with_the_cost_of_the_whole_batch(monkeypatch):
-    monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 10)
-    monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 8)
+    monkeypatch.setattr("backprop_cli.training.gradient.MAX_BATCH", 10)
+    monkeypatch.setattr("backprop_cli.training.gradient.MICRO_BATCH", 8)
     p = plan("tanh", "softmax", "cross_entropy", optimizer=LBFGS(), dtype="float64")
     state, rows = start(p), np.arange(35)
     grad = np.zeros_like(state.theta)

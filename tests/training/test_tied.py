@@ -8,11 +8,11 @@ import pytest
 import backprop_cli as bp
 from backprop_cli.data.tasks import Reconstruction
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.network import Stage, network_of, tied
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.costs import COSTS
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.minimizers import MINIMIZERS
@@ -112,8 +112,8 @@ def test_training_resumed_from_any_step_gives_the_same_bits(optimizer):
 def test_a_large_batch_has_the_gradient_of_its_micro_batches(monkeypatch):
     p = replace(autoencoder(eta=0.5, dtype="float64"), batch_size=37)
     whole = Recorded(p, 37)(np.arange(37)).theta.copy()
-    monkeypatch.setattr("backprop_cli.training.step.MAX_BATCH", 10)
-    monkeypatch.setattr("backprop_cli.training.step.MICRO_BATCH", 8)
+    monkeypatch.setattr("backprop_cli.training.gradient.MAX_BATCH", 10)
+    monkeypatch.setattr("backprop_cli.training.gradient.MICRO_BATCH", 8)
     np.testing.assert_allclose(Recorded(p, 37)(np.arange(37)).theta, whole, rtol=1e-12)
 
 

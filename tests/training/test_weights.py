@@ -8,8 +8,8 @@ import pytest
 import backprop_cli
 from backprop_cli import fit
 from backprop_cli.errors import DataError, UsageError
-from backprop_cli.nn.costs import COSTS, CrossEntropy
-from backprop_cli.nn.gradcheck import TOLERANCE, combinations
+from backprop_cli.objectives.costs import COSTS, CrossEntropy
+from backprop_cli.objectives.gradcheck import TOLERANCE, combinations
 from backprop_cli.optim.minimizers import MINIMIZERS
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.training.loop import EpochResult, train

@@ -20,7 +20,7 @@ from backprop_cli.nn.layers.layer import Layer
 
 if TYPE_CHECKING:
     from backprop_cli.nn.network import Network
-    from backprop_cli.nn.objective import GradientEstimator
+    from backprop_cli.objectives.objective import GradientEstimator
 
 
 class Cost:

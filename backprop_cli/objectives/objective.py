@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from backprop_cli.nn.arrays import Array, Noise, Shape
-from backprop_cli.nn.costs import Cost
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Gradient, Layout
-from backprop_cli.nn.penalties import Penalty
-from backprop_cli.nn.sparsity import Sparsity
+from backprop_cli.objectives.costs import Cost
+from backprop_cli.objectives.penalties import Penalty
+from backprop_cli.objectives.sparsity import Sparsity
 
 
 class Evaluated(NamedTuple):

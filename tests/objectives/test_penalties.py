@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from backprop_cli.nn.penalties import PENALTIES
+from backprop_cli.objectives.penalties import PENALTIES
 
 W = np.array([[2.0, -1.0], [0.5, -0.25]])
 """The weights of two networks."""

@@ -11,7 +11,6 @@ import numpy as np
 
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.arrays import Array, Noise
-from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
 from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
@@ -20,8 +19,9 @@ from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
 from backprop_cli.nn.layers.upsampling import Upsample
 from backprop_cli.nn.network import Network, Stage, dense_network, network_of, tied
-from backprop_cli.nn.objective import Backpropagation, Objective
-from backprop_cli.nn.penalties import PENALTIES, Penalty
+from backprop_cli.objectives.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
+from backprop_cli.objectives.objective import Backpropagation, Objective
+from backprop_cli.objectives.penalties import PENALTIES, Penalty
 
 EPS = 1e-3
 """The default step. The error of the formula falls with eps⁴, that of rounding grows with 1/eps."""

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS
-from backprop_cli.nn.gradcheck import TOLERANCE, check_gradient, combinations, example_of, worst_of
 from backprop_cli.nn.network import dense_network
-from backprop_cli.nn.objective import Backpropagation, Objective
+from backprop_cli.objectives.costs import COSTS
+from backprop_cli.objectives.gradcheck import TOLERANCE, check_gradient, combinations, example_of, worst_of
+from backprop_cli.objectives.objective import Backpropagation, Objective
 
 COMBINATIONS = {(c.hidden, c.output, c.cost, c.extra): c for c in combinations()}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from backprop_cli.nn.activations import ACTIVATIONS
-from backprop_cli.nn.costs import COSTS, OUTPUT_PAIRS
+from backprop_cli.objectives.costs import COSTS, OUTPUT_PAIRS
 
 getcontext().prec = 500  # enough for 1 + e^-1000
 Y = np.array([[1.0, 0.0, 0.0]])

@@ -1,0 +1,1 @@
+"""What training minimizes: costs, penalties and sparsity, estimates of their gradient, and the check of gradients."""
