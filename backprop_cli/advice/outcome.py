@@ -61,7 +61,7 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
     if status in COMPLETE:
         lines.append(f"next        backprop eval {path}")
         if status == "finished":
-            after = (record.get("experiment") or {}).get("epochs", epochs)  # pre-training
+            after = (record.get("experiment") or {}).get("epochs") or epochs  # without those of pre-training
             lines.append(f"            backprop resume {path} --epochs {2 * after}")
     return "\n".join(lines)
 

@@ -65,7 +65,7 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
     e = model.experiment
     model.task.at(threshold)
     names: list[str] = []
-    outputs = [np.empty((0, model.task.outputs), model.theta.dtype)]
+    outputs: list[Array] = []
     failed: list[Unreadable] = []
     messages: list[str] = []
     notes: list[str] = []
@@ -93,4 +93,5 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
     tables = [batch.table for batch in batches if batch.table]
     targets = [rows.targets for rows in tables if rows.targets is not None]
     known = np.concatenate(targets) if targets and len(targets) == len(batches) and not model.layer else None
-    return Predictions(model, names, np.concatenate(outputs), failed, messages, notes, known, tables, threshold)
+    found = np.concatenate(outputs or [np.empty((0, model.task.outputs), model.theta.dtype)])
+    return Predictions(model, names, found, failed, messages, notes, known, tables, threshold)

@@ -11,7 +11,7 @@ def test_without_an_argument_every_combination_is_checked(backprop):
     result = json.loads(done.out)
     assert done.code == 0
     dense = len(HIDDEN) * len(COSTS) + sum(5 + 2 * (cost == "cross_entropy") for cost in COSTS)
-    assert len(result["rows"]) == dense + len(HIDDEN) + 4 + 2  # of images, of Boltzmann machines
+    assert len(result["rows"]) == dense + len(HIDDEN) + 4 + 6 + 2  # of images, tied and sparse, of Boltzmann machines
     assert result["largest_error"] < 1e-7
 
 

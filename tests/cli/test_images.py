@@ -164,7 +164,9 @@ def test_other_commands_work_with_images_or_say_why_not(backprop, images, unrend
     assert backprop("plot", "run", "--kind", "film", "-o", "film.gif").code == 0
     assert backprop("report", "run").code == 0
     assert backprop("gradcheck", images, "activation=tanh", "layers=8x8-conv2x3-mean2-10").code == 0
-    for suffix in ("onnx", "html", "h", "safetensors"):
+    for suffix in ("onnx", "safetensors"):
+        assert backprop("export", "run", "-o", f"net.{suffix}").code == 0
+    for suffix in ("html", "h"):
         done = backprop("export", "run", "-o", f"net.{suffix}")
         assert done.code == 2
         assert f".{suffix} files cannot express the layer or activation 'conv2d'" in done.err
