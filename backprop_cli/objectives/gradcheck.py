@@ -22,6 +22,7 @@ from backprop_cli.nn.network import Network, Stage, dense_network, network_of, t
 from backprop_cli.objectives.costs import COSTS, OUTPUT_PAIRS, Cost, CrossEntropy
 from backprop_cli.objectives.objective import Backpropagation, Objective
 from backprop_cli.objectives.penalties import PENALTIES, Penalty
+from backprop_cli.objectives.sparsity import Divergence, L1Activity, Sparsity
 
 EPS = 1e-3
 """The default step. The error of the formula falls with eps⁴, that of rounding grows with 1/eps."""
@@ -163,7 +164,7 @@ class Combination:
 def combinations() -> Iterator[Combination]:
     """Yield every hidden activation with every pair of cost and output, and every extra with each of these pairs.
 
-    Extras are the penalties, sample weights, dropout, tied weights, label smoothing and class weights. The networks are
+    Extras are the penalties, sample weights, dropout, tied weights, sparsity, smoothing and class weights. Networks are
     3-4-4-3, with tied weights 3-4-2-4-3.
     Convolution and pooling come with every hidden activation, on images of 6x5 pixels with two channels.
     """
@@ -190,16 +191,23 @@ def _extras(names: tuple[str, ...], cost: str) -> Iterator[tuple[str, Objective]
     yield "sample weights", weighted
     yield "dropout", _objective(names, COSTS[cost](), dropouts=(0.0, 0.5, 0.5))
     yield "tied", _tied((*names[:2], "tanh", names[-1]), COSTS[cost]())
+    for extra, term in _SPARSITY.items():
+        yield extra, _objective(("tanh", "sigmoid", names[-1]), COSTS[cost](), sparsity=term)
     if cost == CrossEntropy.name:
         yield "smoothing", _objective(names, CrossEntropy(smoothing=0.1))
         yield "class weights", _objective(names, CrossEntropy(class_weights=(0.5, 1.0, 3.0)))
 
 
 def _objective(
-    names: tuple[str, ...], cost: Cost, penalties: tuple[Penalty, ...] = (), dropouts: tuple[float, ...] = ()
+    names: tuple[str, ...],
+    cost: Cost,
+    penalties: tuple[Penalty, ...] = (),
+    dropouts: tuple[float, ...] = (),
+    sparsity: Sparsity | None = None,
 ) -> Objective:
     network = dense_network((3, 4, 4, 3), [ACTIVATIONS[name] for name in names], dropouts)
-    return Objective(Backpropagation(network, cost), tuple((penalty, 0.1) for penalty in penalties))
+    estimator = Backpropagation(network, cost, sparsity=sparsity, sparse_layer=2)
+    return Objective(estimator, tuple((penalty, 0.1) for penalty in penalties))
 
 
 def _tied(names: tuple[str, ...], cost: Cost) -> Objective:
@@ -208,6 +216,9 @@ def _tied(names: tuple[str, ...], cost: Cost) -> Objective:
     penalties = tuple((penalty, 0.1) for penalty in PENALTIES.values())
     return Objective(Backpropagation(network_of((3,), tied(stages, sizes)), cost), penalties)
 
+
+_SPARSITY: dict[str, Sparsity] = {"sparsity, KL": Divergence(0.1, 3.0), "sparsity, L1": L1Activity(0.1)}
+"""Terms of the activities of a hidden layer."""
 
 _IMAGE_LAYERS: dict[str, tuple[Layer, ...]] = {
     "conv same, mean": (Conv2D(2, 3, same=True), MeanPool(2)),

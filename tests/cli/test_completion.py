@@ -96,7 +96,9 @@ def test_only_the_options_of_the_chosen_object_are_completed(tmp_path, shell):
     options = {f"optimizer.{name}=" for name in ("name", "beta1", "beta2", "eps")}
     assert set(completions(shell, line, tmp_path)) == options
     line = "backprop train c.yaml optimizer.name=momentum optimizer."
-    assert completions(shell, line, tmp_path) == [f"optimizer.{option}=" for option in ("name", "mu", "first", "epochs", "change")]
+    assert completions(shell, line, tmp_path) == [
+        f"optimizer.{option}=" for option in ("name", "mu", "first", "epochs", "change")
+    ]
     assert "cost.width=" in completions(shell, "backprop train c.yaml optimizer=adam cost.", tmp_path)
 
 
