@@ -10,8 +10,8 @@ def test_without_an_argument_every_combination_is_checked(backprop):
     done = backprop("gradcheck", "--json")
     result = json.loads(done.out)
     assert done.code == 0
-    dense = len(HIDDEN) * len(COSTS) + sum(5 + 2 * (cost == "cross_entropy") for cost in COSTS)
-    assert len(result["rows"]) == dense + len(HIDDEN) + 4  # of images
+    dense = len(HIDDEN) * len(COSTS) + sum(6 + 2 * (cost == "cross_entropy") for cost in COSTS)
+    assert len(result["rows"]) == dense + len(HIDDEN) + 5  # of images
     assert result["largest_error"] < 1e-7
 
 
