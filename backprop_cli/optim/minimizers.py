@@ -50,6 +50,10 @@ class Minimizer:
     def begin_epoch(self, s: State, epoch: int) -> None:
         """Do nothing: all iterations are alike."""
 
+    def negligible(self, tiny: float) -> Mapping[str, float]:
+        """Return nothing: no array of the state decays."""
+        return {}
+
     def step(self, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> None:
         """Change theta, and the arrays in s, in place by one iteration, which never raises the cost.
 

@@ -55,6 +55,14 @@ class Optimizer:
         """
         raise NotImplementedError
 
+    def negligible(self, tiny: float) -> Mapping[str, float]:
+        """Return, for arrays of the state that decay, below which size their numbers change no step beyond rounding.
+
+        Smaller ones are set to 0 now and then: what decays stays forever at numbers so small that processors take many
+        times as long for them. `tiny` is a size far above those, which no limit exceeds.
+        """
+        return {}
+
     def is_state(self, s: State, steps: int) -> bool:
         """Whether the arrays in s, which come from a file, can be a state after so many steps."""
         return not s.has_nan()

@@ -25,6 +25,10 @@ class _Normalized(Optimizer):
         return min(0.1, 1 / fan_in)
 
 
+ROUNDING = 2.0**-24
+"""The relative error of rounding in single precision."""
+
+
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """theta <- theta - eta g (Nielsen, eq. 20-21)."""
@@ -80,6 +84,10 @@ class Momentum(Optimizer):
         """Return a velocity of zero, and mu of the first epoch if it changes."""
         v = State(v=np.zeros_like(theta))
         return v if self.first is None else State(**v, mu=np.array(self.mu_of(1), theta.dtype))
+
+    def negligible(self, tiny: float) -> Mapping[str, float]:
+        """Return the limit of velocities."""
+        return {"v": tiny}
 
     def begin_epoch(self, s: State, epoch: int) -> None:
         """Write mu, if it changes."""
@@ -153,6 +161,11 @@ class Adadelta(Optimizer):
         """Return means of zero."""
         return State(v=np.zeros_like(theta), u=np.zeros_like(theta))
 
+    def negligible(self, tiny: float) -> Mapping[str, float]:
+        """Return limits far below eps, to which both means are added."""
+        limit = min(tiny, ROUNDING * self.eps)
+        return {"v": limit, "u": limit}
+
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move each parameter by its gradient, times the ratio of the recent lengths of its steps and gradients."""
         s.v = self.rho * s.v + (1 - self.rho) * (g * g)
@@ -176,6 +189,10 @@ class RMSprop(_Normalized):
         """Return a mean of zero."""
         return State(v=np.zeros_like(theta))
 
+    def negligible(self, tiny: float) -> Mapping[str, float]:
+        """Return a limit whose root is far below eps, to which it is added."""
+        return {"v": min(tiny, (ROUNDING * self.eps) ** 2)}
+
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> None:
         """Move each parameter by its gradient, in units of the root of the recent mean of its squares."""
         s.v = self.rho * s.v + (1 - self.rho) * (g * g)
@@ -197,6 +214,10 @@ class Adam(_Normalized):
     def init(self, theta: Array) -> State:
         """Return moments of zero, after no steps; t is in double precision, as 1 - β2^t loses digits in single."""
         return State(m=np.zeros_like(theta), v=np.zeros_like(theta), t=np.zeros(()))
+
+    def negligible(self, tiny: float) -> Mapping[str, float]:
+        """Return limits far below eps: of first moments, which are divided by it, and of the squares of it."""
+        return {"m": min(tiny, ROUNDING**2 * self.eps), "v": min(tiny, (ROUNDING * self.eps) ** 2)}
 
     def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array]:
         """Move each parameter by the mean of its gradients, in units of the root of the mean of their squares."""

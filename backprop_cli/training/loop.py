@@ -13,6 +13,7 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Rows
 from backprop_cli.training.diagnostics import LayerState, diagnose
 from backprop_cli.training.evaluation import Evaluator, Score, higher_is_better
+from backprop_cli.training.finish import drop_negligible
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.selection import apply_patience, finish_epoch, update_best
 from backprop_cli.training.state import TrainingState
@@ -111,6 +112,8 @@ def train(
             if not _finite(state.theta):
                 step = snapshot.find_divergence(plan, epoch, batches)
                 raise DivergedError(epoch, step, len(batches))
+            if status.step == slice_end:
+                drop_negligible(plan, state)
             clock, before = time.perf_counter(), clock
             status.seconds += clock - before if stepper.seconds is None else stepper.seconds
             if stop():
