@@ -1,6 +1,7 @@
 """Fill the table of docs/results.md: published results beside those of the runs in a folder.
 
 benchmarks/published_results.py [RUNS]: a folder with runs called NAME-seedN, as benchmarks/published.sh makes them.
+Lines of which it has no run stay as they are.
 """
 
 from __future__ import annotations
@@ -278,7 +279,7 @@ def component_error(components: int = 30) -> float:
     return float(np.square(test - center - codes @ vectors[:, -components:].T).sum(axis=1).mean())
 
 
-def table(folder: Path, right_by_darkness: int, error_of_components: float) -> str:
+def table(folder: Path, right_by_darkness: int, error_of_components: float, before: str) -> str:
     lines = [
         "| row | source | config | metric, in % if nothing else is said | published | ours | seeds | time |",
         "|---|---|---|---|---|---|---|---|",
@@ -294,10 +295,10 @@ def table(folder: Path, right_by_darkness: int, error_of_components: float) -> s
         runs = runs_of(folder, figure.config)
         time = duration(mean(run.record["seconds"] for run in runs)) if runs else ""
         config = f"[{figure.config}](../configs/published/{figure.config}.yaml)"
-        lines_of[figure.row].append(
-            f"| {figure.row} | {SOURCES[figure.row]} | {config} "
-            f"| {figure.what} | {figure.published} | {figure.of(runs)} | {len(runs)} | {time} |"
-        )
+        start = f"| {figure.row} | {SOURCES[figure.row]} | {config} | {figure.what} |"
+        line = f"{start} {figure.published} | {figure.of(runs)} | {len(runs)} | {time} |"
+        known = [line for line in before.splitlines() if line.startswith(start)]
+        lines_of[figure.row].append(known[0] if known and not runs else line)
     for number in sorted(lines_of):
         lines += lines_of[number]
     return "\n".join(lines) + "\n"
@@ -306,7 +307,9 @@ def table(folder: Path, right_by_darkness: int, error_of_components: float) -> s
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/published")
     text = DOCUMENT.read_text(encoding="utf-8")
-    new = table(folder, darkness(), component_error())
+    before = PART.search(text)
+    assert before, f"{DOCUMENT} has a place for the table"
+    new = table(folder, darkness(), component_error(), before[0])
     DOCUMENT.write_text(PART.sub(lambda part: part[1] + new + part[2], text), encoding="utf-8")
     print(new)
 
