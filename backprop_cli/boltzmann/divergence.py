@@ -9,17 +9,17 @@ import numpy as np
 
 from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.boltzmann.units import bernoulli, softplus
-from backprop_cli.nn.arrays import Array, Noise, Shape
-from backprop_cli.nn.network import Network
-from backprop_cli.nn.parameters import Gradient, Layout, Params
-from backprop_cli.objectives.objective import Evaluated, GradientEstimator
+from backprop_cli.nn.arrays import Array, Noise
+from backprop_cli.nn.parameters import Gradient, Params
+from backprop_cli.objectives.objective import Evaluated, OfNetwork
 
 
 @dataclass(frozen=True)
-class OfRBM(GradientEstimator):
-    """What estimators for `network`, an RBM and the activation that is the mean of its hidden units, share."""
+class OfRBM(OfNetwork):
+    """What estimators for `network`, an RBM and the activation that is the mean of its hidden units, share.
 
-    network: Network
+    The parameters are W1 (hidden, visible), b1 (hidden,) and a1 (visible,).
+    """
 
     @property
     def rbm(self) -> RBM:
@@ -27,16 +27,6 @@ class OfRBM(GradientEstimator):
         (layer,) = self.network.layers
         assert isinstance(layer, RBM)
         return layer
-
-    @property
-    def layout(self) -> Layout:
-        """W1 (hidden, visible), b1 (hidden,) and a1 (visible,)."""
-        return self.network.layout
-
-    @property
-    def in_shape(self) -> Shape:
-        """That of the network."""
-        return self.network.in_shape
 
     @property
     def width(self) -> int:

@@ -87,16 +87,10 @@ class GradientEstimator(Protocol):
 
 
 @dataclass(frozen=True)
-class Backpropagation(GradientEstimator):
-    """The exact gradient of the cost of a network, by the four equations of back-propagation.
-
-    `sparsity`, if there is one, adds its term for the activities of layer `sparse_layer`, from 1, to the cost.
-    """
+class OfNetwork(GradientEstimator):
+    """What estimators for the parameters of `network` share."""
 
     network: Network
-    cost: Cost
-    sparsity: Sparsity | None = None
-    sparse_layer: int = 1
 
     @property
     def layout(self) -> Layout:
@@ -112,6 +106,18 @@ class Backpropagation(GradientEstimator):
     def width(self) -> int:
         """That of the network."""
         return self.network.width
+
+
+@dataclass(frozen=True)
+class Backpropagation(OfNetwork):
+    """The exact gradient of the cost of a network, by the four equations of back-propagation.
+
+    `sparsity`, if there is one, adds its term for the activities of layer `sparse_layer`, from 1, to the cost.
+    """
+
+    cost: Cost
+    sparsity: Sparsity | None = None
+    sparse_layer: int = 1
 
     def evaluate(self, theta: Array, x: Array, y: Array, noise: Noise | None = None) -> Evaluated:
         """Send x through the network."""
