@@ -24,7 +24,7 @@ from backprop_cli.config.arguments import experiment_from
 from backprop_cli.engine.threads import limit_threads
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_plan, initial_theta, load_data
-from backprop_cli.training.loop import train
+from backprop_cli.training.loop import EpochResult, train
 
 SPEED = {"dataset": "mnist", "layers": [784, 500], "cost": "cd", "batch_size": 10, "epochs": 1, "threads": 1}
 FEATURES = Path(__file__).parents[1] / "configs" / "published" / "36.yaml"
@@ -54,8 +54,9 @@ def speed(examples: int, rounds: int) -> None:
             started = time.perf_counter()
             peer.fit(x)
             theirs = time.perf_counter() - started
-            ratios.append(result.seconds / theirs)  # type: ignore[union-attr]  # the last event is an epoch
-            click.echo(f"ours {result.seconds:.2f} s, scikit-learn {theirs:.2f} s, ratio {ratios[-1]:.2f}")  # type: ignore[union-attr]
+            assert isinstance(result, EpochResult), "the last event is an epoch"
+            ratios.append(result.seconds / theirs)
+            click.echo(f"ours {result.seconds:.2f} s, scikit-learn {theirs:.2f} s, ratio {ratios[-1]:.2f}")
     click.echo(f"median ratio {median(ratios):.2f}")
 
 

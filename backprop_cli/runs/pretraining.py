@@ -88,7 +88,8 @@ class Pretraining:
         for phase in self.phases[first:]:
             if phase is not self.phase:
                 self._begin(phase)
-            assert self.plan is not None and self.own is not None, "a phase is under way"  # noqa: PT018
+            assert self.plan, "a phase is under way"
+            assert self.own, "and has a state"
             for event in train(self.plan, self.own, stop):
                 if isinstance(event, EpochResult):
                     self._fill()
@@ -117,7 +118,8 @@ class Pretraining:
 
         In an autoencoder, the layer that leads back has its place in the second half.
         """
-        assert self.phase is not None and self.own is not None, "a phase is under way"  # noqa: PT018
+        assert self.phase, "a phase is under way"
+        assert self.own, "and has a state"
         k, views = self.phase.number, self.network.layout.named(self.state.theta)
         trained = self.phase.experiment.network.layout.named(self.own.theta.copy())
         values = {f"W{k}": trained["W1"], f"b{k}": trained["b1"]}
