@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,8 +12,12 @@ from typing import Any
 import click
 
 from benchmarks import whole
-from benchmarks.measure import PEERS, ROOT, Measured, compare, peers_for, ratio, run_peer
-from benchmarks.workloads import BARS, WORKLOADS, Workload
+from benchmarks.machine import describe, installed, machine
+from benchmarks.measure import PEERS, ROOT, Measured, compare, peers_for, ratio, ratio_table, train
+from benchmarks.workloads import BARS, EVALUATION_BARS, WORKLOADS, Workload
+
+START = "start"
+"""In place of a workload: the time to the first step."""
 
 
 @click.group(invoke_without_command=True)
@@ -44,11 +46,11 @@ def run(
     """Train every workload with every peer, interleaved, and print medians and ratios."""
     chosen = ["ours", *(peer for peer in (peers or PEERS) if peer != "ours")]
     result: dict[str, Any] = {"machine": machine(), "workloads": {}}
-    click.echo(describe_machine(result["machine"]))
+    click.echo(describe(result["machine"]))
     for name in names or WORKLOADS:
         workload = WORKLOADS[name]
-        measured = compare(workload, peers_for(workload, chosen), rounds, lambda line: click.echo(line, err=True))
-        click.echo(f"\n### {name}: {workload.title}\n\n{peer_table(workload, measured)}")
+        measured = compare(workload, peers_for(workload, chosen), rounds, progress)
+        click.echo(f"\n### {name}: {workload.title}\n\n{peer_tables(workload, measured)}")
         result["workloads"][name] = {peer: vars(m) for peer, m in measured.items()}
     if whole_commands:
         result["whole"] = whole_table(rounds)
@@ -60,57 +62,104 @@ def run(
         draw_ratios(result["workloads"], chart)
 
 
-def peer_table(workload: Workload, measured: dict[str, Measured]) -> str:
-    """Return the peers of a workload as a Markdown table."""
-    lines = ["| | s per epoch | min to max | ours is | bar | accuracy |", "|---|---|---|---|---|---|"]
-    for peer, m in measured.items():
-        share, bar = ratio(measured["ours"], m), BARS.get((workload.name, peer))
-        verdict = "" if bar is None else f"≤ {bar:.2f} {'met' if share <= bar else '**missed**'}"
-        spread = f"{min(m.seconds):.4f} to {max(m.seconds):.4f}"
-        times = "" if peer == "ours" else f"{share:.2f} ×"
-        lines.append(f"| {peer} | {m.median:.4f} | {spread} | {times} | {verdict} | {median(m.accuracy):.4f} |")
-    return "\n".join(lines)
+def peer_tables(workload: Workload, measured: dict[str, Measured]) -> str:
+    """Return the peers of a workload as a Markdown table, and as another one their evaluation if it was measured."""
+    seconds = {peer: m.seconds for peer, m in measured.items()}
+    accuracy = {"accuracy": [f"{median(m.accuracy):.4f}" for m in measured.values()]}
+    tables = [("s per epoch", seconds, BARS, accuracy)]
+    if workload.convolutions:
+        evaluation = {peer: m.evaluation for peer, m in measured.items()}
+        tables.append(("s to evaluate 10,000", evaluation, EVALUATION_BARS, {}))
+    return "\n\n".join(
+        ratio_table(
+            (title, "ours is"),
+            rounds,
+            {peer: ratio(rounds["ours"], theirs) for peer, theirs in rounds.items() if peer != "ours"},
+            {peer: bar for (name, peer), bar in bars.items() if name == workload.name},
+            more,
+        )
+        for title, rounds, bars, more in tables
+    )
 
 
 def whole_table(rounds: int) -> dict[str, Any]:
     """Measure whole commands and print them; return what was measured."""
     with tempfile.TemporaryDirectory() as folder:
         modules = tuple(m for m in ("torch", "jax", "sklearn.neural_network") if installed(m.split(".")[0]))
-        runs = whole.in_turn(whole.shell_commands(Path(folder), modules), max(rounds, 5))
+        seconds = whole.in_turn(whole.shell_commands(Path(folder), modules), max(rounds, 5))
         memory = whole.reference_memory(Path(folder))
-    lines = ["| command | s |", "|---|---|"]
-    seconds = {name: median(run.seconds for run in several) for name, several in runs.items()}
-    lines += [f"| `{name}` | {value:.3f} |" for name, value in seconds.items()]
+    lines = ["| command | s | min to max |", "|---|---|---|"]
+    lines += [f"| `{name}` | {median(s):.3f} | {min(s):.3f} to {max(s):.3f} |" for name, s in seconds.items()]
     click.echo("\n### Whole commands\n\n" + "\n".join(lines))
     first = whole.first_batch(rounds)
-    click_import = seconds["import click"]
+    share = ratio(seconds[whole.DIGITS], seconds[whole.TORCH]) if whole.TORCH in seconds else None
     click.echo(
-        f"\n`--help` takes {seconds['--help'] / click_import:.2f} × `import click`, "
-        f"`train --help` {seconds['train --help'] / click_import:.2f} × (bar 2.0). "
+        (
+            f"\nThe run of digits takes {share:.2f} × `import torch` ({whole.WHOLE_BAR.verdict(share)}). "
+            if share
+            else "\n"
+        )
+        + f"Its first step is made after {median(seconds[whole.FIRST_STEP]):.3f} s (bar {whole.STEP_BAR}). "
+        f"`--help` takes {ratio(seconds['--help'], seconds['import click']):.2f} × `import click`, "
+        f"`train --help` {ratio(seconds['train --help'], seconds['import click']):.2f} × (bar 2.0). "
         f"From a warm cache to the first batch of MNIST: {1000 * first:.0f} ms (bar 100). "
         f"Peak memory of the reference run: {memory:.0f} MB (bar 160)."
     )
     return {"seconds": seconds, "first_batch": first, "reference_megabytes": memory}
 
 
+@cli.command("rules")
+@click.option("--rounds", default=5, show_default=True)
+def update_rules(rounds: int) -> None:
+    """Train the network of workload B with plain SGD, momentum, RMSprop, Adam, dropout, ema and max-norm in turn."""
+    from benchmarks import rules
+
+    click.echo(describe(machine()))
+    click.echo(f"\n{rules.table(rules.measure_rules(rounds, progress))}")
+
+
+@cli.command("stacks")
+@click.option("--batches", type=click.Choice(("same", "different")), help="Only with the same batches, or others each.")
+@click.option("--rounds", default=3, show_default=True)
+def network_stacks(batches: str | None, rounds: int) -> None:
+    """Train 1 to 16 networks 784-30-10 together, and as many with JAX's vmap; print the time per network."""
+    from benchmarks import stacks
+
+    click.echo(describe(machine()))
+    peers = ["ours_stack", *(["jax_stack"] if installed("jax") else [])]
+    for how in [batches] if batches else stacks.BATCHES:
+        found = stacks.measure_stacks(how, peers, rounds, progress)
+        click.echo(f"\n### {how.capitalize()} batches\n\n{stacks.table(found)}")
+
+
 @cli.command("compare")
 @click.argument("before")
 @click.argument("after", default="HEAD")
-@click.option("--workload", "names", multiple=True, type=click.Choice(list(WORKLOADS)), help="Only these.")
+@click.option("--workload", "names", multiple=True, type=click.Choice([*WORKLOADS, START]), help="Only these.")
 @click.option("--rounds", default=5, show_default=True)
 def compare_commits(before: str, after: str, names: tuple[str, ...], rounds: int) -> None:
-    """Train the workloads with two commits in turn, and print the ratio of their times: below 1 is faster."""
+    """Train the workloads with two commits in turn, and print the ratio of their times: below 1 is faster.
+
+    `start` is the time from the command to the first step of a run of digits.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trees = {commit: checked_out(commit, Path(folder) / str(i)) for i, commit in enumerate((before, after))}
         click.echo(f"| | {before} | {after} | ratio | min to max |\n|---|---|---|---|---|")
-        for name in names or WORKLOADS:
+        for name in names or (*WORKLOADS, START):
             seconds: dict[str, list[float]] = {before: [], after: []}
             for _ in range(rounds):
                 for commit, tree in trees.items():
-                    seconds[commit].append(median(run_peer("ours", WORKLOADS[name], tree)["seconds"]))
+                    seconds[commit].append(epoch_or_start(name, tree, Path(folder)))
             ratios = [b / a for a, b in zip(seconds[before], seconds[after], strict=True)]
             times = " | ".join(f"{median(several):.4f} s" for several in seconds.values())
             click.echo(f"| {name} | {times} | {median(ratios):.3f} | {min(ratios):.3f} to {max(ratios):.3f} |")
+
+
+def epoch_or_start(name: str, tree: Path, folder: Path) -> float:
+    """Return the seconds of an epoch of a workload with this tree, or those of START."""
+    if name == START:
+        return whole.seconds_to_first_step(folder, tree)
+    return median(train("ours", WORKLOADS[name], tree)["seconds"])
 
 
 def checked_out(commit: str, folder: Path) -> Path:
@@ -128,7 +177,7 @@ def growth(chart: Path) -> None:
     from benchmarks.charts import draw_growth
     from benchmarks.growth import measure_growth
 
-    points = measure_growth(lambda line: click.echo(line, err=True))
+    points = measure_growth(progress)
     for name, series in points.items():
         click.echo(f"\n| {name} | µs per example | GFLOP/s |\n|---|---|---|")
         for p in series:
@@ -162,58 +211,21 @@ def sweeps(runs: int, torch_runs: int, rounds: int) -> None:
     from benchmarks import sweep
 
     counts = {"sweep": runs, "xargs": runs, **({"torch": torch_runs} if installed("torch") else {})}
-    click.echo(describe_machine(machine()))
+    click.echo(describe(machine()))
     with tempfile.TemporaryDirectory() as folder:
-        found = sweep.compare(Path(folder), counts, rounds, lambda line: click.echo(line, err=True))
+        ms = {part: 1000 * seconds for part, seconds in sweep.overhead(Path(folder)).items()}
+        click.echo(
+            f"\nA run of one epoch of digits takes {ms['worker'] + ms['driver']:.1f} ms beside training "
+            f"(bar {1000 * sweep.BESIDE_BAR:.0f}): {ms['worker']:.1f} in its worker, {ms['driver']:.1f} in the driver; "
+            f"training takes {ms['training']:.1f} ms. These are processor times."
+        )
+        found = sweep.compare(Path(folder), counts, rounds, progress)
         click.echo(f"\n{sweep.table(found)}")
-        beside, alone = sweep.overhead(Path(folder), rounds)
-    click.echo(
-        f"\nA run of one epoch of digits takes {1000 * beside:.0f} ms beside training (bar 25), "
-        f"and {1000 * alone:.0f} ms of training."
-    )
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    import scipy.linalg.blas  # noqa: F401  (so that its BLAS is listed)
-    from threadpoolctl import threadpool_info
-
-    packages = ("backprop-cli", "numpy", "scipy", "torch", "jax", "scikit-learn")
-    return {
-        "processor": processor(),
-        "cores": len(__import__("os").sched_getaffinity(0)),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages if installed(name)},
-        "blas": sorted({f"{p['internal_api']} {p['version']}" for p in threadpool_info() if p["user_api"] == "blas"}),
-    }
-
-
-def describe_machine(facts: dict[str, Any]) -> str:
-    """Return the machine as a line of Markdown."""
-    packages = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    return (
-        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}; Python {facts['python']}, {packages}; "
-        f"{', '.join(facts['blas'])}. OPENBLAS_CORETYPE is unset; threads and cores are those of the workload."
-    )
-
-
-def processor() -> str:
-    """Return the processor's name, as far as the platform tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def installed(package: str) -> bool:
-    """Whether a package is installed."""
-    try:
-        version({"sklearn": "scikit-learn"}.get(package, package))
-    except PackageNotFoundError:
-        return False
-    return True
+def progress(line: str) -> None:
+    """Print a line to stderr, so that stdout has the tables alone."""
+    click.echo(line, err=True)
 
 
 if __name__ == "__main__":

@@ -6,34 +6,43 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.workloads import Workload
+from benchmarks.workloads import WORKLOADS, Bar, Workload
 
 ROOT = Path(__file__).parents[1]
 PEERS = ("ours", "numpy_floor", "jax_scan", "torch_eager", "sklearn_mlp", "per_example")
 """Every peer, by the name of its file."""
 
-ONLY_FOR = {"numpy_floor": {"A"}, "per_example": {"A"}}
+ONLY_FOR = {
+    "numpy_floor": {"A"},
+    "per_example": {"A"},
+    "sklearn_mlp": {name for name, w in WORKLOADS.items() if not w.convolutions},
+}
 """Peers that can only do some workloads."""
 
 
 @dataclass
 class Measured:
-    """A peer's rounds on a workload: the median seconds of an epoch in each round, and the accuracy reached."""
+    """A peer's rounds on a workload: the median seconds of an epoch in each round, and the accuracy reached.
+
+    `evaluation` has the seconds to evaluate the test images, for convolutions.
+    """
 
     seconds: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     monitoring: list[float] = field(default_factory=list)
+    evaluation: list[float] = field(default_factory=list)
 
-    @property
-    def median(self) -> float:
-        """The median over rounds, in seconds per epoch."""
-        return median(self.seconds)
+    def add(self, result: Mapping[str, Any]) -> None:
+        """Add what a peer printed."""
+        for name in ("accuracy", "monitoring", "evaluation"):
+            getattr(self, name).extend([result[name]] if name in result else [])
+        self.seconds.append(median(result["seconds"]))
 
 
 def peers_for(workload: Workload, peers: Iterable[str]) -> list[str]:
@@ -48,20 +57,29 @@ def environment(threads: int, source: Path = ROOT) -> dict[str, str]:
     return {**kept, **counts, "PYTHONPATH": f"{source}{os.pathsep}{ROOT}"}
 
 
-def run_peer(peer: str, workload: Workload, source: Path = ROOT) -> dict[str, Any]:
-    """Run a peer once, on as many cores as the workload has threads, and return what it printed."""
-    cores = sorted(os.sched_getaffinity(0))[: workload.threads]
+def run_peer(peer: str, words: Sequence[str], threads: int, source: Path = ROOT) -> dict[str, Any]:
+    """Run a file of peers/ with these arguments, on as many cores as it has threads; return what it printed."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.peers.{peer}", workload.to_json()],
-        env=environment(workload.threads, source),
+        [sys.executable, "-m", f"benchmarks.peers.{peer}", *words],
+        env=environment(threads, source),
         cwd=ROOT / "benchmarks",
         capture_output=True,
         text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     if done.returncode:
-        raise RuntimeError(f"{peer} on {workload.name} failed:\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"{peer} {' '.join(words)} failed:\n{done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def train(peer: str, workload: Workload, source: Path = ROOT, **keys: Any) -> dict[str, Any]:
+    """Train a workload with a peer, ours with further keys of its config. Raises RuntimeError if it does not learn."""
+    words = [workload.to_json(), *([json.dumps(keys)] if keys else [])]
+    result = run_peer(peer, words, workload.threads, source)
+    if result["accuracy"] < workload.accuracy:
+        raise RuntimeError(f"{peer} on {workload.name}: accuracy {result['accuracy']} < {workload.accuracy}")
     return result
 
 
@@ -70,16 +88,34 @@ def compare(workload: Workload, peers: list[str], rounds: int, tell: Callable[[s
     measured = {peer: Measured() for peer in peers}
     for number in range(rounds):
         for peer in peers:
-            result = run_peer(peer, workload)
-            measured[peer].seconds.append(median(result["seconds"]))
-            measured[peer].accuracy.append(result["accuracy"])
-            measured[peer].monitoring += [result["monitoring"]] if "monitoring" in result else []
+            measured[peer].add(train(peer, workload))
             tell(f"{workload.name} round {number + 1}/{rounds}  {peer:<12} {measured[peer].seconds[-1]:.4f} s")
-            if result["accuracy"] < workload.accuracy:
-                raise RuntimeError(f"{peer} on {workload.name}: accuracy {result['accuracy']} < {workload.accuracy}")
     return measured
 
 
-def ratio(ours: Measured, other: Measured) -> float:
+def ratio(ours: Sequence[float], other: Sequence[float]) -> float:
     """Return the median over rounds of our time divided by the other's in the same round."""
-    return median(a / b for a, b in zip(ours.seconds, other.seconds, strict=True))
+    return median(a / b for a, b in zip(ours, other, strict=True))
+
+
+def ratio_table(
+    titles: tuple[str, str],
+    seconds: Mapping[str, Sequence[float]],
+    shares: Mapping[str, float],
+    bars: Mapping[str, Bar],
+    more: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """Return the rounds of several competitors as a Markdown table, with a ratio and a bar for some of them.
+
+    `titles` are those of the times and of the ratios; `more` has further columns.
+    """
+    unit, share = titles
+    columns = [unit, "min to max", share, "bar", *(more or {})]
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for number, (name, rounds) in enumerate(seconds.items()):
+        cells = [f"{median(rounds):.4f}", f"{min(rounds):.4f} to {max(rounds):.4f}"]
+        cells += [f"{shares[name]:.2f} ×" if name in shares else ""]
+        cells += [bars[name].verdict(shares[name]) if name in bars and name in shares else ""]
+        cells += [column[number] for column in (more or {}).values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)

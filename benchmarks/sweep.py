@@ -5,41 +5,35 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import ROOT, environment
-
-REFERENCE = ("configs/mnist.yaml", "epochs=3")
-ONE_EPOCH = ("configs/digits.yaml", "epochs=1")
-WORKERS = 2
-BARS = {"xargs": 0.35, "torch": 0.06}
-"""What part of a peer's time a sweep is meant to take at most."""
-
-PURE = """
-import sys, time
-from pathlib import Path
 from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.runs.build import build_plan, initial_theta, load_data
+from backprop_cli.experiment.schema import Experiment
+from backprop_cli.runs.build import build_plan, initial_theta, limit_blas, load_data
+from backprop_cli.sweeps.worker import Task, train_runs
 from backprop_cli.training.loop import train
-e = load_experiment(Path(sys.argv[1]), sys.argv[2:])
-data, seconds = load_data(e, Cache()), []
-for _ in range(50):
-    start = time.perf_counter()
-    plan = build_plan(e, data)
-    for _ in train(plan, plan.initial_state(initial_theta(e))):
-        pass
-    seconds.append(time.perf_counter() - start)
-print(sorted(seconds)[25])
-"""
+from benchmarks import whole
+from benchmarks.measure import ROOT, environment, ratio, ratio_table
+from benchmarks.peers.common import data_folder
+from benchmarks.workloads import Bar
+
+REFERENCE = ("configs/mnist.yaml", "epochs=3")
+ONE_EPOCH = ("configs/digits.yaml", "epochs=1", "threads=1")
+WORKERS = 2
+BARS = {"xargs": Bar(0.35), "torch": Bar(0.06)}
+"""What part of a peer's time a sweep is meant to take at most."""
+
+BESIDE_BAR = 0.025
+"""The processor seconds that a run is meant to take at most beside training."""
 
 
-def sweep(folder: Path, runs: int, words: Sequence[str] = REFERENCE) -> float:
+def sweep(folder: Path, runs: int) -> float:
     """Return the seconds of a sweep over so many seeds."""
-    more = [f"seed=0..{runs - 1}", "--jobs", WORKERS, "--name", "sweep", "--runs-dir", folder, "-q"]
-    return _timed([[sys.executable, "-m", "backprop_cli", "sweep", *words, *map(str, more)]])
+    return _timed([_sweep(folder, runs, *REFERENCE)])
 
 
 def commands(folder: Path, runs: int) -> float:
@@ -70,29 +64,53 @@ def compare(folder: Path, counts: dict[str, int], rounds: int, tell: Callable[[s
     return found
 
 
-def overhead(folder: Path, rounds: int) -> tuple[float, float]:
-    """Return the seconds that a run of one epoch takes beside training, and those of training it, on one worker."""
-    beside, alone = [], []
-    for number in range(rounds):
-        words = [sys.executable, "-c", PURE, *ONE_EPOCH, "threads=1"]
-        alone.append(float(subprocess.check_output(words, env=environment(1), cwd=ROOT)))
-        few, many = (sweep(folder / f"{number}-{runs}", runs, ONE_EPOCH) for runs in (100, 500))
-        beside.append((many - few) / 400 * WORKERS - alone[-1])
-    return median(beside), median(alone)
-
-
 def table(found: dict[str, list[float]]) -> str:
     """Return the peers as a Markdown table."""
-    lines = ["| | s per run | min to max | the sweep is | bar |", "|---|---|---|---|---|"]
-    for peer, seconds in found.items():
-        share = median(a / b for a, b in zip(found["sweep"], seconds, strict=True))
-        bar = BARS.get(peer)
-        verdict = "" if bar is None else f"≤ {bar:.2f} {'met' if share <= bar else '**missed**'}"
-        times = "" if peer == "sweep" else f"{share:.3f} ×"
-        lines.append(
-            f"| {peer} | {median(seconds):.3f} | {min(seconds):.3f} to {max(seconds):.3f} | {times} | {verdict} |"
-        )
-    return "\n".join(lines)
+    shares = {peer: ratio(found["sweep"], seconds) for peer, seconds in found.items() if peer != "sweep"}
+    return ratio_table(("s per run", "the sweep is"), found, shares, BARS)
+
+
+def overhead(folder: Path) -> dict[str, float]:
+    """Return the processor seconds of a run of one epoch of digits: `training`, the rest in a `worker`, the `driver`.
+
+    These hardly depend on what else the machine does. The work of a worker is done here, with and without the folder
+    of each run in turn; for the driver, a sweep of 20 runs is compared with one of 220.
+    """
+    config, *words = ONE_EPOCH
+    runs = [load_experiment(ROOT / config, [*words, f"seed={seed}"]) for seed in range(40)]
+    cache = Cache(data_folder(), offline=True)
+    data = load_data(runs[0], cache)
+
+    def train_alone(e: Experiment) -> None:
+        plan = build_plan(e, data)
+        deque(train(plan, plan.initial_state(initial_theta(e))), maxlen=0)
+
+    def train_in_worker(e: Experiment) -> None:
+        outcomes = train_runs(Task(folder, {f"run-{e.seed}": e}, cache))
+        if any(outcome.status != "finished" for outcome in outcomes.values()):
+            raise RuntimeError(f"{outcomes}")
+
+    with limit_blas(runs[0]):
+        seconds = [[_processor_seconds(call, e) for call in (train_alone, train_in_worker)] for e in runs]
+    few, many = (
+        whole.run([*_sweep(folder / f"sweep-{n}", n, *ONE_EPOCH), "sweep.stack=none"]).processor for n in (20, 220)
+    )
+    return {
+        "training": median(alone for alone, _ in seconds),
+        "worker": median(in_worker - alone for alone, in_worker in seconds),
+        "driver": (many - few) / 200,
+    }
+
+
+def _processor_seconds(call: Callable[[Experiment], None], e: Experiment) -> float:
+    start = time.process_time()
+    call(e)
+    return time.process_time() - start
+
+
+def _sweep(folder: Path, runs: int, *words: str) -> list[str]:
+    more = [f"seed=0..{runs - 1}", "--jobs", WORKERS, "--name", "sweep", "--runs-dir", folder, "-q"]
+    return [sys.executable, "-m", "backprop_cli", "sweep", *words, *map(str, more)]
 
 
 def _timed(processes: Sequence[Sequence[str]]) -> float:

@@ -7,12 +7,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import ROOT, environment
 from benchmarks.peers.common import data_folder
+from benchmarks.workloads import Bar
+
+DIGITS = "train configs/digits.yaml"
+FIRST_STEP = "train configs/digits.yaml, to the end of its first step"
+TORCH = "import torch"
+
+WHOLE_BAR, STEP_BAR = Bar(0.35, 0.30), 0.25
+"""What part of the time of `import torch` the run of digits is meant to take, and the seconds to its first step."""
 
 FIRST_BATCH = """
 import sys, time
@@ -30,9 +40,10 @@ print(time.perf_counter() - start)
 
 @dataclass(frozen=True)
 class Run:
-    """A process that has ended: wall seconds, peak resident memory in MB, and what it printed."""
+    """A process that has ended: wall and processor seconds, peak resident memory in MB, and what it printed."""
 
     seconds: float
+    processor: float
     megabytes: float
     out: str
 
@@ -51,30 +62,52 @@ def run(words: list[str], threads: int = 1) -> Run:
             raise RuntimeError(f"{words} failed with {process.returncode}")
         out.seek(0)
         scale = 1 if sys.platform == "darwin" else 1024
-        return Run(seconds, usage.ru_maxrss * scale / 1e6, out.read().decode())
+        return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / 1e6, out.read().decode())
 
 
-def in_turn(commands: dict[str, list[str]], rounds: int) -> dict[str, list[Run]]:
-    """Run the commands in turn, so many rounds, after one that does not count."""
-    runs: dict[str, list[Run]] = {name: [] for name in commands}
+def seconds_to_first_step(folder: Path, source: Path = ROOT) -> float:
+    """Start a run of digits whose first epoch is one step; return the seconds until the line of this epoch appears.
+
+    So this is the time to the first step, and that of evaluating the epoch and writing the files of the run.
+    """
+    words = [sys.executable, "-m", "backprop_cli", "train", str(ROOT / "configs" / "digits.yaml")]
+    words += ["train_size=10", "epochs=1", "--runs-dir", str(folder)]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        words, env=environment(1, source), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    with process.stderr as lines:
+        found = any(line.startswith("epoch") for line in lines)
+        seconds = time.perf_counter() - start
+        rest = lines.read()
+    if process.wait() or not found:
+        raise RuntimeError(f"{words} failed with {process.returncode}:\n{rest}")
+    return seconds
+
+
+def in_turn(commands: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each command, so many rounds in turn, after one that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(rounds + 1):
-        for name, words in commands.items():
-            done = run(words)
-            if number:
-                runs[name].append(done)
-    return runs
+        for name, command in commands.items():
+            taken = command()
+            seconds[name] += [taken] if number else []
+    return seconds
 
 
-def shell_commands(folder: Path, peers: tuple[str, ...]) -> dict[str, list[str]]:
+def shell_commands(folder: Path, peers: tuple[str, ...]) -> dict[str, Callable[[], float]]:
     """Return the commands to time: the digits, the help, and what an import alone costs."""
     program = [sys.executable, "-m", "backprop_cli"]
-    return {
-        "train configs/digits.yaml": [*program, "train", "configs/digits.yaml", "-q", "--runs-dir", str(folder)],
-        **{f"import {module}": [sys.executable, "-c", f"import {module}"] for module in peers},
+    words = {
+        DIGITS: [*program, *DIGITS.split(), "-q", "--runs-dir", str(folder)],
+        **{f"import {module}": [sys.executable, "-c", f"import {module}"] for module in ("numpy", *peers)},
         "--help": [*program, "--help"],
         "train --help": [*program, "train", "--help"],
         "import click": [sys.executable, "-c", "import click"],
     }
+    timed = {name: lambda command=command: run(command).seconds for name, command in words.items()}
+    return {FIRST_STEP: partial(seconds_to_first_step, folder), **timed}
 
 
 def first_batch(rounds: int) -> float:

@@ -6,21 +6,19 @@ calls of a step cost when there is nothing around them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from benchmarks.peers.common import initial_layers, mnist, run
+from benchmarks.peers.common import Peer, data_of, initial_layers, run
 from benchmarks.workloads import Workload
 
 
-def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
+def peer(w: Workload) -> Peer:
     assert len(w.layers) == 3
     assert w.activation == w.output == "sigmoid"
     assert w.cost == "quadratic"
     assert not w.lmbda
     f, m, (n_in, n_hidden, n_out) = np.float32, w.batch_size, w.layers
-    data = mnist()
+    data = data_of(w)
     pixels, y_all = data.train.inputs, data.task.encode(data.train.targets, "float32")
     assert len(pixels) % m == 0
     one, rate, scale = f(1), f(w.eta / m), f(data.scale)
@@ -79,7 +77,7 @@ def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
         hidden = 1 / (1 + np.exp(-(x @ w1_t + b1)))
         return float(((hidden @ w2_t + b2).argmax(1) == data.test.targets).mean())
 
-    return epoch, accuracy
+    return Peer(epoch, accuracy)
 
 
 if __name__ == "__main__":

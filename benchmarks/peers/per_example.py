@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from benchmarks.peers.common import floats, initial_layers, mnist, run
+from benchmarks.peers.common import Peer, floats, initial_layers, run
 from benchmarks.workloads import Workload
 
 
@@ -14,11 +12,11 @@ def sigmoid(z):
     return 1.0 / (1.0 + np.exp(-z))
 
 
-def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
+def peer(w: Workload) -> Peer:
     assert w.activation == w.output == "sigmoid"
     assert w.cost == "quadratic"
     assert not w.lmbda
-    x, labels, x_test, labels_test = floats(mnist())
+    x, labels, x_test, labels_test = floats(w)
     y = np.eye(w.layers[-1], dtype=np.float32)[labels]
     weights = [W for W, _ in initial_layers(w)]
     biases = [b[:, None] for _, b in initial_layers(w)]
@@ -55,7 +53,7 @@ def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
             a = sigmoid(W @ a + b)
         return float((a.argmax(0) == labels_test).mean())
 
-    return epoch, accuracy
+    return Peer(epoch, accuracy)
 
 
 if __name__ == "__main__":

@@ -6,25 +6,23 @@ work, not the same experiment, and an η above 0.5 is too much for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from backprop_cli.engine.threads import limit_threads
-from benchmarks.peers.common import floats, mnist, run
+from benchmarks.peers.common import Peer, floats, run
 from benchmarks.workloads import Workload
 
 ACTIVATIONS = {"sigmoid": "logistic", "relu": "relu"}
 
 
-def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
-    x, labels, x_test, labels_test = floats(mnist())
+def peer(w: Workload) -> Peer:
+    x, labels, x_test, labels_test = floats(w)
     model = MLPClassifier(
         hidden_layer_sizes=w.layers[1:-1],
         activation=ACTIVATIONS[w.activation],
-        solver="sgd",
-        momentum=0.0,
+        solver=w.optimizer,
+        momentum=0.0,  # this and the next are of sgd alone
         nesterovs_momentum=False,
         alpha=w.lmbda / len(x) * w.batch_size,  # its penalty is divided by the batch, not by the training examples
         batch_size=w.batch_size,
@@ -40,7 +38,7 @@ def peer(w: Workload) -> tuple[Callable[[], None], Callable[[], float]]:
     def accuracy() -> float:
         return float(model.score(x_test, labels_test))
 
-    return epoch, accuracy
+    return Peer(epoch, accuracy)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.peers.common import mnist
+from benchmarks.peers.common import data_of
 
 EPOCHS, ETA, BATCH = 3, 3.0, 10
 
@@ -39,7 +39,7 @@ def train(seed: int, splits: list[tuple[torch.Tensor, torch.Tensor]]) -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    data = mnist()
+    data = data_of()
     splits = [
         (torch.from_numpy(s.inputs * np.float32(data.scale)), torch.from_numpy(s.targets.astype(np.int64)))
         for s in (data.train, data.validation)
