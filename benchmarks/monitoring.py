@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-from backprop_cli.cli.training_run import describe
 from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
 from backprop_cli.runs.build import load_data
 from backprop_cli.runs.resuming import new_session
+from backprop_cli.terminal.progress import describe
 from backprop_cli.training.loop import EpochResult
 from benchmarks.measure import ROOT
 from benchmarks.peers.common import data_folder

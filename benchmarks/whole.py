@@ -18,7 +18,7 @@ from benchmarks.peers.common import data_folder
 from benchmarks.workloads import Bar
 
 DIGITS = "train configs/digits.yaml"
-FIRST_STEP = "train configs/digits.yaml, to the end of its first step"
+FIRST_STEP = "train configs/digits.yaml train_size=10, to the line of its first epoch"
 TORCH = "import torch"
 
 WHOLE_BAR, STEP_BAR = Bar(0.35, 0.30), 0.25
