@@ -78,11 +78,12 @@ def command(
     require_extra("matplotlib")
     found = load_runs(runs, chosen, console)
 
+    from backprop_cli.plots.comparisons import Comparison
     from backprop_cli.plots.registry import plan_plots
     from backprop_cli.terminal.plot_paths import paths_of
 
     view = View(chosen.split, image, scale)
-    jobs = plan_plots(found, kinds, each, view, tuple((keys or "").split(",") if keys else ()), metric)
+    jobs = plan_plots(Comparison(found, each, tuple(keys.split(",") if keys else ()), metric), kinds, view)
     written: list[dict[str, object]] = []
     skipped = SkippedPlots()
     paths = paths_of(jobs, output, format)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backprop_cli.cli.options import Selection
-from backprop_cli.errors import BackpropError, ConfigError, RunError, UsageError, not_installed
+from backprop_cli.errors import BackpropError, RunError, UsageError, not_installed
 from backprop_cli.files import is_stream
 from backprop_cli.terminal.console import Console
 
 if TYPE_CHECKING:
-    from backprop_cli.results.run import Run
+    from backprop_cli.results.collection import RunCollection
 
 
 def require_extra(*modules: str) -> None:
@@ -24,26 +25,21 @@ def require_extra(*modules: str) -> None:
         raise UsageError(not_installed(*missing))
 
 
-def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> list[Run]:
+def load_runs(runs: Sequence[str], chosen: Selection, console: Console) -> RunCollection:
     """Return the given runs and those in the given folders of runs, each once. Of several, damaged ones are skipped.
 
     Raises BackpropError if there is no such run.
     """
-    from backprop_cli.listing.summary import find_runs
-    from backprop_cli.results.run import DatasetCache, Run
+    from backprop_cli.listing.summary import KILLED, RUNNING, find_runs
+    from backprop_cli.results.collection import RunCollection
+    from backprop_cli.results.run import DatasetCache
 
+    folders = [folder for text in runs for folder in find_runs(text, chosen.runs_dir)]
     datasets = DatasetCache(chosen.cache())
-    folders = {folder.path.resolve(): folder for text in runs for folder in find_runs(text, chosen.runs_dir)}
-    found: list[Run] = []
-    for place, folder in enumerate(folders.values(), start=1):
-        try:
-            found.append(Run(folder, datasets, chosen.checkpoint))
-        except (RunError, ConfigError) as error:
-            if place == len(folders) and not found:
-                raise
-            console.warn(f"{error}; skipped")
-    for run in found:
-        if run.status == "running":
+    found = RunCollection.read(folders, datasets, chosen.checkpoint, lambda error: console.warn(f"{error}; skipped"))
+    gc.freeze()  # ten thousand records stay to the end; collections that look at all of them take a second
+    for run in found.summaries:
+        if run.status in (RUNNING, KILLED):
             console.say(f"{run.path} is being trained or was killed; showing the epochs completed so far")
     return found
 

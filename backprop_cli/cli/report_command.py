@@ -47,14 +47,16 @@ def command(
     require_extra("matplotlib", "jinja2")
     found = load_runs(runs, chosen, console)
 
+    from backprop_cli.plots.comparisons import Comparison
     from backprop_cli.report.page import page
 
     skipped = SkippedPlots()
-    path = output or (found[0].path if len(found) == 1 else Path()) / "report.html"
+    path = output or (found.summaries[0].path if len(found) == 1 else Path()) / "report.html"
     if output is None:
         refuse_links([path])
-    text = page(found, skipped.add, each, chosen.split, details)
+    text = page(Comparison(found, each), skipped.add, chosen.split, details)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, text.encode(errors="backslashreplace"))
-    console.result(str(path), {"report": str(path), "runs": [str(run.path) for run in found]}, quiet=str(path))
+    names = [str(run.path) for run in found.summaries]
+    console.result(str(path), {"report": str(path), "runs": names}, quiet=str(path))
     skipped.report(console, fatal=False)

@@ -166,7 +166,7 @@ def _draw(axis: Axes, curves: Curves, column: str, style: dict[str, Any]) -> Non
     values, epochs = curves.columns[column][:, evaluated], curves.epochs[evaluated]
     mean = values.mean(axis=0)
     axis.plot(epochs, mean, **{"markevery": max(1, len(epochs) // 8), "gid": column, **style})
-    if len(values) > 1:
+    if len(values) > 1 and curves.label:  # the bands of many grey lines would cover each other
         spread = values.std(axis=0, ddof=1)
         least, most = 0.0 if values.min() >= 0 else -np.inf, 1.0 if column.endswith(("_accuracy", "_r2")) else np.inf
         low, high = np.clip((mean - spread, mean + spread), least, most)  # to values that can be

@@ -19,10 +19,10 @@ from backprop_cli.runs.folder import RunFolder, find_run
 from backprop_cli.runs.metrics import PHASE, read_rows
 from backprop_cli.text import one_line
 
-KILLED = "dead"
-"""The status of a run whose record says `running` although no process trains it: the process was killed."""
+RUNNING, KILLED = "running", "dead"
+"""The status of a run whose session has not ended, and of one whose record says so although no process trains it."""
 
-STATUSES = ("running", "finished", "stopped_early", "interrupted", "diverged", "failed", KILLED)
+STATUSES = (RUNNING, "finished", "stopped_early", "interrupted", "diverged", "failed", KILLED)
 
 MAX_DEPTH = 3
 """Levels of folders in a folder of runs in which runs are searched."""
@@ -126,16 +126,23 @@ def find_runs(text: str, runs: Path) -> list[RunFolder]:
 
 def read_summary(folder: RunFolder, name: str = "") -> RunSummary:
     """Return the run in a folder, by default under its name. Raises RunError if there is none, or it is damaged."""
-    record = folder.read_record()
-    if not record:
+    if not (record := folder.read_record()):
         raise RunError(f"{folder.path}: not a run folder (no run.json)")
-    status, best, test = record.get("status"), record.get("best") or {}, record.get("test") or {}
-    if status is None:
+    if record.get("status") is None:
         raise RunError(f"{folder.record}: not the record of a run")
+    return summary_of(folder, record, name)
+
+
+def summary_of(folder: RunFolder, record: Mapping[str, Any], name: str = "") -> RunSummary:
+    """Return the run in a folder with this record; without a status it is one whose session has not ended.
+
+    Raises RunError if another file that is needed is damaged.
+    """
+    status, best, test = record.get("status") or RUNNING, record.get("best") or {}, record.get("test") or {}
     experiment = record.get("experiment") or folder.read_config()
     config = flatten(experiment)
     epochs, seconds = record.get("epochs"), record.get("seconds")
-    if status == "running":  # the record is from the start of the session, the rows are up to date
+    if status == RUNNING:  # the record is from the start of the session, the rows are up to date
         status = status if folder.is_locked() else KILLED
         rows = read_rows(folder.metrics)
         best = best_row(rows, config)

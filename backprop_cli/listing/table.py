@@ -236,7 +236,7 @@ class RunTable:
         unknown to this version follow at the end.
         """
         known = (key.removesuffix(".name") for key in keys_and_words())
-        every = (*FIXED[:2], *self._count, *FIXED[2:], *known, *self._config_keys)
+        every = (*FIXED[:2], *self._count, *FIXED[2:], *known, *self.config_keys)
         columns = self.chosen or tuple(dict.fromkeys(key for key in every if key not in self._left_out))
         deviating = {name for name in columns if self.grouped and name in (*METRICS, "seconds")}
         lines = [[c for name in columns for c in ((name, f"{name}_std") if name in deviating else (name,))]]
@@ -255,7 +255,8 @@ class RunTable:
         return {"runs": [run.to_dict() for run in self.runs]}
 
     @cached_property
-    def _config_keys(self) -> list[str]:
+    def config_keys(self) -> list[str]:
+        """Every config key that a run has."""
         return config_keys(run.config for group in self.groups for run in group.runs)
 
     @property
@@ -279,5 +280,5 @@ class RunTable:
 
     def _require_column(self, name: str) -> None:
         if self.groups:
-            known = (*FIXED, *self._count, *self._config_keys)
+            known = (*FIXED, *self._count, *self.config_keys)
             require_known(name, known, "no run has a column")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
 
@@ -13,11 +13,12 @@ from backprop_cli.drawing.heatmap import MAX_VALUES, Axis, draw_heatmap
 from backprop_cli.drawing.parallel import Coordinate, draw_parallel
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.listing.columns import METRICS, higher_is_better, metric_text, require_known
-from backprop_cli.listing.settings import FIRST, config_keys, natural_key, setting, value_text
-from backprop_cli.listing.summary import read_summary
+from backprop_cli.listing.settings import FIRST, natural_key, setting, value_text
+from backprop_cli.listing.summary import RunSummary
 from backprop_cli.listing.table import RunGroup, RunTable
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import PlotResult
+from backprop_cli.results.collection import RunCollection
 from backprop_cli.results.run import Run
 from backprop_cli.text import some_of
 
@@ -38,15 +39,20 @@ class Comparison:
     By default all keys that tell the groups apart, and the metric by which runs are ranked.
     """
 
-    runs: Sequence[Run]
+    runs: RunCollection
     each: bool = False
     keys: tuple[str, ...] = ()
     metric: str | None = None
+    _values: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def table(self) -> RunTable:
         """The groups, the best first."""
-        return RunTable.of([read_summary(run.folder, run.name) for run in self.runs], not self.each).ranked()
+        return RunTable.of(self.runs.summaries, not self.each).ranked()
+
+    def only(self, runs: Iterable[Run | RunSummary]) -> Comparison:
+        """Return the comparison of some of the runs."""
+        return replace(self, runs=self.runs.only({run.path for run in runs}))
 
     @cached_property
     def column(self) -> str:
@@ -90,10 +96,11 @@ class Comparison:
 
     def values_of(self, key: str) -> list[str]:
         """Return the values of a key, in order. Raises UsageError if no run has it."""
-        known = (*self.table.keys, *config_keys(group.runs[0].config for group in self.groups))
-        require_known(key, known, "no run has a key")
-        values = {self.value(group, key): setting(group.runs[0].config, key) for group in self.groups}
-        return sorted(values, key=lambda text: natural_key(values[text]))
+        if key not in self._values:
+            require_known(key, (*self.table.keys, *self.table.config_keys), "no run has a key")
+            values = {self.value(group, key): setting(group.runs[0].config, key) for group in self.groups}
+            self._values[key] = sorted(values, key=lambda text: natural_key(values[text]))
+        return self._values[key]
 
     def best_words(self) -> str:
         """Return the best setting in words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy as np
 from backprop_cli.drawing.curves import Curves, draw_curves
 from backprop_cli.drawing.style import COLOURS, FIRST, title
 from backprop_cli.errors import RunError
-from backprop_cli.listing.settings import config_differences, group_by_seed, group_name, split_duplicates
+from backprop_cli.listing.settings import config_differences, group_name
 from backprop_cli.plots import PlotResult
+from backprop_cli.plots.comparisons import Comparison
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 from backprop_cli.text import some_of
@@ -19,30 +20,32 @@ from backprop_cli.text import some_of
 MAX_LABEL = 44
 """The longest label; longer ones leave out the config values."""
 
+MAX_CURVES = 100
+"""The most curves; lines of more cannot be told apart."""
 
-def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
-    """Draw the curves of all runs; those that differ only by seed as their mean, unless `each`.
+
+def plot_learning_curves(comparison: Comparison) -> PlotResult:
+    """Draw the curves of the groups: runs that differ only by seed as their mean.
 
     A run that repeats config and seed of another one is not drawn again, which a note says. If there are more curves
-    than colours, the best have a colour and a name, and the others are grey. Raises RunError if no run has finished
-    an epoch.
+    than colours, the best have a colour and a name, and the others are grey; of more than MAX_CURVES, the best are
+    drawn. Raises RunError if no run has finished an epoch.
     """
-    started = [run for run in runs if len(run.epochs)]
-    if not started:
-        raise RunError(f"{runs[0].path}: no epoch was completed, so there are no learning curves")
-    groups, notes = [[run] for run in started], []
-    if not each:
-        groups = []
-        for group in group_by_seed(started, lambda run: run.flat_config):
-            kept, repeated = split_duplicates(group, lambda run: run.flat_config, lambda run: len(run.epochs))
-            groups.append(kept)
-            if repeated:
-                notes.append(f"not drawn, same config and seed as another run: {_names(repeated)}")
+    runs, ranked, notes = comparison.runs, comparison.table.groups, []
+    opened = (runs.open(group.replicates) for group in ranked[:MAX_CURVES])
+    by_rank = [started for group in opened if (started := [run for run in group if len(run.epochs)])]
+    if not by_rank:
+        raise RunError(f"{runs.summaries[0].path}: no epoch was completed, so there are no learning curves")
+    place = {run.path: number for number, run in enumerate(runs.summaries)}
+    groups = sorted(by_rank, key=lambda group: place[group[0].path])
     labels, differences = _labels(groups)
+    if repeated := [run.name for group in ranked for run in group.duplicates]:
+        notes.append(f"not drawn, same config and seed as another run: {some_of(repeated)}")
     if len(groups) > len(COLOURS):
         notes.append(f"{len(groups)} curves: the best {FIRST} have a name, the other {len(groups) - FIRST} are grey")
-        best = sorted(range(len(groups)), key=lambda number: _rank(groups[number]))[:FIRST]
-        labels = [label if number in best else "" for number, label in enumerate(labels)]
+        labels = [label if group in by_rank[:FIRST] else "" for group, label in zip(groups, labels, strict=True)]
+    if (more := len(ranked) - MAX_CURVES) > 0:
+        notes.append(f"not drawn: {more} settings that are worse than these {MAX_CURVES}")
     curves = [_aggregate(group, label) for group, label in zip(groups, labels, strict=True)]
     caption = "Learning curves" + (", with a ring around the best epoch." if any(one.best for one in curves) else ".")
     if any(len(group) > 1 for group in groups):
@@ -54,17 +57,6 @@ def plot_learning_curves(runs: Sequence[Run], each: bool = False) -> PlotResult:
     alt = " ".join(["Learning curves.", *map(_summary, shown)])
     figure = draw_curves(curves, differences)
     return PlotResult(title(figure, labels[0]) if len(groups) == 1 else figure, caption, alt, tuple(notes))
-
-
-def _rank(group: Sequence[Run]) -> float:
-    """Return a number that is lower for better runs: by the mean of the accuracy, or else of the cost."""
-    costs = [run.best.get("val_cost", run.best.get("train_cost", np.inf)) for run in group]
-    accuracies = [run.best.get("val_accuracy", -cost) for run, cost in zip(group, costs, strict=True)]
-    return -float(np.mean(accuracies))
-
-
-def _names(runs: Iterable[Run]) -> str:
-    return ", ".join(run.name for run in runs)
 
 
 def _labels(groups: Sequence[Sequence[Run]]) -> tuple[list[str], str]:

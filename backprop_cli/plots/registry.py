@@ -14,6 +14,7 @@ from backprop_cli.drawing.images import MISTAKES, draw_mistakes
 from backprop_cli.drawing.layers import PANELS, draw_layers
 from backprop_cli.drawing.style import title
 from backprop_cli.errors import RunError, UsageError
+from backprop_cli.listing.summary import RunSummary
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult, View
 from backprop_cli.plots.codes import (
@@ -59,7 +60,7 @@ class PlotJob:
     """A plot to be drawn, of one run or of several in one chart."""
 
     kind: str
-    runs: Sequence[Run]
+    runs: Sequence[Run | RunSummary]
     draw: Callable[[], PlotResult]
     formats: tuple[str, ...] = FORMATS
 
@@ -92,31 +93,26 @@ class JointPlot:
 
 
 def plan_plots(
-    runs: Sequence[Run],
+    comparison: Comparison,
     kinds: Sequence[str] = (),
-    each: bool = False,
     view: View = View(),  # noqa: B008 - it is frozen
-    keys: tuple[str, ...] = (),
-    metric: str | None = None,
 ) -> list[PlotJob]:
     """Return the plots of these kinds, by default of all that apply: first those of all runs, then those of each run.
 
-    Of more than FEW runs, the default are only the plots of all runs.
-
-    Runs that differ only by seed become their mean, unless `each`; they are compared by these keys and this metric, see
-    `Comparison`. Drawing raises BackpropError if it fails.
+    Of more than FEW runs, the default are only the plots of all runs. Drawing raises BackpropError if it fails.
     """
-    jobs = []
-    comparison = Comparison(runs, each, keys, metric)
+    jobs, runs = [], comparison.runs
     for name in [name for name in (*KINDS, *ON_REQUEST) if name in (kinds or KINDS)]:
         if joint := JOINT_PLOTS.get(name):
             if kinds or joint.unavailable_because(comparison) is None:
-                jobs.append(PlotJob(name, runs, partial(joint.draw, comparison)))
+                jobs.append(PlotJob(name, runs.summaries, partial(joint.draw, comparison)))
             continue
         kind = RUN_PLOTS[name]
         if not kinds and len(runs) > FEW:
             continue
-        wanted = [run for run in runs if kinds or (kind.unavailable_because(run) is None and kind.by_default(run))]
+        wanted = [
+            run for run in runs.open() if kinds or (kind.unavailable_because(run) is None and kind.by_default(run))
+        ]
         jobs += [PlotJob(name, [run], partial(kind.draw, run, view), kind.formats) for run in wanted]
     return jobs
 
@@ -227,7 +223,7 @@ def _plot_film(run: Run, view: View) -> PlotResult:
 
 
 JOINT_PLOTS: dict[str, JointPlot] = {
-    "curves": JointPlot(lambda _: None, lambda comparison: plot_learning_curves(comparison.runs, comparison.each)),
+    "curves": JointPlot(lambda _: None, plot_learning_curves),
     "heatmap": JointPlot(no_heatmap, plot_heatmap),
     "parallel": JointPlot(no_parallel, plot_parallel),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,37 +26,30 @@ FACTS = ("n", "best_epoch", "epochs", "seconds", "parameters", "status")
 
 @dataclass(frozen=True)
 class Overview:
-    """Several runs, grouped by setting unless `each`, the best first; `n_details` settings are shown in detail."""
+    """A comparison as a table, the best settings first; `n_details` of them are shown in detail."""
 
-    runs: Sequence[Run]
-    each: bool
+    comparison: Comparison
     n_details: int
 
-    @cached_property
+    @property
     def table(self) -> RunTable:
         """The settings, the best first."""
-        return Comparison(self.runs, self.each).table
+        return self.comparison.table
 
     @cached_property
     def detailed(self) -> list[Run]:
         """The best run of each of the best settings."""
-        return [self._best_run(group) for group in self.table.groups[: self.n_details]]
-
-    @property
-    def drawn(self) -> list[Run]:
-        """The runs whose learning curves are drawn: those of the best settings."""
-        return [self._run_at[run.path] for group in self.table.groups[:MAX_CURVES] for run in group.runs]
+        best = (RunTable.of(group.replicates).ranked().runs[0] for group in self.table.groups[: self.n_details])
+        return self.comparison.runs.open(best)
 
     def notes(self) -> list[str]:
         """Return what the table contains, how it is sorted, and what the page leaves out."""
-        groups, n_hidden = self.table.groups, len(self.runs) - len(self.detailed)
+        groups, n_runs = self.table.groups, len(self.comparison.runs)
         replicated = any(len(group.replicates) > 1 for group in groups)
         duplicates = [run.name for group in groups for run in group.duplicates]
         notes = ["Validation metrics are those of the best epoch, test metrics those of its checkpoint."]
         if replicated:
-            notes.append(
-                f"The {len(self.runs)} runs have {len(groups)} settings. Runs that differ only by seed are one row:"
-            )
+            notes.append(f"The {n_runs:,} runs have {len(groups)} settings. Runs that differ only by seed are one row:")
             notes.append("mean ± standard deviation over n seeds.")
         if self.table.main_metric:
             notes.append(f"Rows are sorted by {self.table.main_metric}, the best first.")
@@ -70,7 +62,7 @@ class Overview:
         if self.detailed:
             whose = "settings follow, each by its best run" if replicated else "runs follow"
             notes.append(f"Details of the best {len(self.detailed)} {whose}.")
-        if n_hidden:
+        if n_hidden := n_runs - len(self.detailed):
             notes.append(f"The other {n_hidden} runs are only in the table and the charts.")
         return notes
 
@@ -80,27 +72,20 @@ class Overview:
         facts = [name for name in FACTS if name != "n" or self._grouped]
         keys = self.table.keys
         columns = [*metrics[:1], *keys[:MAX_KEYS], *metrics[1:], *facts, *keys[MAX_KEYS:]]
+        places = {run.path: place for place, run in enumerate(self.detailed, start=1)}
         rows = [
             {
                 "name": group.value("run"),
-                "details": place if place <= len(self.detailed) else None,
+                "details": next((places[run.path] for run in group.runs if run.path in places), None),
                 "cells": [_cell(group, column) for column in columns],
             }
-            for place, group in enumerate(self.table.groups[:MAX_ROWS], start=1)
+            for group in self.table.groups[:MAX_ROWS]
         ]
         return {"columns": columns, "rows": rows, "notes": self.notes()}
 
     @property
     def _grouped(self) -> bool:
         return any(len(group.runs) > 1 for group in self.table.groups)
-
-    @cached_property
-    def _run_at(self) -> dict[Any, Run]:
-        return {run.path: run for run in self.runs}
-
-    def _best_run(self, group: RunGroup) -> Run:
-        (best, *_) = RunTable.of(group.replicates).ranked().runs
-        return self._run_at[best.path]
 
 
 def _cell(group: RunGroup, column: str) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from backprop_cli.drawing import style
 from backprop_cli.errors import BackpropError
 from backprop_cli.listing.details import command_text
 from backprop_cli.plots import KINDS, PlotResult, View
+from backprop_cli.plots.comparisons import Comparison
 from backprop_cli.plots.registry import plan_plots
-from backprop_cli.report.comparison import Overview
+from backprop_cli.report.comparison import MAX_CURVES, Overview
 from backprop_cli.report.sweep import sweeps_of
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.preparation import TableSummary, summarize_table
@@ -32,15 +33,15 @@ SHOWN = tuple(kind for kind in KINDS if kind != "maximal")
 OnError = Callable[[str, BackpropError], None]
 
 
-def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str = "test", details: int = 3) -> str:
-    """Return the HTML of a report, with details of this many runs, the best ones.
+def page(comparison: Comparison, on_error: OnError, split: str = "test", details: int = 3) -> str:
+    """Return the HTML of a report, with details of this many of the runs, the best ones.
 
     `on_error` is called with the kind of each plot that cannot be drawn.
     """
 
-    def drawn(some: Sequence[Run], *kinds: str) -> list[dict[str, str]]:
+    def drawn(compared: Comparison, *kinds: str) -> list[dict[str, str]]:
         plots = []
-        for job in plan_plots(some, each=each, view=View(split)):
+        for job in plan_plots(compared, view=View(split)):
             if job.kind in kinds:
                 try:
                     plots.append(_embedded(job.kind, job.draw()))
@@ -57,12 +58,14 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
 
     def sweeps() -> list[dict[str, Any]]:
         try:
-            return sweeps_of(run.path.parent for run in runs)
+            return sweeps_of(run.path.parent for run in comparison.runs.summaries)
         except BackpropError as error:
             on_error("sweep", error)
             return []
 
-    overview = Overview(runs, each, details) if len(runs) > 1 else None
+    overview = Overview(comparison, details) if len(comparison.runs) > 1 else None
+    best = comparison.only(comparison.table.top(MAX_CURVES).runs)
+    detailed = overview.detailed if overview else comparison.runs.open()
     environment = Environment(
         loader=PackageLoader("backprop_cli", "report"),
         autoescape=True,
@@ -71,14 +74,11 @@ def page(runs: Sequence[Run], on_error: OnError, each: bool = False, split: str 
         lstrip_blocks=True,
     )
     return environment.get_template("page.html").render(
-        title=f"Comparison of {len(runs)} runs" if overview else runs[0].name,
+        title=f"Comparison of {len(comparison.runs):,} runs" if overview else detailed[0].name,
         sweeps=sweeps() if overview else [],
         comparison=overview.to_dict() if overview else None,
-        charts=[*drawn(runs, "heatmap", "parallel"), *drawn(overview.drawn, "curves")] if overview else [],
-        runs=[
-            _details(run, drawn([run], *SHOWN)) | {"table": table_of(run)}
-            for run in (overview.detailed if overview else runs)
-        ],
+        charts=[*drawn(comparison, "heatmap", "parallel"), *drawn(best, "curves")] if overview else [],
+        runs=[_details(run, drawn(comparison.only([run]), *SHOWN)) | {"table": table_of(run)} for run in detailed],
     )
 
 
