@@ -28,7 +28,7 @@ class Step:
     Images have the shape (c, h, w); `flatten` makes numbers of them, in this order, and `unflatten` images of numbers.
     `options` are those of `Layer.options`. The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of
     `standardize` are fill, center and scale, each (n,): its output is (x - center) / scale, where a missing number,
-    NaN, counts as fill.
+    NaN, counts as fill. Those of `rescale` are center and scale: its output is x · scale + center.
     """
 
     operation: str
@@ -95,7 +95,13 @@ class Description:
 
 
 def describe(model: Model) -> Description:
-    """Return the description of a trained network."""
+    """Return the description of a trained network. Raises UsageError if it is no function of the data as they are."""
+    if model.experiment.cost.unsupervised:
+        use = "write the means of its hidden units with predict --layer 1, or start a network from it with 'start'"
+        raise UsageError(f"{model.path}: a Boltzmann machine is not exported; {use}")
+    if model.experiment.data.binary is not None:
+        use = "which a file cannot tell its reader; train without this option"
+        raise UsageError(f"{model.path}: its images were cut at {model.experiment.data.binary:g} ('binary'), {use}")
     network, data, task = model.network, model.experiment.data, model.experiment.task
     names = data.class_names or tuple(map(str, range(data.classes)))
     decoder = _decoder(task, model.experiment.dtype) if isinstance(task, Classification) else None
@@ -109,7 +115,7 @@ def describe(model: Model) -> Description:
         decoder,
         data.image,
         _standardize(data.preprocessing),
-        _rescale(data),
+        _rescale(data, data.scale if model.experiment.reconstructs else 1.0),
         _columns(data.preprocessing),
         data.preprocessing.inputs if data.preprocessing else (),
         data.targets,
@@ -126,6 +132,8 @@ def steps_of(network: Network, theta: Array) -> Iterator[Step]:
             yield Step(RESHAPES[len(taken) > 1], given, taken)
         yield Step(layer.operation, taken, made, own, layer.options(taken))
         given = made
+    if len(given) > 1:
+        yield Step("flatten", given, (prod(given),))
 
 
 def _columns(preprocessing: Preprocessing | None) -> tuple[Mapping[str, Any], ...]:
@@ -143,12 +151,13 @@ def _standardize(preprocessing: Preprocessing | None) -> Step | None:
     return Step("standardize", shape, shape, dict(zip(("fill", "center", "scale"), constants, strict=True)))
 
 
-def _rescale(data: DataSpec) -> Step | None:
-    """Return value = output · scale + center as a dense layer, None if the outputs are the values."""
-    if not data.value_scale:
+def _rescale(data: DataSpec, factor: float) -> Step | None:
+    """Return value = output / factor · scale + center, None if the outputs are the values."""
+    if not data.value_scale and factor == 1:
         return None
     shape = (data.values,)
-    return Step("dense", shape, shape, {"W": np.diag(data.value_scale), "b": np.array(data.value_center)})
+    center, scale = np.zeros(shape) + (data.value_center or 0), np.ones(shape) * (data.value_scale or 1) / factor
+    return Step("rescale", shape, shape, {"center": center, "scale": scale})
 
 
 def _decoder(task: Classification, dtype: str) -> Step | None:
