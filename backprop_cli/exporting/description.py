@@ -20,6 +20,9 @@ from backprop_cli.tables.preprocessing import Preprocessing
 RESHAPES = ("flatten", "unflatten")
 """The operations between layers that take different shapes; a format has them if it has layers of images."""
 
+FORWARD = ("W", "b")
+"""The arrays that lead forward; a Boltzmann machine has others."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -95,12 +98,12 @@ class Description:
 
 
 def describe(model: Model) -> Description:
-    """Return the description of a trained network. Raises UsageError if it is no function of the data as they are."""
-    if model.experiment.cost.unsupervised:
-        use = "write the means of its hidden units with predict --layer 1, or start a network from it with 'start'"
-        raise UsageError(f"{model.path}: a Boltzmann machine is not exported; {use}")
+    """Return the description of a trained network. Raises UsageError if it takes images that were cut at a limit.
+
+    That of a Boltzmann machine gives the means of the hidden units.
+    """
     if model.experiment.data.binary is not None:
-        use = "which a file cannot tell its reader; train without this option"
+        use = "which exported files cannot express; train without this option"
         raise UsageError(f"{model.path}: its images were cut at {model.experiment.data.binary:g} ('binary'), {use}")
     network, data, task = model.network, model.experiment.data, model.experiment.task
     names = data.class_names or tuple(map(str, range(data.classes)))
@@ -126,11 +129,12 @@ def steps_of(network: Network, theta: Array) -> Iterator[Step]:
     """Yield a step for each layer and the output activation, and where a layer takes another shape than it is given."""
     given: Shape = (prod(network.in_shape),)
     end = network.shapes[-1]
-    layers, arrays = (*network.layers, network.output), (*network.layout.split(theta), {})
-    for layer, own, taken, made in zip(layers, arrays, (*network.taken, end), (*network.shapes[1:], end), strict=True):
+    layers, views = (*network.layers, network.output), (*network.layout.split(theta), {})
+    for layer, own, taken, made in zip(layers, views, (*network.taken, end), (*network.shapes[1:], end), strict=True):
         if taken != given:
             yield Step(RESHAPES[len(taken) > 1], given, taken)
-        yield Step(layer.operation, taken, made, own, layer.options(taken))
+        arrays = {name: own[name] for name in FORWARD if name in own}
+        yield Step(layer.operation, taken, made, arrays, layer.options(taken))
         given = made
     if len(given) > 1:
         yield Step("flatten", given, (prod(given),))

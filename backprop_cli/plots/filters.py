@@ -20,7 +20,6 @@ from backprop_cli.plots.signals import (
     chosen_image,
     fed,
     field,
-    image_shape,
     seen,
     signals_of,
     stages_of,
@@ -47,7 +46,7 @@ def first_weights(run: Run) -> Array:
     """Return W of the first layer as images (units, channels, h, w), or in colour (units, 1, h, w, 3)."""
     W, network = run.parameters["W1"], run.config.network
     inputs = W.shape[1:] if W.ndim > 2 else network.shapes[network.units[0].index]
-    shape = inputs[1:] if len(inputs) == 3 else image_shape(run.config)
+    shape = inputs[1:] if len(inputs) == 3 else run.config.image
     assert shape is not None, "weights are images only where the inputs are"
     W = W.reshape(len(W), -1, *shape)
     return seen(W)[:, None] if W.shape[1] == 3 else W

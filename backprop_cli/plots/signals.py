@@ -10,7 +10,6 @@ import numpy as np
 
 from backprop_cli.data.dataset import Split
 from backprop_cli.errors import UsageError
-from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Params
@@ -118,20 +117,14 @@ def chosen_image(run: Run, view: View) -> Split:
     return examples[view.image :]
 
 
-def image_shape(e: Experiment) -> Shape | None:
-    """Return the (height, width) of the images that the inputs are, None if they are none."""
-    shape = e.in_shape
-    return shape[1:] if len(shape) == 3 else e.data.image
-
-
 def no_images(run: Run) -> str | None:
     """Return why a run has no images, or None."""
-    return None if image_shape(run.config) else f"the inputs of {run.config.dataset.name} are not images"
+    return None if run.config.image else f"the inputs of {run.config.dataset.name} are not images"
 
 
 def as_images(run: Run, inputs: Any) -> Array:
     """Return inputs (n, n_0) as images (n, h, w), or in colour (n, h, w, 3), see `seen`."""
-    shape = image_shape(run.config)
+    shape = run.config.image
     assert shape is not None, "a plot of images is available only for images"
     return seen(np.asarray(inputs).reshape(len(inputs), -1, *shape))
 
