@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.idx import parse_idx
-from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.errors import DataError, UnreadableError, UsageError
 from backprop_cli.files import open_regular_file
+from backprop_cli.formats.idx import parse_idx
+from backprop_cli.formats.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.sources.own import LARGE, TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
 from backprop_cli.sources.pixels import Pixels
 
