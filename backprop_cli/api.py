@@ -170,9 +170,10 @@ def load_run(
 
 
 class Where(TypedDict, total=False):
-    """What `evaluate` takes besides: where networks and their data are, and a threshold."""
+    """What `evaluate` takes besides: where networks and their data are, a threshold, and whether there is noise."""
 
     threshold: float | str | None
+    corrupt: bool
     checkpoint: str
     runs_dir: Path | str
     data_dir: Path | str | None
@@ -202,6 +203,7 @@ def evaluate(
     split: str = "test",
     *,
     threshold: float | str | None = None,
+    corrupt: bool = False,
     checkpoint: str = "best",
     ensemble: bool = False,
     runs_dir: Path | str = "runs",
@@ -213,8 +215,8 @@ def evaluate(
     For several networks a list is returned, or with `ensemble` the metrics of their ensemble, whose outputs are the
     mean of theirs; `Evaluation.members` then has the metrics of each. `checkpoint`, best or last, applies to runs
     given by name. The second of two classes is predicted from a probability of `threshold` on, or from the one with
-    the highest F1 on the validation split, `best-f1`. Raises UsageError if there is no such run or split, or if the
-    splits are not the same.
+    the highest F1 on the validation split, `best-f1`. With `corrupt`, inputs have the noise of training. Raises
+    UsageError if there is no such run, split or noise, or if the splits are not the same.
 
     >>> import backprop_cli
     >>> config = {"dataset": "digits", "layers": [64, 12, 10], "epochs": 3}
@@ -227,7 +229,7 @@ def evaluate(
     """
     chosen = [runs] if isinstance(runs, Run | Path | str) else runs
     models = [model_of(run, Path(runs_dir), checkpoint) for run in chosen]
-    evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split, threshold)
+    evaluations = evaluate_models(models, DatasetCache(cache_in(data_dir, offline)).load, split, threshold, corrupt)
     if ensemble:
         return ensemble_of(evaluations)
     return evaluations if chosen is runs else evaluations[0]
@@ -260,8 +262,7 @@ def predict(
         return predict_array(model, inputs, threshold)
     if hasattr(inputs, "to_numpy"):
         return predict_frame(model, inputs, threshold)
-    files = [inputs] if isinstance(inputs, Path | str) else inputs
-    return predict_files(model, [str(file) for file in files], threshold)
+    return predict_files(model, list(map(str, [inputs] if isinstance(inputs, Path | str) else inputs)), threshold)
 
 
 def export(run: RunLike, path: Path | str, *, checkpoint: str = "best", runs_dir: Path | str = "runs") -> Path:

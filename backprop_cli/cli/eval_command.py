@@ -22,6 +22,7 @@ from backprop_cli.terminal.console import Command, Console
 )
 @click.option("--importance", is_flag=True, help="Also measure how much each column of the inputs matters.")
 @click.option("--likelihood", type=click.Choice(["exact", "ais"]), help="Of a Boltzmann machine: ln Z and ln p(v).")
+@click.option("--corrupt", is_flag=True, help="Add the noise of training ('corrupt') to the inputs.")
 @threshold_option
 @selection_options
 def command(
@@ -30,6 +31,7 @@ def command(
     min_accuracy: float | None,
     importance: bool,
     likelihood: Literal["exact", "ais"] | None,
+    corrupt: bool,
     threshold: str | None,
     chosen: Selection,
     console: Console,
@@ -49,7 +51,7 @@ def command(
 
     models = [load_model(text, chosen.runs_dir, chosen.checkpoint) for text in runs]
     datasets = DatasetCache(chosen.cache())
-    members = evaluate_models(models, datasets.load, chosen.split, threshold)
+    members = evaluate_models(models, datasets.load, chosen.split, threshold, corrupt)
     if min_accuracy is not None and not members[0].task.classes:
         raise UsageError(f"--min-accuracy: {members[0].name} predicts values, which have no accuracy")
     whole = ensemble_of(members) if ensemble else None

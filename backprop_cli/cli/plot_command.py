@@ -65,11 +65,12 @@ def command(
     setting through its config values to its metric; function, the decision regions in the plane or the fitted curve;
     confusion, the confusion matrix; roc, precision-recall and calibration of the scores of classes, residuals of values
     and importance of columns, by default for data from files only; mistakes, the most confident misclassifications of
-    images; reconstructions of images by an autoencoder, codes, the outputs of its narrowest layer, and manifold, the
-    images for a grid of codes of two units; weights of the first layer, as images; filters, the same with the most
-    active units first; maps, the feature maps of an image; maximal, the patches of the data that excite each map most;
-    gradients of each layer, if diagnostics were recorded; film, how the function or the weights change from epoch to
-    epoch, if checkpoints of epochs were kept with keep_epochs.
+    images; reconstructions of images by an autoencoder, codes, the outputs of its narrowest layer, manifold, the images
+    for a grid of codes of two units, and walk, those for codes on the line from one image to another; weights of the
+    first layer, as images; filters, the same with the most active units first; maps, the feature maps of an image;
+    maximal, the patches of the data that excite each map most; gradients of each layer, if diagnostics were recorded;
+    film, how the function or the weights change from epoch to epoch, if checkpoints of epochs were kept with
+    keep_epochs.
     """
     from backprop_cli.cli.plotting import SkippedPlots, check_suffix, load_runs, refuse_links, require_extra
     from backprop_cli.errors import BackpropError

@@ -53,5 +53,5 @@ def command(
     else:
         from backprop_cli.plots.samples import samples_picture
 
-        atomic_write(output, samples_picture(found, model.experiment.data.image, steps, kind))
+        atomic_write(output, samples_picture(found, model.experiment.image, steps, kind))
     console.result(str(output), {"output": str(output), "shape": list(found.shape)}, quiet=str(output))

@@ -20,6 +20,15 @@ def boltzmann(e: Experiment) -> Iterator[tuple[Path, str]]:
     for key, used in uses.items():
         if used:
             yield (key,), f"{key}: has no effect on cost {e.cost.name}; remove this key"
+    if e.corrupt:
+        use = "remove this key; to learn to remove noise, train an autoencoder with 'targets: inputs'"
+        yield (
+            ("corrupt",),
+            f"corrupt: cannot be combined with cost {e.cost.name}, which learns the inputs as they are; {use}",
+        )
+    if e.data.outside:
+        needs = f"{e.cost.name} needs inputs from 0 to 1, and those of {e.dataset.name} are not"
+        yield ("cost",), f"cost: {needs}; use an autoencoder, with 'targets: inputs'"
     for column in e.data.preprocessing.columns if e.data.preprocessing else ():
         low, high = column.extremes
         if low < 0 or high > 1:

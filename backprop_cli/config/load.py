@@ -214,9 +214,13 @@ def validate(
 def _look_at_data(experiment: Experiment, known: DataSpec | None, place: str) -> Experiment:
     """Return the experiment with what is known about its data. Raises an error that is located at `place`."""
     try:
-        return experiment.knowing(known or experiment.data)
+        found = known or experiment.data
+        question = "" if found.classes or found.values else experiment.dataset.question
     except UsageError as error:
         raise ConfigError([f"{place}: dataset: {line}" for line in str(error).splitlines()]) from error
+    if question:
+        raise ConfigError([f"{place}: {question}; or targets=inputs, to learn the inputs"])
+    return experiment.knowing(found)
 
 
 def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[str]) -> str:

@@ -195,5 +195,5 @@ def _experiment(e: Experiment, k: int, values: Values) -> Experiment:
     known = e.data
     if k > 1:
         codes = vars(known) | {"inputs": e.sizes[k - 1], "scale": 1.0, "image": None, "preprocessing": None}
-        known = Codes(**codes | {"mapped": False, "bounded": e.activations[k - 2] == "sigmoid"})
+        known = Codes(**codes | {"mapped": False, "outside": False, "bounded": e.activations[k - 2] == "sigmoid"})
     return Experiment.model_validate({**values, "epochs": max(1, values["epochs"])}).knowing(known)

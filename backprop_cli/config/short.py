@@ -6,17 +6,14 @@ The network and its training are one set of values for all data, chosen on ten t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from backprop_cli.config.data_files import column_names
 from backprop_cli.data.dataset import DataSpec
-from backprop_cli.errors import ConfigError, UsageError
+from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
-from backprop_cli.sources.registry import DATASETS
 
 COMMON: dict[str, Any] = {
     "layers": ["auto", 64, "auto"],
@@ -66,14 +63,8 @@ def keys_for(dataset: Mapping[str, Any], data: DataSpec | None, changed: Sequenc
 def look_at(path: Path, values: Mapping[str, Any]) -> DataSpec | None:
     """Return what is known about the data in a file, given the keys about them; None if these have errors.
 
-    Raises ConfigError if an option is missing that has no default, DataError if the data cannot be read.
+    Raises DataError if the data cannot be read.
     """
-    options = values.get("dataset")
-    source = DATASETS.get(str(options.get("name"))) if isinstance(options, Mapping) else None
-    if source and "target" in {field.name for field in fields(source)} - set(options or ()):  # type: ignore[arg-type]
-        names = column_names(path)
-        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-        raise ConfigError([f"{path}: which column is to be predicted? Write target=COLUMN, one of: {shown}"])
     try:
         return Experiment.model_validate({"layers": ["auto", "auto"], **values}).data
     except (ValidationError, UsageError):

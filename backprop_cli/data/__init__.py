@@ -1,1 +1,1 @@
-"""Data sets as arrays: splits, tasks, file formats, the cache and its downloads."""
+"""Data sets as arrays: splits, tasks, augmentation, the cache and its downloads."""

@@ -134,7 +134,8 @@ class DataSpec:
     (value - value_center) / value_scale for the values. `preprocessing` turns the rows of a table into inputs.
     `sha256` are the digests of the files by name, which loading verifies. `fractions` says that all values are between
     0 and 1; `mapped`, that the inputs stay in their file, so that they take no memory. With `binary`, scaled inputs are
-    1 where they are above it, else 0. Each of the training examples is trained on in so many `copies`.
+    1 where they are above it, else 0. Each of the training examples is trained on in so many `copies`. `outside` says
+    that inputs are known to be outside 0…1.
     """
 
     inputs: int
@@ -156,6 +157,7 @@ class DataSpec:
     mapped: bool = False
     binary: float | None = None
     copies: int = 1
+    outside: bool = False
 
     @property
     def trained(self) -> int:
@@ -221,6 +223,11 @@ class Source:
     def spec(self) -> DataSpec:
         """What is known before loading. A source that has to open a file for it raises DataError if it cannot."""
         return self.describe(None, None)
+
+    @property
+    def question(self) -> str:
+        """What to ask where the data have neither classes nor values, which only some sources leave out."""
+        return "what is to be predicted?"
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the pool and the test split. Raises DataError if they are not available."""

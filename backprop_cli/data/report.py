@@ -32,7 +32,8 @@ def target_note(spec: DataSpec) -> Note:
     """Return what is predicted: classes or values."""
     target = f"{', '.join(spec.targets)}: " if spec.targets else ""
     if not spec.classes:
-        return "target", f"{target}{'values' if spec.values == 1 else f'{spec.values} values'}"
+        count = {0: "none", 1: "values"}.get(spec.values, f"{spec.values} values")
+        return "target", f"{target}{count}"
     return "target", f"{target}{spec.classes} classes ({some_of(spec.class_names or _numbers(spec.classes), SHOWN)})"
 
 

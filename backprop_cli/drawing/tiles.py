@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -48,10 +48,17 @@ class Scale:
         low, high = min(float(np.nanmin(values)), 0.0), float(np.nanmax(values))
         return cls(low, high if high > low else low + 1, label)
 
+    def in_colour(self, image: Array) -> Array:
+        """Return an image (h, w, 3) of red, green and blue from 0, the low end, to 1."""
+        share = np.clip((image - self.low) / (self.high - self.low), 0, 1)
+        return np.where(np.isnan(share), to_rgb(BETWEEN), share)
+
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
     """Images (rows, columns, h, w) on one scale, with a title. An image of NaN is left out.
+
+    Images (rows, columns, h, w, 3) are in colour: red, green and blue, without a colour bar.
 
     `rows` and `columns` are names beside and above the grid; `above` and `below` are the texts of the images, row by
     row.
@@ -65,13 +72,18 @@ class Tiles:
     above: Sequence[str] = ()
     below: Sequence[str] = ()
 
+    @property
+    def label(self) -> str:
+        """What the colour bar says, empty if there is none."""
+        return self.scale.label if self.images.ndim == 4 else ""
+
     def text_above(self, side: float) -> float:
         """Return the height of the texts above a row, in widths of a tile, which is `side` inches wide."""
         return _lines(self.above) * LINE / side
 
     def pitch(self, side: float) -> float:
         """Return the distance from row to row, in widths of a tile."""
-        h, w = self.images.shape[2:]
+        h, w = self.images.shape[2:4]
         return h / w + GAP + (_lines(self.above) + _lines(self.below)) * LINE / side
 
     def height(self, side: float) -> float:
@@ -80,15 +92,15 @@ class Tiles:
 
 
 def in_rows(images: Array, columns: int) -> Array:
-    """Return images (n, h, w) as (rows, columns, h, w), with NaN at the end of the last row."""
-    n, h, w = images.shape
-    grid = np.full((-(-n // columns) * columns, h, w), np.nan)
+    """Return images (n, h, w), or in colour (n, h, w, 3), as (rows, columns, ...), with NaN at the end of the last."""
+    n, *shape = images.shape
+    grid = np.full((-(-n // columns) * columns, *shape), np.nan)
     grid[:n] = images
-    return grid.reshape(-1, columns, h, w)
+    return grid.reshape(-1, columns, *shape)
 
 
 def tiles(images: Array, scale: Scale, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> Figure:
-    """Draw images (rows, columns, h, w) on one scale, with names beside the rows and above the columns."""
+    """Draw images (rows, columns, h, w), or in colour, with names beside the rows and above the columns."""
     return draw_tiles([Tiles(images, scale, rows=rows, columns=columns)])
 
 
@@ -97,7 +109,7 @@ def draw_tiles(blocks: Sequence[Tiles]) -> Figure:
     """Draw grids of images below one another."""
     most = max(block.images.shape[1] for block in blocks)
     names = 0.1 + 0.07 * max((len(name) for block in blocks for name in block.rows), default=0)
-    beside = names + 0.7 * any(block.scale.label for block in blocks)
+    beside = names + 0.7 * any(block.label for block in blocks)
     side = min((WIDTH - beside) / (most * (1 + GAP)), LARGEST)
     heights = [block.height(side) for block in blocks]
     width = max(most * (1 + GAP) * side + beside, 3)
@@ -105,9 +117,9 @@ def draw_tiles(blocks: Sequence[Tiles]) -> Figure:
     axes: list[Axes] = list(figure.subplots(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0])
     for axis, block, height in zip(axes, blocks, heights, strict=True):
         _draw(axis, block, side, most)
-        if block.scale.label:
+        if block.label:
             drawn = figure.colorbar(axis.images[0], ax=axis, shrink=0.7, aspect=7 * height, pad=0.015, extend="both")
-            drawn.set_label(block.scale.label)
+            drawn.set_label(block.label)
     return figure
 
 
@@ -116,13 +128,15 @@ def _draw(axis: Axes, block: Tiles, side: float, most: int) -> None:
     bare(axis)
     scale, colours = block.scale, mpl.colormaps.get_cmap(block.scale.colours).with_extremes(bad=BETWEEN)
     large = 9 if side > 0.7 else 7
-    (n_rows, n_columns, h, w), pitch, top = block.images.shape, block.pitch(side), block.text_above(side)
-    for number, image in enumerate(block.images.reshape(-1, h, w)):
+    n_rows, n_columns, *shape = block.images.shape
+    (h, w), pitch, top = shape[:2], block.pitch(side), block.text_above(side)
+    for number, image in enumerate(block.images.reshape(-1, *shape)):
         row, column = divmod(number, n_columns)
         if np.isnan(image).all():
             continue
         x, y = column * (1 + GAP), row * pitch + top
         place = (x, x + 1, y + h / w, y)
+        image = scale.in_colour(image) if image.ndim == 3 else image
         axis.imshow(image, cmap=colours, vmin=scale.low, vmax=scale.high, extent=place, gid=f"{row},{column}")
         axis.add_artist(Rectangle((x, y), 1, h / w, fill=False, edgecolor="#D0D0D0", linewidth=0.5))
         if number < len(block.above):

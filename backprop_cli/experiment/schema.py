@@ -63,6 +63,12 @@ class Experiment(Keys):
         return (1, *image) if image else (self.inputs,)
 
     @property
+    def image(self) -> Shape | None:
+        """The (height, width) of the images that the inputs are, None if they are none."""
+        shape = self.in_shape
+        return shape[1:] if len(shape) == 3 else self.data.image
+
+    @property
     def network(self) -> Network:
         """The network. Raises UsageError if a layer cannot have the inputs that come to it."""
         f, hidden = iter([ACTIVATIONS[name] for name in self.activations]), self.layers[1:-1]

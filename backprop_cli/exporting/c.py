@@ -39,6 +39,10 @@ OPERATIONS = {
     (void)n_in;
     for (int i = 0; i < n; i++) y[i] = ((isnan(x[i]) ? fill[i] : x[i]) - center[i]) / scale[i];
 }""",
+    "rescale": """(const float *center, const float *scale, const float *x, float *y, int n_in, int n) {
+    (void)n_in;
+    for (int i = 0; i < n; i++) y[i] = x[i] * scale[i] + center[i];
+}""",
     "identity": _each("z"),
     "sigmoid": _each("1.0f / (1.0f + expf(-z))"),
     "tanh": _each("tanhf(z)"),

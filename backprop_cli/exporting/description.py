@@ -20,6 +20,9 @@ from backprop_cli.tables.preprocessing import Preprocessing
 RESHAPES = ("flatten", "unflatten")
 """The operations between layers that take different shapes; a format has them if it has layers of images."""
 
+FORWARD = ("W", "b")
+"""The arrays that lead forward; a Boltzmann machine has others."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -28,7 +31,7 @@ class Step:
     Images have the shape (c, h, w); `flatten` makes numbers of them, in this order, and `unflatten` images of numbers.
     `options` are those of `Layer.options`. The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of
     `standardize` are fill, center and scale, each (n,): its output is (x - center) / scale, where a missing number,
-    NaN, counts as fill.
+    NaN, counts as fill. Those of `rescale` are center and scale: its output is x · scale + center.
     """
 
     operation: str
@@ -95,7 +98,13 @@ class Description:
 
 
 def describe(model: Model) -> Description:
-    """Return the description of a trained network."""
+    """Return the description of a trained network. Raises UsageError if it takes images that were cut at a limit.
+
+    That of a Boltzmann machine gives the means of the hidden units.
+    """
+    if model.experiment.data.binary is not None:
+        use = "which exported files cannot express; train without this option"
+        raise UsageError(f"{model.path}: its images were cut at {model.experiment.data.binary:g} ('binary'), {use}")
     network, data, task = model.network, model.experiment.data, model.experiment.task
     names = data.class_names or tuple(map(str, range(data.classes)))
     decoder = _decoder(task, model.experiment.dtype) if isinstance(task, Classification) else None
@@ -109,7 +118,7 @@ def describe(model: Model) -> Description:
         decoder,
         data.image,
         _standardize(data.preprocessing),
-        _rescale(data),
+        _rescale(data, data.scale if model.experiment.reconstructs else 1.0),
         _columns(data.preprocessing),
         data.preprocessing.inputs if data.preprocessing else (),
         data.targets,
@@ -120,12 +129,15 @@ def steps_of(network: Network, theta: Array) -> Iterator[Step]:
     """Yield a step for each layer and the output activation, and where a layer takes another shape than it is given."""
     given: Shape = (prod(network.in_shape),)
     end = network.shapes[-1]
-    layers, arrays = (*network.layers, network.output), (*network.layout.split(theta), {})
-    for layer, own, taken, made in zip(layers, arrays, (*network.taken, end), (*network.shapes[1:], end), strict=True):
+    layers, views = (*network.layers, network.output), (*network.layout.split(theta), {})
+    for layer, own, taken, made in zip(layers, views, (*network.taken, end), (*network.shapes[1:], end), strict=True):
         if taken != given:
             yield Step(RESHAPES[len(taken) > 1], given, taken)
-        yield Step(layer.operation, taken, made, own, layer.options(taken))
+        arrays = {name: own[name] for name in FORWARD if name in own}
+        yield Step(layer.operation, taken, made, arrays, layer.options(taken))
         given = made
+    if len(given) > 1:
+        yield Step("flatten", given, (prod(given),))
 
 
 def _columns(preprocessing: Preprocessing | None) -> tuple[Mapping[str, Any], ...]:
@@ -143,12 +155,13 @@ def _standardize(preprocessing: Preprocessing | None) -> Step | None:
     return Step("standardize", shape, shape, dict(zip(("fill", "center", "scale"), constants, strict=True)))
 
 
-def _rescale(data: DataSpec) -> Step | None:
-    """Return value = output · scale + center as a dense layer, None if the outputs are the values."""
-    if not data.value_scale:
+def _rescale(data: DataSpec, factor: float) -> Step | None:
+    """Return value = output / factor · scale + center, None if the outputs are the values."""
+    if not data.value_scale and factor == 1:
         return None
     shape = (data.values,)
-    return Step("dense", shape, shape, {"W": np.diag(data.value_scale), "b": np.array(data.value_center)})
+    center, scale = np.zeros(shape) + (data.value_center or 0), np.ones(shape) * (data.value_scale or 1) / factor
+    return Step("rescale", shape, shape, {"center": center, "scale": scale})
 
 
 def _decoder(task: Classification, dtype: str) -> Step | None:

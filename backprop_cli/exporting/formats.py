@@ -107,11 +107,13 @@ def check_export(model: Model, path: Path, program: Evaluation) -> Check:
 
     Raises UsageError if what computes them is not installed.
     """
-    expected, examples, task = program.outputs, program.examples, program.task
-    x = raw_inputs(model.experiment, examples, program.split)
-    found = format_of(path).run(path, describe(model), np.asarray(x, np.float32)).astype(np.float64)
-    if not task.classes:  # values are compared in the units of the outputs
-        found = np.asarray(task.encode(found, np.float64), np.float64)
+    examples, task = program.examples, program.task
+    machine = model.experiment.cost.unsupervised  # whose evaluation has no outputs
+    expected = model.outputs(np.asarray(examples.inputs)) if machine else program.outputs
+    x, network = raw_inputs(model.experiment, examples, program.split), describe(model)
+    found = format_of(path).run(path, network, np.asarray(x, np.float32)).astype(np.float64)
+    if network.rescale:  # values are compared in the units of the outputs
+        found = (found - network.rescale.arrays["center"]) / network.rescale.arrays["scale"]
     differing = np.count_nonzero(task.predict(found) != program.predictions) if task.classes else 0
     limit = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     difference = np.abs(found - expected).max()

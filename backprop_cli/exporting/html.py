@@ -27,6 +27,7 @@ OPERATIONS = {
   })""",
     "standardize": """(x, { fill, center, scale }) =>
     Float32Array.from(x, (v, i) => ((Number.isNaN(v) ? fill[i] : v) - center[i]) / scale[i])""",
+    "rescale": "(x, { center, scale }) => x.map((v, i) => v * scale[i] + center[i])",
     "identity": "x => x",
     "sigmoid": "x => x.map(z => 1 / (1 + Math.exp(-z)))",
     "tanh": "x => x.map(Math.tanh)",

@@ -29,6 +29,9 @@ OPERATIONS = {
         {y}_filled = Where ({y}_missing, {fill}, {x})
         {y}_centered = Sub ({y}_filled, {center})
         {y} = Div ({y}_centered, {scale})""",
+    "rescale": """
+        {y}_scaled = Mul ({x}, {scale})
+        {y} = Add ({y}_scaled, {center})""",
     "identity": "{y} = Identity ({x})",
     "sigmoid": "{y} = Sigmoid ({x})",
     "tanh": "{y} = Tanh ({x})",

@@ -112,7 +112,7 @@ def pytorch_lines(network: Description) -> str:
     else:
         lines.append(f"outputs = network(x * {network.scale!r})  {shape}")
     if network.rescale:
-        scale, center = (_tensor(a) for a in (np.diag(network.rescale.arrays["W"]), network.rescale.arrays["b"]))
+        center, scale = (_tensor(array) for array in network.rescale.arrays.values())
         lines.append(f"outputs = outputs * {scale} + {center}")
     if network.decoder:
         codes = network.decoder.arrays["W"].tolist()
@@ -123,7 +123,8 @@ def pytorch_lines(network: Description) -> str:
 
 
 def _tensor(array: Array) -> str:
-    """Return numbers as a tensor of the dtype of x."""
+    """Return numbers as a tensor of the dtype of x, once if they are equal."""
+    array = array[:1] if (array == array[0]).all() else array
     numbers = ", ".join("float('nan')" if np.isnan(number) else repr(number) for number in array.tolist())
     return f"torch.tensor([{numbers}]).to(x)"
 
@@ -156,5 +157,5 @@ def run(path: Path, network: Description, x: Array) -> Array:
     with torch.no_grad():
         outputs: Array = sequential(inputs).numpy()
     if network.rescale:
-        outputs = outputs @ network.rescale.arrays["W"] + network.rescale.arrays["b"]
+        outputs = outputs * network.rescale.arrays["scale"] + network.rescale.arrays["center"]
     return outputs

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import DataSpec, Inputs, Source
-from backprop_cli.data.images import PREPROCESSORS, read_image
-from backprop_cli.data.npy import check_size, read_npy
 from backprop_cli.errors import UnreadableError
+from backprop_cli.formats.images import PREPROCESSORS, read_image
+from backprop_cli.formats.npy import check_size, read_npy
 from backprop_cli.inputs.rows import TableRows, read_rows, read_stream
 
 STDIN = "-"

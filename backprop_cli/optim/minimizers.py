@@ -11,7 +11,7 @@ products are summed in double precision, whatever the dtype of theta.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -20,49 +20,22 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from backprop_cli.nn.arrays import Array
 from backprop_cli.optim.line_search import CostAndGradient, Point, dot, move, search
+from backprop_cli.optim.optimizer import Rule
 from backprop_cli.optim.state import State, is_count
 
 
-class Minimizer:
-    """A rule for one line search down to a lower cost. The arrays of the state keep their shapes and dtypes.
+class Minimizer(Rule):
+    """A rule for one line search down to a lower cost. `aliases` are former names of options."""
 
-    `aliases` are former names of options.
-    """
-
-    name: ClassVar[str]
-    plain: ClassVar[bool] = False
     full_batch: ClassVar[bool] = True
     line_search: ClassVar[bool] = True
     aliases: ClassVar[Mapping[str, str]] = {"flatness": "c2"}
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield (option, sentence) for options that contradict each other."""
-        yield from ()
-
-    def usual_eta(self, descent: float, fan_in: int) -> float:
-        """Return the learning rate of gradient descent, which has no effect here."""
-        return descent
-
-    def init(self, theta: Array) -> State:
-        """Return the state before the first iteration."""
-        raise NotImplementedError
-
-    def begin_epoch(self, s: State, epoch: int) -> None:
-        """Do nothing: all iterations are alike."""
-
-    def negligible(self, tiny: float) -> Mapping[str, float]:
-        """Return nothing: no array of the state decays."""
-        return {}
 
     def step(self, cost_and_gradient: CostAndGradient, theta: Array, s: State) -> None:
         """Change theta, and the arrays in s, in place by one iteration, which never raises the cost.
 
         Where no lower theta is found, theta stays as it is, and the next iteration goes straight down the gradient.
         """
-        raise NotImplementedError
-
-    def is_state(self, s: State, iterations: int) -> bool:
-        """Whether the arrays in s, which come from a file, can be a state after so many iterations."""
         raise NotImplementedError
 
 
@@ -106,7 +79,7 @@ class ConjugateGradient(Minimizer):
         d *= beta
         d -= g
 
-    def is_state(self, s: State, iterations: int) -> bool:
+    def is_state(self, s: State, steps: int) -> bool:
         """Whether the last step lowered the cost."""
         return -math.inf < float(s.decrease) <= 0
 
@@ -169,9 +142,9 @@ class LBFGS(Minimizer):
             d += (alphas.pop() - dot(y, d) / curvature) * s
         return d
 
-    def is_state(self, s: State, iterations: int) -> bool:
+    def is_state(self, s: State, steps: int) -> bool:
         """Whether the curvature is positive along all steps that are kept."""
-        if not is_count(s.count, iterations):
+        if not is_count(s.count, steps):
             return False
         slots = range(min(int(s.count), self.history))
         return all(dot(s.s[slot], s.y[slot]) > 0 and dot(s.y[slot], s.y[slot]) < math.inf for slot in slots)

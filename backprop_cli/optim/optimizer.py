@@ -20,12 +20,11 @@ Epsilon = Annotated[float, Ge(1e-30)]
 """More than zero in single precision as well."""
 
 
-class Optimizer:
-    """A rule for one step down the gradient.
+class Rule:
+    """What optimizers and minimizers share. The arrays of the state keep their shapes and dtypes.
 
     `plain` says that a step is theta <- theta - eta g and nothing else, so that it can be taken while g is computed;
-    `full_batch` that g should be the gradient over all training examples. The arrays of the state keep their shapes
-    and dtypes.
+    `full_batch` that g should be the gradient over all training examples, `line_search` that a step is a line search.
     """
 
     name: ClassVar[str]
@@ -48,13 +47,6 @@ class Optimizer:
     def begin_epoch(self, s: State, epoch: int) -> None:
         """Write what an epoch (from 1) decides about its steps into s."""
 
-    def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array] | None:
-        """Change theta, and the arrays in s, in place by one step with gradient g.
-
-        Returns the quantities of the rule that have a name and are not kept, if there are any.
-        """
-        raise NotImplementedError
-
     def negligible(self, tiny: float) -> Mapping[str, float]:
         """Return, for arrays of the state that decay, below which size their numbers change no step beyond rounding.
 
@@ -66,3 +58,14 @@ class Optimizer:
     def is_state(self, s: State, steps: int) -> bool:
         """Whether the arrays in s, which come from a file, can be a state after so many steps."""
         return not s.has_nan()
+
+
+class Optimizer(Rule):
+    """A rule for one step down the gradient."""
+
+    def step(self, theta: Array, g: Array, s: State, eta: Array) -> Mapping[str, Array] | None:
+        """Change theta, and the arrays in s, in place by one step with gradient g.
+
+        Returns the quantities of the rule that have a name and are not kept, if there are any.
+        """
+        raise NotImplementedError

@@ -30,12 +30,16 @@ class Schedule(Protocol):
     def factors(self, t: Array, epochs: float) -> Array:
         """Return the factor at each of the times t (steps,), for a training of so many epochs."""
 
-    def halves(self, waited: int) -> bool:
-        """Whether η is halved after so many epochs without improvement, and as many since it was last halved."""
+    def lowers(self, waited: int) -> bool:
+        """Whether η is lowered after so many epochs without improvement, and as many since it was last lowered."""
         return False
 
-    def ends(self, halvings: int) -> bool:
-        """Whether training is over once η has been halved so often."""
+    def lowered(self, times: int) -> float:
+        """Return what is left of η once it has been lowered so often."""
+        return 1.0
+
+    def ends(self, times: int) -> bool:
+        """Whether training is over once η has been lowered so often."""
         return False
 
 
@@ -91,24 +95,29 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Constant):
-    """Halve η when validation has not improved for `patience` epochs; stop when it has come down to η / stop_at.
+    """Multiply η by `factor` when validation has not improved for `patience` epochs; stop at η / stop_at.
 
-    Source: Nielsen, chapter 3, "How to choose a neural network's hyper-parameters", and its exercise. The factors are
-    those of a constant, as the halvings depend on the course of training.
+    Source: Nielsen, chapter 3, "How to choose a neural network's hyper-parameters", and its exercise, where η is
+    halved. The factors are those of a constant, as it depends on the course of training when η is lowered.
     """
 
     name: ClassVar[str] = "plateau"
     needs_validation: ClassVar[bool] = True
     patience: Annotated[int, Ge(1)] = 10
     stop_at: Annotated[int, Gt(1)] = 128
+    factor: Annotated[float, Gt(0), Le(0.95)] = 0.5
 
-    def halves(self, waited: int) -> bool:
+    def lowers(self, waited: int) -> bool:
         """Whether patience is at an end."""
         return waited >= self.patience
 
-    def ends(self, halvings: int) -> bool:
-        """Whether η has come down to η / stop_at."""
-        return 2**halvings >= self.stop_at
+    def lowered(self, times: int) -> float:
+        """Return factor^times."""
+        return self.factor**times
+
+    def ends(self, times: int) -> bool:
+        """Whether η has come down to η / stop_at, up to rounding."""
+        return self.lowered(times) * self.stop_at <= 1 + 1e-9
 
 
 @dataclass(frozen=True)

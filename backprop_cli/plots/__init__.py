@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("curves", "heatmap", "parallel", "function", "confusion", "roc", "precision-recall", "calibration", "residuals"),
-    *("importance", "mistakes", "reconstructions", "codes", "manifold", "weights", "maps", "maximal", "gradients"),
+    *("importance", "mistakes", "reconstructions", "codes", "manifold", "walk"),
+    *("weights", "maps", "maximal", "gradients"),
 )
 """Every kind of plot that is drawn by default, in this order."""
 

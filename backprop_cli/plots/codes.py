@@ -12,6 +12,7 @@ from backprop_cli.drawing.function import Names, draw_points
 from backprop_cli.drawing.images import draw_manifold
 from backprop_cli.drawing.style import title
 from backprop_cli.drawing.tiles import Scale, Tiles, draw_tiles
+from backprop_cli.errors import UsageError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import PlotResult, View
 from backprop_cli.plots.filters import EXAMPLES
@@ -32,6 +33,9 @@ from backprop_cli.results.run import Run
 
 COLUMNS = 10
 """So many reconstructions are drawn of the first, the best and the worst examples."""
+
+WALKS, STEPS = 6, 9
+"""So many walks are drawn, with so many images on each."""
 
 SIDE = 16
 """The manifold has SIDE x SIDE images."""
@@ -130,6 +134,32 @@ def plot_manifold(run: Run, view: View) -> PlotResult:
     span = f"{low[0]:.3g} to {high[0]:.3g} and {low[1]:.3g} to {high[1]:.3g}"
     caption = f"{words}, over the range of the codes of the {SPLITS[view.split]} split."
     return PlotResult(title(figure, named(run, f"outputs for codes, {code.name}")), caption, f"{words}: from {span}.")
+
+
+def no_walk(run: Run) -> str | None:
+    """Return why a run has no walk between images, or None."""
+    return no_reconstructions(run) or (None if code_of(run) else "its network has no hidden layer")
+
+
+def plot_walk(run: Run, view: View) -> PlotResult:
+    """Draw the outputs for codes on the straight line from the code of an image to that of the next, of some pairs."""
+    code, examples = _code(run), chosen_image(run, view)[: 2 * WALKS]
+    if len(examples) < 2:
+        raise UsageError(f"image {view.image:,} is the last one of the {SPLITS[view.split]} split; choose another")
+    pairs = len(examples) // 2 * 2
+    x, codes = fed(run, examples.inputs)[:pairs], _codes(run, code, examples.inputs)[:pairs]
+    t = np.linspace(0, 1, STEPS, dtype=codes.dtype)[:, None]
+    line = (1 - t) * codes[::2, None] + t * codes[1::2, None]  # (pairs, STEPS, units)
+    found = outputs_from(run, code, line.reshape(-1, codes.shape[1])).reshape(pairs // 2, STEPS, -1)
+    rows = np.concatenate([x[::2, None], found, x[1::2, None]], axis=1)
+    images = as_images(run, rows.reshape(-1, x.shape[1]))
+    names = [f"{view.image + i:,} to {view.image + i + 1:,}" for i in range(0, pairs, 2)]
+    columns = ["image", *(f"{share:.3g}" for share in t.ravel()), "image"]
+    grid = images.reshape(len(names), STEPS + 2, *images.shape[1:])
+    figure = draw_tiles([Tiles(grid, Scale.of(x), rows=names, columns=columns)])
+    which = f"images {view.image:,} to {view.image + pairs - 1:,} of the {SPLITS[view.split]} split"
+    words = f"The outputs for {STEPS} codes on the line between the codes of two images, of {code.name}; {which}."
+    return PlotResult(title(figure, named(run, f"from image to image, {code.name}")), words, words)
 
 
 def principal_components(codes: Array) -> tuple[Array, Array]:

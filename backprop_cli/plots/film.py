@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from backprop_cli.data.images import pillow
 from backprop_cli.drawing.function import draw_fit, draw_regions
 from backprop_cli.drawing.images import draw_weights
 from backprop_cli.drawing.style import Array, draw_with_style, title
 from backprop_cli.drawing.tiles import Scale
+from backprop_cli.formats.images import pillow
 from backprop_cli.plots import PlotResult
 from backprop_cli.plots.filters import first_weights, weight_names
 from backprop_cli.plots.quality import axis_names

@@ -14,7 +14,16 @@ from backprop_cli.drawing.tiles import Scale, Tiles, draw_tiles, in_rows
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import PlotResult, View
 from backprop_cli.plots.quality import class_names, named
-from backprop_cli.plots.signals import Stage, as_images, chosen_image, fed, field, image_shape, signals_of, stages_of
+from backprop_cli.plots.signals import (
+    Stage,
+    as_images,
+    chosen_image,
+    fed,
+    field,
+    seen,
+    signals_of,
+    stages_of,
+)
 from backprop_cli.results.evaluation import SPLITS
 from backprop_cli.results.run import Run
 
@@ -34,12 +43,13 @@ def first_layer(run: Run) -> Stage:
 
 
 def first_weights(run: Run) -> Array:
-    """Return W of the first layer as images (units, channels, h, w)."""
+    """Return W of the first layer as images (units, channels, h, w), or in colour (units, 1, h, w, 3)."""
     W, network = run.parameters["W1"], run.config.network
     inputs = W.shape[1:] if W.ndim > 2 else network.shapes[network.units[0].index]
-    shape = inputs[1:] if len(inputs) == 3 else image_shape(run)
+    shape = inputs[1:] if len(inputs) == 3 else run.config.image
     assert shape is not None, "weights are images only where the inputs are"
-    return W.reshape(len(W), -1, *shape)
+    W = W.reshape(len(W), -1, *shape)
+    return seen(W)[:, None] if W.shape[1] == 3 else W
 
 
 def weight_names(run: Run, W: Array) -> list[str]:
@@ -78,19 +88,20 @@ def _plot_weights(run: Run, view: View, kind: str, order: Rows, words: str = "")
     images, label = _scaled(W[order].reshape(-1, *shape)[:TILES], view, "weight")
     shown = f"all {n}" if len(images) == n * channels else f"the first {len(images) // channels} of {n}"
     count = f"{shown} {first_layer(run).noun}s{words}"
+    light = f"light {'pixels' if images.ndim == 3 else 'colours'} have positive weights"
     figure = draw_weights(images, names, Scale.around_zero(images, label))
     return PlotResult(
         title(figure, named(run, f"{kind} of the first layer, {count}")),
-        f"Weights of the first layer as images, {count}; light pixels have positive weights, dark ones negative.",
+        f"Weights of the first layer as images, {count}; {light}, dark ones negative.",
         f"Weights of the first layer as images, {count}.",
     )
 
 
 def _scaled(images: Array, view: View, label: str) -> tuple[Array, str]:
-    """Return images (n, h, w) and what their numbers are: divided by the largest of each if its scale is its own."""
+    """Return images (n, ...) and what their numbers are: divided by the largest of each if its scale is its own."""
     if view.scale == "common":
         return images, label
-    largest = np.abs(images).max(axis=(1, 2), keepdims=True)
+    largest = np.abs(images).max(axis=tuple(range(1, images.ndim)), keepdims=True)
     return images / np.maximum(largest, 1e-12), f"{label} / largest {label} of the image"
 
 
@@ -186,21 +197,22 @@ class _Strongest:
 
 
 def _mosaics(run: Run, strongest: _Strongest, images: Array) -> Array:
-    """Return the patches of each map as one image (maps, h, w): SIDE rows of SIDE, with a pixel of NaN between them.
+    """Return the patches of each map as one image (maps, h, w, ...): SIDE rows of SIDE, a pixel of NaN between them.
 
     What a patch has beyond the border of its image is NaN too.
     """
-    stage, network, (_, h, w) = strongest.stage, run.config.network, images.shape
+    stage, network, (_, h, w, *channels) = strongest.stage, run.config.network, images.shape
     rows, columns = [(0, h - 1)], [(0, w - 1)]
     if stage.has_maps:
         rows, columns = ([field(network, stage.place, a, at) for at in range(stage.shape[a])] for a in (1, 2))
     height, width = (max(last - first + 1 for first, last in some) for some in (rows, columns))
     examples = strongest.examples
-    mosaics = np.full((len(examples), SIDE * (height + 1) - 1, SIDE * (width + 1) - 1), np.nan)
+    mosaics = np.full((len(examples), SIDE * (height + 1) - 1, SIDE * (width + 1) - 1, *channels), np.nan)
+    border = [(height,) * 2, (width,) * 2, (0, 0)][: images.ndim - 1]
     for mosaic, found in zip(mosaics, examples, strict=True):
         for number, (example, position) in enumerate(found):
             (i, j), (row, column) = divmod(position, len(columns)), divmod(number, SIDE)
-            padded = np.pad(images[example].astype(float), ((height,) * 2, (width,) * 2), constant_values=np.nan)
+            padded = np.pad(images[example].astype(float), border, constant_values=np.nan)
             top, left, y, x = rows[i][0] + height, columns[j][0] + width, row * (height + 1), column * (width + 1)
             mosaic[y : y + height, x : x + width] = padded[top : top + height, left : left + width]
     return mosaics

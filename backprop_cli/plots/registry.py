@@ -21,9 +21,11 @@ from backprop_cli.plots.codes import (
     no_codes,
     no_manifold,
     no_reconstructions,
+    no_walk,
     plot_codes,
     plot_manifold,
     plot_reconstructions,
+    plot_walk,
 )
 from backprop_cli.plots.comparisons import Comparison, no_heatmap, no_parallel, plot_heatmap, plot_parallel
 from backprop_cli.plots.film import film_of_function, film_of_weights
@@ -247,6 +249,7 @@ RUN_PLOTS: dict[str, PlotKind] = {
     "reconstructions": PlotKind(no_reconstructions, plot_reconstructions),
     "codes": PlotKind(no_codes, plot_codes, by_default=lambda run: run.config.task.reconstructs),
     "manifold": PlotKind(no_manifold, plot_manifold),
+    "walk": PlotKind(no_walk, plot_walk),
     "gradients": PlotKind(_no_diagnostics, _plot_gradients),
     "film": PlotKind(_no_film, _plot_film, FILM_FORMATS),
 }

@@ -117,23 +117,21 @@ def chosen_image(run: Run, view: View) -> Split:
     return examples[view.image :]
 
 
-def image_shape(run: Run) -> Shape | None:
-    """Return the (height, width) of the images that the inputs are, None if they are none."""
-    shape = run.config.in_shape
-    return shape[1:] if len(shape) == 3 else run.config.data.image
-
-
 def no_images(run: Run) -> str | None:
     """Return why a run has no images, or None."""
-    return None if image_shape(run) else f"the inputs of {run.config.dataset.name} are not images"
+    return None if run.config.image else f"the inputs of {run.config.dataset.name} are not images"
 
 
 def as_images(run: Run, inputs: Any) -> Array:
-    """Return inputs (n, n_0) as images (n, h, w); of images with channels, their mean."""
-    shape = image_shape(run)
+    """Return inputs (n, n_0) as images (n, h, w), or in colour (n, h, w, 3), see `seen`."""
+    shape = run.config.image
     assert shape is not None, "a plot of images is available only for images"
-    images: Array = np.asarray(inputs).reshape(len(inputs), -1, *shape).mean(axis=1)
-    return images
+    return seen(np.asarray(inputs).reshape(len(inputs), -1, *shape))
+
+
+def seen(images: Array) -> Array:
+    """Return images (n, c, h, w) as they are drawn: in colour (n, h, w, 3) if c = 3, else the mean of the channels."""
+    return np.moveaxis(images, 1, -1) if images.shape[1] == 3 else np.asarray(images.mean(axis=1))
 
 
 def field(network: Network, place: int, axis: int, position: int) -> tuple[int, int]:

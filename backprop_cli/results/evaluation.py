@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,9 @@ from backprop_cli.training.evaluation import ClassificationReport, classificatio
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 """The splits of a data set and their names in a sentence."""
 
+ROWS = 10_000
+"""Examples to whose inputs noise is added at a time."""
+
 BEST_F1 = "best-f1"
 """In place of a threshold: the one with the highest F1 on the validation split."""
 
@@ -33,7 +36,8 @@ class Evaluation:
 
     `name` is the path of the checkpoint; `epoch` and `cost` are None for an ensemble, whose networks are `members`.
     `floor` is the lowest cost that reconstructions can have, None where that is 0.
-    `names` are those of the classes or values; without names they are counted from 0.
+    `names` are those of the classes or values; without names they are counted from 0. With `corrupt`, the inputs have
+    the noise of training.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Evaluation:
     names: tuple[str, ...] = field(default=(), repr=False)
     members: tuple[Evaluation, ...] = field(default=(), repr=False)
     floor: float | None = None
+    corrupt: bool = False
 
     def __str__(self) -> str:
         return self.to_text()
@@ -125,6 +130,7 @@ class Evaluation:
     def to_text(self) -> str:
         """Return the metrics as text; of a classification also those of each class and the confusion matrix."""
         title = self.name if self.epoch is None else f"{self.name}  (epoch {self.epoch})"
+        title += "; inputs with noise" * self.corrupt
         lines = [title, self.summary(), *filter(None, [further_metrics(self.metrics)])]
         if self.task.threshold is not None:
             second = self.names[1] if self.names else 1
@@ -151,22 +157,28 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the metrics as plain data; a further metric that is undefined is None."""
-        further: dict[str, Any] = {name: self.metrics.get(name) for name in self.task.further}
+        noise: dict[str, Any] = {"corrupt": True} if self.corrupt else {}
+        further: dict[str, Any] = noise | {name: self.metrics.get(name) for name in self.task.further}
         if self.task.classes:
             further |= {} if self.task.threshold is None else {"threshold": self.task.threshold}
             return self._report.to_dict() | further | ({"classes": list(self.names)} if self.names else {})
         values = self.of_values
-        floor = {} if self.floor is None else {"floor": self.floor}
-        return {"examples": len(self.examples), **self.metrics, **floor, **({"values": values} if values else {})}
+        noise |= {} if self.floor is None else {"floor": self.floor}
+        return {"examples": len(self.examples), **self.metrics, **noise, **({"values": values} if values else {})}
 
 
 def evaluate_model(
-    model: Model, load: Callable[[Experiment], Dataset], split: str, threshold: float | str | None = None
+    model: Model,
+    load: Callable[[Experiment], Dataset],
+    split: str,
+    threshold: float | str | None = None,
+    corrupt: bool = False,
 ) -> Evaluation:
     """Return the metrics of a network on the train, val or test split; `load` returns a data set.
 
     The second of two classes is predicted from a probability of `threshold` on; `best-f1` is the one with the highest
-    F1 on the validation split. Raises UsageError if a split is empty, or if there can be no threshold.
+    F1 on the validation split. With `corrupt`, inputs have the noise of training, always the same. Raises UsageError if
+    a split is empty, or if there can be no threshold or no noise.
     """
     data = load(model.experiment)
     examples, validation = data.split(split), data.validation
@@ -179,21 +191,39 @@ def evaluate_model(
         if threshold == BEST_F1:
             threshold = data.task.best_threshold(evaluator.outputs(validation)[0], validation.targets)
         task = data.task.at(threshold)
-        outputs, cost = evaluator.outputs(examples)
+        outputs, cost = evaluator.outputs(noisy(model, data, examples) if corrupt else examples)
         floor = evaluator.floor(examples)
     known = model.experiment.data
     names = known.class_names or known.targets * (not known.classes)
-    return Evaluation(str(model.path), split, model.epoch, cost, outputs, examples, task, names, floor=floor)
+    path, epoch = str(model.path), model.epoch
+    return Evaluation(path, split, epoch, cost, outputs, examples, task, names, floor=floor, corrupt=corrupt)
+
+
+def noisy(model: Model, data: Dataset, examples: Split) -> Split:
+    """Return examples whose inputs have the noise of the training of a network; their targets stay.
+
+    Raises UsageError if it was trained without `corrupt`.
+    """
+    e, rng = model.experiment, np.random.default_rng(0)
+    if e.corrupt is None:
+        raise UsageError(f"{model.path}: trained without 'corrupt', so there is no noise to add")
+    parts = (data.x(examples.inputs[start : start + ROWS], e.dtype) for start in range(0, len(examples), ROWS))
+    x = np.concatenate([e.corrupt.of(part, rng).astype(e.dtype) for part in parts])
+    return replace(examples, inputs=x / x.dtype.type(data.scale))
 
 
 def evaluate_models(
-    models: Sequence[Model], load: Callable[[Experiment], Dataset], split: str, threshold: float | str | None = None
+    models: Sequence[Model],
+    load: Callable[[Experiment], Dataset],
+    split: str,
+    threshold: float | str | None = None,
+    corrupt: bool = False,
 ) -> list[Evaluation]:
     """Return the metrics of networks on the same split; see `evaluate_model`.
 
     Raises UsageError unless all are on the same examples, with the same encoding of targets.
     """
-    first, *others = evaluations = [evaluate_model(model, load, split, threshold) for model in models]
+    first, *others = evaluations = [evaluate_model(model, load, split, threshold, corrupt) for model in models]
     for other in others:
         same_inputs = np.array_equal(first.examples.inputs, other.examples.inputs)
         if not (same_inputs and np.array_equal(first.examples.targets, other.examples.targets)):

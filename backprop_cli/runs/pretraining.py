@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,28 +29,35 @@ NAMES = {"W2": "V", "b2": "c", "a1": "a"}
 """What leads back from layer k, in the network of a phase and, followed by k, in the file of pre-trained arrays."""
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """A phase under way: its plan, and its own state of training."""
+
+    phase: Phase
+    plan: Plan
+    state: TrainingState
+
+
 @dataclass
 class Pretraining:
-    """Pre-training of the network of an experiment.
+    """Pre-training of the network of an experiment, in one phase at least.
 
     `state` is that of the run: the phases fill its theta layer by layer, and its status counts the epochs of all.
-    `phase` is the one under way, None before the first and after the last; `own` is its state of training.
+    `now` is the phase under way, None before the first and after the last.
     """
 
     experiment: Experiment
     data: Dataset
     network: Network
     state: TrainingState
-    phase: Phase | None = None
-    own: TrainingState | None = None
-    plan: Plan | None = None
-    phases: list[Phase] = field(default_factory=list)
+    phases: list[Phase]
+    now: UnderWay | None = None
 
     @classmethod
     def of(cls, e: Experiment, plan: Plan, state: TrainingState) -> Pretraining | None:
         """Return the pre-training of an experiment that asks for it, where a run begins or continues."""
         phases = phases_of(e)
-        return cls(e, plan.data, e.network, state, phases=phases) if phases else None
+        return cls(e, plan.data, e.network, state, phases) if phases else None
 
     def begin(self) -> None:
         """Begin the first phase. Raises UsageError if its examples are not what it needs."""
@@ -59,7 +66,7 @@ class Pretraining:
     @property
     def arrays(self) -> dict[str, Array]:
         """What a checkpoint has besides the parameters of the network."""
-        return {**self.own.arrays, THETA: self.own.theta} if self.own else self.state.arrays
+        return {**self.now.state.arrays, THETA: self.now.state.theta} if self.now else self.state.arrays
 
     def restore(self, arrays: Mapping[str, Array], meta: Meta) -> bool:
         """Continue the phase that a checkpoint is from; return whether it is from one. Raises CheckpointError."""
@@ -67,7 +74,8 @@ class Pretraining:
         phase = next((phase for phase in self.phases if place <= phase.last), None)
         if phase is None:
             return False
-        plan, own = self._begin(phase)
+        now = self._begin(phase)
+        own = now.state
         found = {name: array.copy() for name, array in arrays.items()}
         if shapes_of(found) != shapes_of({**own.arrays, THETA: own.theta}):
             raise CheckpointError(f"its arrays are not those of the phase {phase.name}")
@@ -75,53 +83,48 @@ class Pretraining:
         if not np.isfinite(own.theta).all():
             raise CheckpointError(f"its {THETA} is not finite")
         own.arrays = found
-        check_state(plan, own, best=meta.best, last=meta.last)
+        check_state(now.plan, own, best=meta.best, last=meta.last)
         return True
 
     def events(self, stop: Callable[[], bool], keep: Callable[[Mapping[str, Array]], None]) -> Iterator[Event]:
-        """Train the phases from where the run stands; `phase` is None afterwards unless stop() was true.
+        """Train the phases from where the run stands; `now` is None afterwards unless stop() was true.
 
         After each phase, keep is called with the arrays that it has trained.
         """
         status = self.state.status
-        first = self.phases.index(self.phase) if self.phase else len(self.phases)
+        first = self.phases.index(self.now.phase) if self.now else len(self.phases)
         for phase in self.phases[first:]:
-            if phase is not self.phase:
-                self._begin(phase)
-            assert self.plan, "a phase is under way"
-            assert self.own, "and has a state"
-            for event in train(self.plan, self.own, stop):
+            now = self.now or self._begin(phase)
+            for event in train(now.plan, now.state, stop):
                 if isinstance(event, EpochResult):
-                    self._fill()
+                    self._fill(now)
                     yield replace(event, phase=phase.name, is_best=False)
                 elif isinstance(event, Progress):
                     yield event
             if status.epoch < phase.last and not status.stopped:
                 return
-            keep(self._fill())
-            self.phase = self.plan = self.own = None
+            keep(self._fill(now))
+            self.now = None
             status.epoch = phase.last  # also where a minimizer has found no lower cost
             status.begin_phase()
 
-    def _begin(self, phase: Phase) -> tuple[Plan, TrainingState]:
-        """Return the plan of a phase, and the state in which it starts."""
+    def _begin(self, phase: Phase) -> UnderWay:
+        """Return a phase under way, in the state in which it starts."""
         e = phase.experiment
         data = self._data_of(phase)
         plan = replace(build_plan(e, data), offset=phase.offset)
         own = plan.initial_state(initial_theta(e, data=data, phase=phase.number))
         own.status = self.state.status
-        self.phase, self.plan, self.own = phase, plan, own
-        return plan, own
+        self.now = UnderWay(phase, plan, own)
+        return self.now
 
-    def _fill(self) -> dict[str, Array]:
+    def _fill(self, now: UnderWay) -> dict[str, Array]:
         """Put the layer of the phase into the network; return what the phase trains, by the numbers of layers.
 
         In an autoencoder, the layer that leads back has its place in the second half.
         """
-        assert self.phase, "a phase is under way"
-        assert self.own, "and has a state"
-        k, views = self.phase.number, self.network.layout.named(self.state.theta)
-        trained = self.phase.experiment.network.layout.named(self.own.theta.copy())
+        k, views = now.phase.number, self.network.layout.named(self.state.theta)
+        trained = now.phase.experiment.network.layout.named(now.state.theta.copy())
         values = {f"W{k}": trained["W1"], f"b{k}": trained["b1"]}
         if self.experiment.reconstructs:
             mirror = len(self.network.units) - k + 1

@@ -132,7 +132,7 @@ class Session:
         """Train the layers one after another, if the experiment says so, and then all of them."""
         if self.pretraining:
             yield from self.pretraining.events(stop, self._keep_pretrained)
-            if self.pretraining.phase:
+            if self.pretraining.now:
                 return
         yield from train(self.plan, self.state, stop, self.stepper)
 
@@ -158,7 +158,7 @@ class Session:
             **({} if self.status == "running" else {"ended": now()}),
             "epochs": self.state.status.epoch,
             **({"pretraining": self.plan.offset} if self.plan.offset else {}),
-            **({"phase": phase.name} if self.pretraining and (phase := self.pretraining.phase) else {}),
+            **({"phase": way.phase.name} if self.pretraining and (way := self.pretraining.now) else {}),
             "seed": self.experiment.seed,
             "parameters": self.plan.objective.layout.size,
             "best": self.best,

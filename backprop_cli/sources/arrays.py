@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.data.idx import parse_idx
-from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.errors import DataError, UnreadableError, UsageError
 from backprop_cli.files import open_regular_file
+from backprop_cli.formats.idx import parse_idx
+from backprop_cli.formats.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.sources.own import LARGE, TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
 from backprop_cli.sources.pixels import Pixels
 
 MAX_CLASSES = 100_000
+
+NEEDS = "dataset 'arrays' needs file: FILE.npz, or x: FILE.npy and y: FILE.npy"
 
 BLOCK = 1 << 22
 """Numbers that are checked at a time."""
@@ -30,7 +32,8 @@ class Arrays(Pixels, OwnSource):
     """NumPy arrays: an .npz file with x and y (and x_test, y_test), or an .npy file for each.
 
     x (n, ...) are bytes, which are divided by 255, or numbers; y are labels 0, 1, … (n,) or floating values (n,) or
-    (n, k). A large .npy file of uint8 or float32 stays on disk, and may be larger than memory.
+    (n, k); there is none where the inputs are the targets. A large .npy file of uint8 or float32 stays on disk, and
+    may be larger than memory.
     """
 
     name = "arrays"
@@ -47,21 +50,31 @@ class Arrays(Pixels, OwnSource):
         """Return the files."""
         return [Path(file) for file in (self.file, self.x, self.y, self.x_test, self.y_test) if file]
 
+    @property
+    def question(self) -> str:
+        """What to write for y. Raises DataError for an archive, which has none."""
+        if self.file:
+            raise DataError(f"{self.file}: there is no array 'y' in it, but {', '.join(read_npz(Path(self.file)))}")
+        return NEEDS
+
     def read(self) -> Examples:
         """Return the arrays. Raises DataError."""
-        if (self.file is None) == (self.x is None or self.y is None) or (self.x_test is None) != (self.y_test is None):
-            raise UsageError("dataset 'arrays' needs file: FILE.npz, or x: FILE.npy and y: FILE.npy")
+        if (self.file is None) == (self.x is None) or (self.y_test is None) == bool(self.x_test and self.y):
+            raise UsageError(NEEDS)
         found = {}
         if self.file:
             found = reading(Path(self.file), read_npz)
-            if missing := [name for name in ("x", "y") if name not in found]:
-                names = ", ".join(found) or "no arrays"
-                raise DataError(f"{self.file}: there is no array '{missing[0]}' in it, but {names}")
+            if "x" not in found:
+                raise DataError(f"{self.file}: there is no array 'x' in it, but {', '.join(found) or 'no arrays'}")
         else:
             for name in ("x", "y", "x_test", "y_test"):
                 if file := getattr(self, name):
                     mapped = name.startswith("x") and (not self.shuffle or Path(file).stat().st_size > LARGE)
                     found[name] = reading(Path(file), partial(read_npy, mapped=mapped))
+        if "y" not in found:
+            found |= {
+                f"y{end}": np.empty((*found[f"x{end}"].shape[:1], 0)) for end in ("", "_test") if f"x{end}" in found
+            }
         x, y = _checked(found["x"], found["y"], str(self.file or self.x), str(self.file or self.y))
         x_test = y_test = None
         if "x_test" in found and "y_test" in found:

@@ -63,14 +63,18 @@ class Given(Source):
     @property
     def spec(self) -> DataSpec:
         """Values to predict; none for validation."""
-        n, fractions = len(self.x), bool(np.all((np.array(self.y) >= 0) & (np.array(self.y) <= 1)))
-        inputs, values = len(self.x[0]), len(self.y[0])
-        return DataSpec(inputs=inputs, values=values, pool=n, validation=0, test=n, fractions=fractions)
+        n, inputs, values = len(self.x), len(self.x[0]), len(self.y[0])
+        outside, fractions = not _are_fractions(self.x), _are_fractions(self.y)
+        return DataSpec(inputs, n, 0, n, values=values, fractions=fractions, outside=outside)
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the examples twice, in float64."""
         examples = Split(np.array(self.x), np.array(self.y))
         return examples, examples
+
+
+def _are_fractions(rows: Any) -> bool:
+    return bool(np.all((np.array(rows) >= 0) & (np.array(rows) <= 1)))
 
 
 def _examples(rows: Any) -> str:

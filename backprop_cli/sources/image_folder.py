@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Le
 
-from backprop_cli.data.images import read_image
-from backprop_cli.data.npy import MAX_BYTES
 from backprop_cli.errors import DataError, UnreadableError
+from backprop_cli.formats.images import read_image
+from backprop_cli.formats.npy import MAX_BYTES
 from backprop_cli.sources.own import TEST, Examples, File, OwnSource, Seed, Share
 from backprop_cli.sources.pixels import Pixels
 from backprop_cli.tables.kinds import natural_order

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backprop_cli.data.cache import Cache, RemoteFile
 from backprop_cli.data.dataset import DataSpec, Split
-from backprop_cli.data.idx import parse_idx
+from backprop_cli.formats.idx import parse_idx
 from backprop_cli.sources.pixels import Pixels
 
 MIRRORS = (

@@ -131,7 +131,7 @@ def column_index(table: Columns, name: str | int, what: str) -> int:
 
 def choose_task(table: Columns, targets: Sequence[int], rows: Rows, missing: tuple[str, ...]) -> str:
     """Return `classes` or `values`: values are numbers, except a few different whole numbers, which are classes."""
-    if len(targets) > 1:
+    if len(targets) != 1:
         return "values"
     cells = cells_of(table, targets[0], rows, missing)
     if cells.kind() != "number":

@@ -112,8 +112,8 @@ class _Sampled(Source):
 
     @property
     def spec(self) -> DataSpec:
-        """The numbers of examples follow from n."""
-        return DataSpec(self.inputs, self.n, self.n // 5, self.n // 2, self.classes, self.values)
+        """The numbers of examples follow from n; inputs lie around 0."""
+        return DataSpec(self.inputs, self.n, self.n // 5, self.n // 2, self.classes, self.values, outside=True)
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the pool and the test split, drawn one after the other."""

@@ -47,12 +47,12 @@ TEST, VALIDATION = 0.2, 0.15
 
 @dataclass(frozen=True)
 class Table(Source):
-    """A CSV or TSV file, plain or gzipped; what its columns are is found out."""
+    """A CSV or TSV file, plain or gzipped; what its columns are is found out. Its target may be the inputs."""
 
     name = "table"
     origin = "files"
     file: Annotated[str, InputPath()]
-    target: Several
+    target: Several = ()
     task: Literal["auto", "classes", "values"] = "auto"
     test: Share = TEST
     test_file: Annotated[str | None, InputPath()] = None
@@ -79,6 +79,13 @@ class Table(Source):
     ) -> tuple[Split, Split, Split]:
         """Return the training, validation and test examples. Raises DataError for cells that cannot be read."""
         return prepare_table(self, validation, train_size, fold).examples()
+
+    @property
+    def question(self) -> str:
+        """Which column is the target."""
+        names = read_columns(Path(self.file), tables_folder()).names
+        shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        return f"which column is to be predicted? Write target=COLUMN, one of: {shown}"
 
     def notes(self, validation: int, train_size: int, fold: Fold | None = None) -> Iterable[Note]:
         """Yield what was decided about the rows, the target and the columns."""
@@ -184,7 +191,8 @@ def _prepare(
         return tuple(column_index(table, name, what) for name in _listed(names))
 
     everything = np.arange(len(table))
-    unlabelled = np.any([cells_of(table, t, everything, missing).missing for t in targets], axis=0)
+    without = [cells_of(table, t, everything, missing).missing for t in targets]
+    unlabelled = np.any(without or [np.zeros(len(table), bool)], axis=0)
     rows = everything[~unlabelled]
     if not len(rows):
         raise DataError(f"{source.file}: column '{table.names[targets[0]]}' has no values")

@@ -127,7 +127,7 @@ def _names(letter: str, array: npt.NDArray[Any]) -> list[str]:
 
 def as_png(images: Images, captions: Sequence[str]) -> bytes:
     """Return a PNG of the images, black on white. Raises BackpropError if Pillow is missing."""
-    from backprop_cli.data.images import pillow
+    from backprop_cli.formats.images import pillow
 
     opener = pillow()
     from PIL import ImageDraw, ImageFont

@@ -79,7 +79,7 @@ class Plan:
         """Return η at each step (steps,) of an epoch (from 1)."""
         schedule = Warmup(self.warmup, self.schedule) if self.warmup else self.schedule
         t = epoch - self.offset - 1 + np.arange(steps) / steps
-        return self.eta * 0.5**halvings * schedule.factors(t, self.epochs)
+        return self.eta * self.schedule.lowered(halvings) * schedule.factors(t, self.epochs)
 
     def layer_rates(self, epoch: int) -> LayerRates:
         """Return the η of each layer in an epoch (from 1), in units of that of its steps; 0 for a frozen layer."""

@@ -1,4 +1,4 @@
-"""Decisions after an epoch: whether it is the best so far, whether η is halved, whether training is over."""
+"""Decisions after an epoch: whether it is the best so far, whether η is lowered, whether training is over."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def update_best(plan: Plan, state: TrainingState, value: float | None, cost: flo
 
 
 def apply_patience(plan: Plan, state: TrainingState) -> None:
-    """Note in the state's status whether η is halved after this epoch, and whether training is over."""
+    """Note in the state's status whether η is lowered after this epoch, and whether training is over."""
     status, schedule = state.status, plan.schedule
     waited = status.epoch - (status.improved[0] if status.improved else 0)
-    if schedule.halves(min(waited, status.epoch - status.halved_at)):
+    if schedule.lowers(min(waited, status.epoch - status.halved_at)):
         status.halvings, status.halved_at = status.halvings + 1, status.epoch
         if schedule.ends(status.halvings):
-            status.stopped = f"η has been reduced to 1/{2**status.halvings} of its initial value"
+            left = schedule.lowered(status.halvings)
+            status.stopped = f"η has been reduced to 1/{1 / left:.10g} of its initial value"
     if plan.early_stopping and plan.early_stopping.ends(waited):
         status.stopped = f"no improvement of validation {plan.monitor} in {waited} epochs"
 

@@ -24,7 +24,7 @@ class TrainingStatus:
     """The numbers of a state.
 
     `epoch` counts finished epochs, `step` the batches done of the next one, `seconds` the time they took. `best` is the
-    best epoch so far, `improved` the last one that was better by more than min_delta; η has been halved `halvings`
+    best epoch so far, `improved` the last one that was better by more than min_delta; η has been lowered `halvings`
     times, last after the epoch `halved_at`. `stopped` says why training is over before its last epoch, if it is.
     `best_cost` is the validation cost of the best epoch, which decides between epochs of the same value; None in
     checkpoints of version 0.2 and earlier.

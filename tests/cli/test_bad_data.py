@@ -123,6 +123,8 @@ def test_an_archive_of_pickles_is_never_read(backprop, tmp_path):
 def test_labels_are_asked_for_where_they_are_not_found(backprop, tmp_path):
     np.save(tmp_path / "inputs.npy", np.zeros((9, 2)))
     refused(backprop("train", "inputs.npy"), 2, r"y: FILE\.npy")
+    np.savez(tmp_path / "d.npz", x=np.zeros((9, 2)))
+    refused(backprop("train", "d.npz"), 5, r"d\.npz: there is no array 'y' in it, but x")
 
 
 def test_broken_images_are_named(backprop, tmp_path):

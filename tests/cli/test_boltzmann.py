@@ -154,7 +154,9 @@ def test_samples_are_written_as_a_picture_or_an_array(trained, backprop):
         (["cost.k=0"], "cost.k must be at least 1, not 0"),
         (["cost.chains=5"], "unknown key 'chains'; it is an option of pcd"),
         (["cost.visible=mean"], "cost.visible"),
-        (["dataset=moons", "layers=2-3"], "need inputs from 0 to 1; those of moons are from -1"),
+        (["dataset=moons", "layers=2-3"], "cost: cd needs inputs from 0 to 1, and those of moons are not"),
+        (["dataset={name: given, x: [[0, 2]], y: [0]}", "layers=2-3"], "and those of given are not"),
+        (["corrupt=0.3"], "corrupt: cannot be combined with cost cd, which learns the inputs as they are"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+import backprop_cli
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.tasks import Classification
 from backprop_cli.sources.digits import Digits
@@ -164,3 +165,29 @@ def test_a_checkpoint_of_a_changed_experiment_is_refused(backprop, runs, tmp_pat
         done = backprop("eval", "x.npz")
         assert done.code == 1
         assert message in done.err
+
+
+def test_the_error_of_a_denoising_autoencoder_may_be_that_with_noise(backprop, tiny):
+    words = ("targets=inputs", "layers=64-20-64", "corrupt=0.4", "output=sigmoid")
+    assert backprop("train", tiny, *words, "--name", "dae").code == 0
+    clean, noise, again = (
+        json.loads(backprop("eval", "dae", "--json", *more).out)["results"][0]
+        for more in ((), ("--corrupt",), ("--corrupt",))
+    )
+    run = backprop_cli.load_run("dae")
+    x = run.data.test.inputs / 16
+
+    def error(inputs):  # always of the clean images
+        a = 1 / (1 + np.exp(-(inputs @ run.parameters["W1"].T + run.parameters["b1"])))
+        a = 1 / (1 + np.exp(-(a @ run.parameters["W2"].T + run.parameters["b2"])))
+        return np.square(a - x).sum(axis=1).mean()
+
+    rng = np.random.default_rng(1)
+    draws = [error(x * (rng.random(x.shape) >= 0.4)) for _ in range(50)]
+    assert clean["squared_error"] == pytest.approx(error(x), rel=1e-5)
+    assert abs(noise["squared_error"] - np.mean(draws)) < 5 * np.std(draws)
+    assert (noise["corrupt"], again) == (True, noise)
+    assert "; inputs with noise\n" in backprop("eval", "dae", "--corrupt").out
+    assert backprop_cli.evaluate(run, corrupt=True).metrics["squared_error"] == noise["squared_error"]
+    assert backprop("train", tiny, "--name", "plain").code == 0
+    assert "trained without 'corrupt'" in backprop("eval", "plain", "--corrupt").err

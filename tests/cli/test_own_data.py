@@ -9,6 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
+import backprop_cli as bp
+
 RNG = np.random.default_rng(0)
 N = 200
 TENURE = RNG.exponential(24, N).round(1)
@@ -267,3 +269,21 @@ def test_a_parquet_file_is_trained_on_and_predicted_like_its_csv(backprop, tmp_p
         answers.append(Path("out.csv").read_text())
     assert answers[0] == answers[1]
     assert answers[0].splitlines()[1].startswith("0,blue,yes,")
+
+
+def test_an_autoencoder_needs_no_target(backprop, tmp_path):
+    rows = [(k % 9, (k * k) % 7, "red" if k % 3 else "blue") for k in range(60)]
+    (tmp_path / "t.csv").write_text("a,b,colour\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
+    codes = np.array([row[:2] for row in rows], float)
+    np.savez(tmp_path / "d.npz", x=codes[:50], x_test=codes[50:])
+    np.save(tmp_path / "only.npy", codes)
+    for name, inputs in (("t.csv", 4), ("d.npz", 2), ("only.npy", 2)):
+        assert backprop("train", name, "targets=inputs", "epochs=2", "--name", f"of-{name}").code == 0
+        found = json.loads(backprop("eval", f"of-{name}", "--json").out)["results"][0]
+        assert found["examples"] == (10 if name == "d.npz" else 12)
+        assert backprop("predict", f"of-{name}", name if name != "d.npz" else "only.npy", "--layer", 1).code == 0
+        assert bp.load_run(f"runs/of-{name}").config.task.outputs == inputs
+    assert backprop("resume", "of-t.csv", "--epochs", 3).code == 0
+    (tmp_path / "rbm.yaml").write_text("dataset: {name: table, file: t.csv, scale: minmax}\nlayers: auto-3\ncost: cd\n")
+    assert backprop("train", "rbm.yaml", "epochs=1").code == 0
+    assert "target      none" in backprop("data", "check", "t.csv", "targets=inputs").out

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from backprop_cli.cli.main import main
-from backprop_cli.data import images
 from backprop_cli.data.cache import Cache
+from backprop_cli.formats import images
 from backprop_cli.sources.digits import Digits
 from backprop_cli.sources.mnist import Mnist
 from backprop_cli.sources.synthetic import Moons

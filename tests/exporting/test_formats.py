@@ -14,8 +14,8 @@ import backprop_cli
 from backprop_cli.config.load import load_experiment
 from backprop_cli.errors import UsageError
 from backprop_cli.exporting import c
-from backprop_cli.exporting.description import Description, Step
-from backprop_cli.exporting.formats import FORMATS, check_export, export_bytes
+from backprop_cli.exporting.description import Description, Step, describe
+from backprop_cli.exporting.formats import FORMATS, check_export, export_bytes, format_of
 from tests.conftest import ROOT
 from tests.exporting.conftest import REFUSED
 
@@ -30,6 +30,12 @@ VARIANTS = {
     "average": ["average={name: ema, decay: 0.99}"],
     "one output": ["dataset=moons", "layers=2-8-1", "train_size=0.5"],
     "values": ["dataset=sine", "layers=1-8-1", "train_size=0.5", "eta=0.1", "activation=gelu"],
+    "autoencoder": ["targets=inputs", "layers=64-12-64", "corrupt=0.2"],
+    "tied": ["targets=inputs", "layers=64-20-5-20-64", "tied=true", "output=identity"],
+    "pretrained": ["pretrain={name: rbm, epochs: 1}"],
+    "machine": ["layers=64-12", "cost=cd"],
+    "linear machine": ["layers=64-12", "cost=cd", "output=identity", "eta=0.001"],
+    "bernoulli": ["activation=bernoulli"],
     "perceptron": ["layers=64-10", "activation=winner", "cost=perceptron", "eta=1", "batch_size=1"],
 }
 
@@ -51,6 +57,46 @@ def test_a_file_predicts_the_test_set_as_the_program_does(backprop, tiny, reader
     assert found["check"]["passed"]
     assert found["check"]["examples"] > 200
     assert found["check"]["difference"] < 1e-5
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_an_autoencoder_gives_inputs_in_the_units_of_the_data(tmp_path, reader, suffix):
+    reader(suffix)
+    rows = [f"{k % 9},{100 + k % 7},{'red' if k % 3 else 'blue'}\n" for k in range(60)]
+    (tmp_path / "t.csv").write_text("a,b,colour\n" + "".join(rows))
+    run = backprop_cli.train(tmp_path / "t.csv", targets="inputs", epochs=20, runs_dir=None)
+    path = backprop_cli.export(run, tmp_path / f"net{suffix}")
+    x = np.array([[3, 104, 0, 1], [8, 100, 1, 0]], np.float32)  # a, b, and a unit for each colour
+    found = format_of(path).run(path, describe(run.model), x)
+    scaled = (x - run.config.data.value_center) / run.config.data.value_scale
+    a = np.maximum(scaled @ run.parameters["W1"].T + run.parameters["b1"], 0)
+    z = a @ run.parameters["W2"].T + run.parameters["b2"]
+    np.testing.assert_allclose(found, z * run.config.data.value_scale + run.config.data.value_center, rtol=1e-4)
+
+
+def test_maps_as_outputs_are_reconstructed_by_onnx(backprop, tiny, reader):
+    reader(".onnx")
+    words = ("targets=inputs", "layers=8x8-conv4x3same-max2-conv2x3same-up2-conv1x3same", "activation=relu")
+    assert backprop("train", tiny, *words).code == 0
+    found = json.loads(export(backprop, ".onnx", "--check", "--json").out)["check"]
+    assert found["passed"]
+
+
+def test_the_arrays_of_tied_layers_are_both_in_the_file(tiny, tmp_path):
+    safetensors = pytest.importorskip("safetensors")
+    run = backprop_cli.train(tiny, runs_dir=None, targets="inputs", layers="64-12-64", tied=True)
+    with safetensors.safe_open(backprop_cli.export(run, tmp_path / "net.safetensors"), "np") as file:
+        W1, W2 = file.get_tensor("0.weight"), file.get_tensor("2.weight")
+        lines = json.loads(file.metadata()["backprop"])["pytorch"]
+    np.testing.assert_array_equal(W1, run.parameters["W1"])
+    np.testing.assert_array_equal(W2, W1.T)
+    assert "outputs = outputs * torch.tensor([16.0]).to(x) + torch.tensor([0.0]).to(x)" in lines  # pixels
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_images_that_were_cut_are_refused_with_the_remedy(backprop, tiny, suffix):
+    assert backprop("train", tiny, "dataset.binary=0.5").code == 0
+    assert "its images were cut at 0.5 ('binary')" in export(backprop, suffix, code=2).err
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

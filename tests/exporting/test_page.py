@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 import backprop_cli
-from backprop_cli.data.images import PREPROCESSORS
 from backprop_cli.exporting.description import Description, Step
 from backprop_cli.exporting.formats import export_bytes
 from backprop_cli.exporting.html import run_scripts
+from backprop_cli.formats.images import PREPROCESSORS
 from tests.conftest import ROOT
 from tests.exporting.browser import browser
 

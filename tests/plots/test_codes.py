@@ -110,19 +110,34 @@ def test_the_manifold_has_the_outputs_for_codes_on_a_grid(backprop, autoencoder,
     assert image.get_extent()[0] < left < right < image.get_extent()[1]
 
 
+def test_a_walk_goes_straight_from_code_to_code(backprop, autoencoder, figures):
+    run = autoencoder()
+    done = backprop("plot", "run", "--kind", "walk", "--image", "288", "--json")
+    assert "9 codes on the line" in json.loads(done.out)["pictures"][0]["shows"]
+    x = run.data.test.inputs[288:] / 16
+    codes, rows = forward(run, x, 1), rows_of(figures[0].axes[0])
+    assert rows.shape == (6, 11, 8, 8)
+    for row, (first, second) in zip(rows, zip(range(0, 12, 2), range(1, 12, 2), strict=True), strict=True):
+        np.testing.assert_allclose(row[[0, -1]], x[[first, second]].reshape(2, 8, 8), rtol=1e-6)
+        for image, t in zip(row[1:-1], np.arange(9) / 8, strict=True):
+            between = forward(run, ((1 - t) * codes[first] + t * codes[second])[None], 2)
+            np.testing.assert_allclose(image.ravel(), between[0], atol=1e-5)
+    assert backprop("plot", "run", "--kind", "walk", "--image", "299").code == 2
+
+
 def test_an_autoencoder_has_these_plots_and_report_by_default(backprop, autoencoder, unrendered):
     autoencoder("layers=64-2-64")
-    kinds = ("curves", "reconstructions", "codes", "manifold", "weights")
+    kinds = ("curves", "reconstructions", "codes", "manifold", "walk", "weights")
     assert backprop("plot", "run").out.split() == [f"runs/run/plots/{kind}.png" for kind in kinds]
     assert backprop("report", "run").code == 0
 
 
 def test_maps_may_be_the_code_and_the_outputs(backprop, autoencoder, figures):
     autoencoder("layers=8x8-conv4x3same-max2-conv2x3same-up2-conv1x3same")
-    kinds = ("curves", "reconstructions", "codes", "weights", "maps", "maximal")
+    kinds = ("curves", "reconstructions", "codes", "walk", "weights", "maps", "maximal")
     assert backprop("plot", "run").out.split() == [f"runs/run/plots/{kind}.png" for kind in kinds]
     reconstruction = rows_of(figures[1].axes[0])[1, 0]
-    np.testing.assert_allclose(np.asarray(figures[4].axes[5].get_images()[0].get_array()), reconstruction, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(figures[5].axes[5].get_images()[0].get_array()), reconstruction, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from scipy.signal import correlate2d
 
 from backprop_cli import load_run
+from backprop_cli.drawing.style import to_bytes as style_bytes
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
@@ -180,3 +181,65 @@ def test_networks_without_images_have_no_maps(backprop, tiny, tmp_path):
     assert "dense: its network has no layers of images" in backprop("plot", "dense", "--kind", "maps").err
     for kind in ("maps", "maximal", "filters"):
         assert "xor: the inputs of xor are not images" in backprop("plot", "xor", "--kind", kind).err
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """The config of a convolutional network for images of three channels."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "colours.npz", x=rng.integers(0, 256, (60, 3, 6, 5)).astype(np.uint8), y=np.arange(60) % 3)
+    path = tmp_path / "colours.yaml"
+    path.write_text(
+        "dataset: {name: arrays, file: colours.npz}\nlayers: 3x6x5-conv4x3-3\nactivation: relu\noutput: sigmoid\n"
+        "eta: 0.1\nepochs: 1\nbatch_size: 10\n"
+    )
+    return path
+
+
+def in_colour(rows):
+    """Images of the rows of a data set as matplotlib takes them, (n, h, w, 3)."""
+    return np.moveaxis(rows.reshape(-1, 3, 6, 5), 1, -1)
+
+
+def test_filters_images_and_patches_of_three_channels_are_in_colour(backprop, coloured, figures):
+    assert backprop("train", coloured, "--name", "run").code == 0
+    kinds = ("mistakes", "weights", "maps", "maximal")
+    assert backprop("plot", "run", *(word for kind in kinds for word in ("--kind", kind))).code == 0
+    run, drawn = load_run("run"), dict(zip(kinds, figures, strict=True))
+    W, images = np.moveaxis(run.parameters["W1"], 1, -1), in_colour(run.data.test.inputs)
+    limit = np.quantile(np.abs(W), 0.995)
+    np.testing.assert_allclose(tiles_of(drawn["weights"]), np.clip((W / limit + 1) / 2, 0, 1), atol=1e-6)
+    (axis,) = drawn["weights"].axes  # and no colour bar
+    assert [text.get_text() for text in axis.texts] == [f"map {j}" for j in range(1, 5)]
+    np.testing.assert_allclose(tiles_of(drawn["maps"])[0], images[0] / images[0].max())
+    mistake = tiles_of(drawn["mistakes"])[0]
+    assert min(np.abs(mistake - image / 255).max() for image in images) < 0.01
+    patch = tiles_of(drawn["maximal"])[0][:3, :3]
+    shown = [image[i : i + 3, j : j + 3] for image in images for i in range(4) for j in range(3)]
+    assert min(np.abs(patch - one / images.max()).max() for one in shown) < 1e-6
+    for kind, figure in drawn.items():
+        assert style_bytes(figure, "png"), kind
+
+
+def test_reconstructions_walks_and_the_manifold_may_be_in_colour(backprop, coloured, figures):
+    words = ("layers=3x6x5-2-auto", "targets=inputs", "activation=tanh")
+    assert backprop("train", coloured, *words, "--name", "run").code == 0
+    kinds = ("reconstructions", "manifold", "walk")
+    assert backprop("plot", "run", *(word for kind in kinds for word in ("--kind", kind))).code == 0
+    x = in_colour(load_run("run").data.test.inputs) / 255
+    reconstructions, manifold, walk = figures
+    np.testing.assert_allclose(tiles_of(reconstructions)[0], x[0] / x.max(), atol=1e-6)
+    assert tiles_of(manifold)[0].shape == (16 * 8, 16 * 7, 3)
+    np.testing.assert_allclose(tiles_of(walk)[0], x[0] / x.max(), atol=1e-6)
+    np.testing.assert_allclose(tiles_of(walk)[10], x[1] / x.max(), atol=1e-6)
+
+
+def test_samples_of_coloured_images_are_in_colour(backprop, coloured, monkeypatch):
+    found = []
+    monkeypatch.setattr("backprop_cli.plots.samples.to_bytes", lambda figure, format: found.append(figure) or b"")
+    assert backprop("train", coloured, "layers=3x6x5-4", "cost=cd", "--name", "run").code == 0
+    assert backprop("sample", "run", "--steps", 2, "--rows", 3, "--chains", 4).code == 0
+    images = tiles_of(found[0])
+    assert (len(images), images[0].shape) == (12, (6, 5, 3))
+    x = in_colour(load_run("run").data.test.inputs) / 255
+    assert min(np.abs(images[0] - image).max() for image in x) < 1e-6

@@ -84,7 +84,7 @@ def test_a_header_is_checked_before_it_takes_effect(tmp_path, data, reason):
 
 
 def test_more_numbers_than_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("backprop_cli.data.npy.MAX_BYTES", 1 << 30)
+    monkeypatch.setattr("backprop_cli.formats.npy.MAX_BYTES", 1 << 30)
     path = tmp_path / "x.npy"
     path.write_bytes(npy(header("'<f8'", shape="(10000000, 64)")))
     os.truncate(path, path.stat().st_size + 8 * 64 * 10**7)  # sparse: takes no space
@@ -93,7 +93,7 @@ def test_more_numbers_than_memory_are_refused_before_they_are_read(tmp_path, mon
 
 
 def test_more_rows_than_memory_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("backprop_cli.data.npy.MAX_BYTES", 1 << 10)
+    monkeypatch.setattr("backprop_cli.formats.npy.MAX_BYTES", 1 << 10)
     with pytest.raises(UnreadableError, match="split it into several files"):
         read(tmp_path, b"0,1\n" * 100, Xor(), "x.csv")
 

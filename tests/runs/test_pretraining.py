@@ -221,6 +221,8 @@ def test_progress_and_result_say_the_phase(backprop, tmp_path):
         ("pretrain={name: [rbm]}", "pretrain.name must be one name, not a list"),
         ("pretrain={name: rbm, optimizer: lbfgs}", "pretrain, layer 1: cost: cd cannot be combined with lbfgs"),
         ("pretrain=rbm; activation=relu", "layers of Boltzmann machines cannot have relu units; use sigmoid"),
+        ("pretrain={name: rbm, corrupt: 0.1}", "pretrain, layer 1: corrupt: cannot be combined with cost cd"),
+        ("pretrain=rbm; dataset=moons; layers=2-3-2", "pretrain, layer 1: cost: cd needs inputs from 0 to 1"),
         ("pretrain=rbm; layers=64-10", "pretrain: there are no hidden layers to train; remove this key"),
         ("pretrain=rbm; layers=8x8-conv3x3-20-10", "pretrain: only dense layers can be pre-trained, not conv3x3"),
         ("pretrain=rbm; layers=64-30-20-64; targets=inputs", "the layers must mirror, such as 64-30-20-30-64"),

@@ -62,7 +62,7 @@ def test_files_without_shuffling_stay_on_disk(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": X}, "there is no array 'y' in it, but x"),
+        ({"y": LABELS}, "there is no array 'x' in it, but y"),
         ({"x": X, "y": LABELS[:9]}, r"x \(100, 6, 5\) and y \(9,\)"),
         ({"x": X, "y": -LABELS - 1}, "labels must be 0, 1"),
         ({"x": np.where(X[3, 0, 0] == X, np.nan, 1.0), "y": LABELS}, "x has values that are not finite, first in row"),
@@ -90,7 +90,10 @@ def test_what_is_no_archive_is_refused(tmp_path, data):
         Arrays(file=str(tmp_path / "d.npz")).describe(None, None)
 
 
-@pytest.mark.parametrize("options", [{}, {"x": "x.npy"}, {"file": "a.npz", "x": "x.npy", "y": "y.npy"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"x": "x.npy", "y": "y.npy", "x_test": "x.npy"}, {"file": "a.npz", "x": "x.npy", "y": "y.npy"}],
+)
 def test_arrays_without_their_files_are_refused(tmp_path, monkeypatch, options):
     monkeypatch.chdir(tmp_path)
     for name in ("a.npz", "x.npy", "y.npy"):

@@ -92,6 +92,14 @@ def test_training_on_a_plateau_uses_the_halved_eta():
     assert events[-1] == Stopped(3, "η has been reduced to 1/4 of its initial value")
 
 
+def test_a_plateau_divides_eta_by_five_if_asked_to():
+    schedule = Plateau(patience=1, stop_at=125, factor=0.2)
+    p = plan(schedule=schedule, eta=1e-9, epochs=20, dtype="float64")
+    _, events = run(p)
+    np.testing.assert_allclose([event.eta for event in results(events)], [1e-9, 1e-9, 2e-10, 4e-11], rtol=1e-12)
+    assert events[-1] == Stopped(4, "η has been reduced to 1/125 of its initial value")
+
+
 @pytest.mark.parametrize("schedule", [StepDecay(every=1, gamma=0.5), Cosine()], ids=lambda s: s.name)
 def test_each_step_uses_the_eta_of_its_time(schedule):
     p = plan(schedule=schedule, warmup=0.5, dtype="float64", epochs=2)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_cli.data.idx import parse_idx
 from backprop_cli.errors import DataError
+from backprop_cli.formats.idx import parse_idx
 
 
 def idx(*shape, kind=0x08, payload=None):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from backprop_cli.data.idx import parse_idx
-from backprop_cli.data.images import PREPROCESSORS, as_digits, as_mnist, read_image
 from backprop_cli.errors import UnreadableError
+from backprop_cli.formats.idx import parse_idx
+from backprop_cli.formats.images import PREPROCESSORS, as_digits, as_mnist, read_image
 
 
 def seven(paper="white", ink="black", width=24, mode="RGB", at=(60, 40), size=(300, 400)):

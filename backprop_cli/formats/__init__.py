@@ -1,0 +1,1 @@
+"""File formats of examples: IDX, NPY and NPZ, and images."""
