@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import axpy, gemm, products, scalable
+from backprop_cli.engine.blas import SCAL, axpy, gemm, products, rows_multiplied, scalable
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
@@ -116,9 +116,16 @@ class Elementwise(Call):
         """Return the ufunc, or BLAS where it adds a few numbers, or a row to every row of a matrix."""
         if call := None if self.threads else self._by_blas():
             return [call]
+        if self.ufunc is np.multiply and self.inputs[0] is self.out and self._by_rows():
+            return [rows_multiplied(self.out, self.inputs[1])]
         if self.ufunc in (np.maximum, np.minimum):  # NumPy does not want these called with `out` by position
             return [partial(self.ufunc, *self.inputs, out=self.out)]
         return [partial(self.ufunc, *self.inputs, self.out)]  # positional arguments are faster
+
+    def _by_rows(self) -> bool:
+        """Whether the second factor has a single number for each row of a large matrix."""
+        shape = np.shape(self.inputs[1])
+        return self.out.ndim == 2 and shape == (len(self.out), 1) and self.out.size > FEW and self.out.dtype in SCAL
 
     def _by_blas(self) -> Callable[[], object] | None:
         """Return the call of BLAS that does the same to the bit, in less time, if there is one."""

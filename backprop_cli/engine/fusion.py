@@ -91,6 +91,10 @@ def _is(call: Call | None, *ufuncs: np.ufunc) -> bool:
     return isinstance(call, Elementwise) and call.ufunc in ufuncs
 
 
+def _writes(call: Call, *arrays: NDArray) -> bool:
+    return any(owner(call.out) is owner(array) for array in arrays)
+
+
 def _scaled(call: Call | None) -> Scaled | None:
     """Return x and c of a call that computes c x, all of one dtype."""
     if call is None or not _is(call, np.multiply) or len(call.arrays) != 2:
@@ -177,7 +181,7 @@ def _factors_last(calls: list[Call], uses: _Uses) -> list[Call]:
         if inner and scaled:
             found.remove(inner)
             call = Elementwise([scaled[1], scaled[0]], call.out, ufunc=np.multiply)
-        factors = {key: pair for key, pair in factors.items() if not any(owner(a) is owner(call.out) for a in pair[1])}
+        factors = {key: pair for key, pair in factors.items() if not _writes(call, *pair[1])}
         if scaled and scaled[0].ndim == 1 and uses.source(call.out):
             factors[id(call.out)] = call, scaled
         found.append(call)
@@ -203,7 +207,8 @@ def _vectors_into_sums(calls: list[Call], uses: _Uses) -> list[Call]:
         if multiply is None or scaled is None or y.dtype not in AXPY or not _is_dead(t, calls[place + 1 :]):
             continue
         (x, c), between = scaled, calls[calls.index(multiply) + 1 : place]
-        if x.flags.forc and not any(touches(o, t) or owner(o.out) in (owner(x), owner(c)) for o in between):
+        early = any(touches(other, t) or _writes(other, x, c) for other in between)
+        if not early and owner(x) is not owner(y) and x.flags.forc:
             calls = _replaced(calls, call, *_added(x, c, call, uses))
             calls.remove(multiply)
     return calls
