@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -218,6 +218,21 @@ class Replay:
         for call in self.calls:
             call()
 
-    def then(self, other: Replay) -> Replay:
-        """Return this replay followed by another one."""
-        return Replay(self.recorded + other.recorded, self.results + other.results, self.watched + other.watched)
+    def on_part(self, number: int, parts: int, arrays: Sequence[NDArray]) -> Replay:
+        """Return the same calls on part `number` (from 0) of arrays that consist of so many equal parts.
+
+        What has been recorded uses the first part. Temporary arrays are those of this replay.
+        """
+        steps = {id(array): number * array.nbytes // parts for array in arrays}
+
+        def moved(array: NDArray) -> NDArray:
+            whole = owner(array)
+            if not steps.get(id(whole)):
+                return array
+            offset = array.ctypes.data - whole.ctypes.data + steps[id(whole)]
+            return np.ndarray(array.shape, array.dtype, whole.ravel(order="K"), offset, array.strides)
+
+        own = [
+            call if all(moved(a) is a for a in (*call.arrays, call.out)) else call.part(moved) for call in self.recorded
+        ]
+        return Replay(own, self.results, self.watched)
