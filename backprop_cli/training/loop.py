@@ -122,13 +122,12 @@ def train(
             yield Progress(epoch, status.step, len(batches))
             clock = time.perf_counter()  # what the caller did meanwhile is not training
         seconds, status.seconds = status.seconds, 0.0
-        status.epoch, status.step = epoch, 0
         mistakes = finish_epoch(state)
         evaluated = plan.evaluates(epoch) or status.stopped is not None
         train_score, validation = (yield from scores()) if evaluated else (None, None)
         if any(score and not np.isfinite(score.cost) for score in (train_score, validation)):
-            status.epoch, status.step = epoch - 1, len(batches)
             raise DivergedError(epoch, len(batches), len(batches))
+        status.epoch, status.step = epoch, 0
         is_best = False
         if evaluated or not len(data.validation):
             is_best = update_best(plan, state, _value(plan, validation), validation.cost if validation else None)

@@ -91,7 +91,7 @@ class StackedStepper(Stepper):
     def score(self, split: Split, further: Collection[str] = ()) -> Generator[Waiting, None, Score]:
         """Wait until the run is evaluated on a split; return the score."""
         self.wanted = Wanted(split, further)
-        yield Waiting(self._state.status.epoch)
+        yield Waiting(self._state.status.epoch + 1)
         return self.found
 
     def begin_step(self, number: int) -> Rows:
