@@ -61,17 +61,15 @@ class Stack:
     def __init__(self, networks: Sequence[Recordings], equal: Sequence[NDArray] = ()) -> None:
         self._k = len(networks)
         self._calls = {m: replay.recorded for m, replay in networks[0].items()}
-        self._owners = [list(_owners(network)) for network in networks]
-        self._first = [
-            {id(own): first for own, first in zip(owners, self._owners[0], strict=True)} for owners in self._owners
-        ]
-        alike = {id(arrays[0]): arrays for arrays in zip(*self._owners, strict=True)}
+        owners = [list(_owners(network)) for network in networks]
+        self._first = [{id(own): first for own, first in zip(owned, owners[0], strict=True)} for owned in owners]
+        alike = {id(arrays[0]): arrays for arrays in zip(*owners, strict=True)}
         watched = {id(array) for replay in networks[0].values() for array in replay.watched}
         self._once = self._computed_once(alike, watched, {id(array) for array in equal})
         self._blocks = {key: _Block(arrays) for key, arrays in alike.items() if key not in self._once}
 
     def moved(self, k: int, array: NDArray) -> NDArray:
-        """Return where a watched array of network k is now, with its numbers."""
+        """Return where an array of network k is now, with its numbers; the recording that it is from still exists."""
         first = self._first[k].get(id(owner(array)))
         if first is None:
             return array

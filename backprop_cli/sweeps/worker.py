@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import BackpropError, CheckpointError, DataError, DivergedError, RunError, RunInUseError
@@ -36,7 +37,8 @@ UNFLUSHED = 1.0
 class Task:
     """Train these runs, experiments by the names of their folders in `folder`, up to the epoch `until`, or their end.
 
-    Those whose steps have the same form are trained as one computation. All use the same number of threads.
+    Epochs of pre-training, which have other metrics, come before and are not counted. Those whose steps have the same
+    form are trained as one computation. All use the same number of threads.
     """
 
     folder: Path
@@ -96,13 +98,14 @@ def _datasets(cache: Cache) -> DatasetCache:
 def _train(task: Task, name: str, experiment: Experiment, outcomes: dict[str, Outcome]) -> Loop:
     """Yield the session of a run before it starts, if there is more to train, then whenever the run waits for steps."""
     folder = RunFolder(task.folder / name)
+    until = task.until and task.until + total_epochs(experiment) - experiment.epochs
     try:
         data = _datasets(task.cache).load(experiment)
         with flush_later(UNFLUSHED * len(task.runs)):
-            outcome = yield from _continue(folder, experiment, data, task.until)
+            outcome = yield from _continue(folder, experiment, data, until)
             if outcome is None:
                 with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
-                    outcome = yield from _run(session, task.until)
+                    outcome = yield from _run(session, until)
         flush_all(folder.path)
         sync_folder(task.folder)
         outcomes[name] = outcome

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,10 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import Split
 from backprop_cli.data.metrics import LOWER_IS_BETTER, confusion_of
 from backprop_cli.data.tasks import Task
+from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
+from backprop_cli.engine.stacks import Stack, form_of
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.objective import GradientEstimator
@@ -78,89 +81,156 @@ class Evaluator:
     """
 
     def __init__(self, estimator: GradientEstimator, theta: Array, scale: float, task: Task, workers: int = 1) -> None:
-        self._estimator, self._theta, self._task = fast(estimator.measured), theta, task
+        self._networks, self._task = [_Network(fast(estimator.measured), theta)], task
         self._scale = np.asarray(scale, theta.dtype)
-        self._rows = max(1, min(CHUNK, 1_000_000 // self._estimator.width))
+        self._rows = max(1, min(CHUNK, 1_000_000 // self._networks[0].estimator.width))
         self._buffers: list[dict[int, _Chunk]] = [{} for _ in range(workers)]
+
+    def together_with(self, others: Sequence[Evaluator]) -> Evaluator:
+        """Return an evaluator of this network, number 0, and of others that have its layers and its task."""
+        joint = copy(self)
+        joint._networks = [network for evaluator in (self, *others) for network in evaluator._networks]
+        joint._buffers = [{} for _ in self._buffers]
+        return joint
 
     def score(self, split: Split, further: Collection[str] = ()) -> Score:
         """Return the score on a split that is not empty, with some of the task's further metrics."""
+        return self.scores(split, {0: further})[0]
+
+    def scores(self, split: Split, wanted: Mapping[int, Collection[str]]) -> dict[int, Score]:
+        """Return the scores of some networks, by number, each with the further metrics that are wanted of it."""
         task = self._task
 
-        def look(chunk: _Chunk, part: Split) -> tuple[float, float, Array | None]:
-            measured = task.measure(chunk.outputs, part.targets)
-            return chunk.cost(part.weights), measured, chunk.outputs.copy() if further else None
+        def look(chunk: _Chunk, part: Split, k: int) -> tuple[float, float, Array | None]:
+            outputs = chunk.outputs[k]
+            return (
+                chunk.cost(k, part.weights),
+                task.measure(outputs, part.targets),
+                outputs.copy() if wanted[k] else None,
+            )
 
-        costs, measured, outputs = zip(*self._over(split, look), strict=True)
-        metrics = task.metrics(sum(measured), split.targets)
-        if further:
-            metrics |= task.further_metrics(np.concatenate(outputs), split.targets, further)
-        return Score(sum(costs) / split.total, **metrics)
+        found = {}
+        for k, results in self._over(split, tuple(wanted), look).items():
+            costs, measured, outputs = zip(*results, strict=True)
+            metrics = task.metrics(sum(measured), split.targets)
+            if wanted[k]:
+                metrics |= task.further_metrics(np.concatenate(outputs), split.targets, wanted[k])
+            found[k] = Score(sum(costs) / split.total, **metrics)
+        return found
 
     def outputs(self, split: Split) -> tuple[Array, float]:
         """Return the outputs a^L (n, n_L) on a split that is not empty, and the mean cost."""
-        results = self._over(split, lambda chunk, part: (chunk.cost(part.weights), chunk.outputs.copy()))
-        return np.concatenate([outputs for _, outputs in results]), sum(cost for cost, _ in results) / split.total
+
+        def look(chunk: _Chunk, part: Split, k: int) -> tuple[float, Array]:
+            return chunk.cost(k, part.weights), chunk.outputs[k].copy()
+
+        costs, outputs = zip(*self._over(split, (0,), look)[0], strict=True)
+        return np.concatenate(outputs), sum(costs) / split.total
 
     def floor(self, split: Split) -> float | None:
         """Return the lowest mean cost that reconstructions of a split can have, None where that is 0."""
         total = 0.0
         for start in range(0, len(split) if self._task.reconstructs else 0, self._rows):
             part = split[start : start + self._rows]
-            costs = self._estimator.floor(self._task.encode(part.targets, np.float64))
+            costs = self._networks[0].estimator.floor(self._task.encode(part.targets, np.float64))
             total += 0.0 if costs is None else float(np.sum(costs if part.weights is None else part.weights * costs))
         return total / split.total if total else None
 
-    def _over(self, split: Split, look: Callable[[_Chunk, Split], T]) -> list[T]:
-        """Return look(chunk, part) of each chunk of a split, in order."""
+    def _over(
+        self, split: Split, networks: tuple[int, ...], look: Callable[[_Chunk, Split, int], T]
+    ) -> dict[int, list[T]]:
+        """Return look(chunk, part, k) of each chunk of a split, in order, for some of the networks k."""
         starts = range(0, len(split), self._rows)
         share = max(4, -(-len(starts) // len(self._buffers)))  # fewer chunks are not worth another thread
         parts = [starts[i : i + share] for i in range(0, len(starts), share)]
-        jobs = [
-            partial(self._run, split, part, look, buffers) for part, buffers in zip(parts, self._buffers, strict=False)
-        ]
-        if len(jobs) == 1:
-            return jobs[0]()
-        with ThreadPoolExecutor(len(jobs)) as pool:
-            return [result for part in pool.map(lambda job: job(), jobs) for result in part]
 
-    def _run(
-        self, split: Split, starts: range, look: Callable[[_Chunk, Split], T], buffers: dict[int, _Chunk]
-    ) -> list[T]:
-        results = []
-        with np.errstate(all="ignore"):  # a network that has diverged is detected by its cost
-            for start in starts:
-                part = split[start : start + self._rows]
-                m = len(part)
-                if m not in buffers:
-                    buffers[m] = _Chunk(self._estimator, self._theta, part, self._scale, self._task)
-                buffers[m].evaluate(part)
-                results.append(look(buffers[m], part))
-        return results
+        def run(starts: range, buffers: dict[int, _Chunk]) -> list[list[T]]:
+            for chunk in buffers.values():
+                chunk.begin()
+            results = []
+            with np.errstate(all="ignore"):  # a network that has diverged is detected by its cost
+                for start in starts:
+                    part = split[start : start + self._rows]
+                    if len(part) not in buffers:
+                        buffers[len(part)] = _Chunk(self._networks, part, self._scale, self._task)
+                    chunk = buffers[len(part)]
+                    chunk.evaluate(part, networks)
+                    results.append([look(chunk, part, k) for k in networks])
+            return results
+
+        if len(parts) == 1:
+            found = run(parts[0], self._buffers[0])
+        else:
+            with ThreadPoolExecutor(len(parts)) as pool:
+                found = [result for part in pool.map(run, parts, self._buffers) for result in part]
+        return dict(zip(networks, map(list, zip(*found, strict=True)), strict=True))
+
+
+class _Network(NamedTuple):
+    """What is evaluated."""
+
+    estimator: GradientEstimator
+    theta: Array
 
 
 class _Chunk:
-    """The recorded way from inputs (m, n_0) and targets to the outputs and the costs of m examples."""
+    """m examples, and the outputs and the costs of K networks for them.
+
+    What several networks compute is a stack, for which the inputs are converted once.
+    """
+
+    def __init__(self, networks: Sequence[_Network], part: Split, scale: Array, task: Task) -> None:
+        self._encode, several = task.encoder(scale.dtype), len(networks) > 1
+        own = [theta.copy() if several else theta for _, theta in networks]  # theta may be a part of something larger
+        ways = [_Way(e, theta, part, scale, task) for (e, _), theta in zip(networks, own, strict=True)]
+        recordings = [{0: way.replay} for way in ways]
+        alike = several and len(set(map(form_of, recordings))) == 1
+        stack = Stack(recordings, [ways[0].inputs, ways[0].y]) if alike else None
+        self._filled = ways[:1] if stack else ways
+        self._calls_of = (
+            partial(stack.calls, 0) if stack else lambda some: [c for k in some for c in ways[k].replay.calls]
+        )
+
+        def moved(k: int, array: Array) -> Array:
+            return stack.moved(k, array) if stack else array
+
+        self._thetas = [(moved(k, theta), networks[k].theta) for k, theta in enumerate(own)]
+        self.outputs, self._costs = zip(
+            *(tuple(moved(k, found) for found in way.replay.results) for k, way in enumerate(ways)), strict=True
+        )
+        self._calls: dict[tuple[int, ...], Replays] = {}
+
+    def begin(self) -> None:
+        """Take over the parameters that the networks have now."""
+        for own, theta in self._thetas:
+            own[...] = theta
+
+    def evaluate(self, part: Split, networks: tuple[int, ...]) -> None:
+        """Compute outputs and costs of these m examples for some of the networks."""
+        for way in self._filled:
+            way.inputs[...] = part.inputs
+            self._encode(part.targets, way.y)
+        if networks not in self._calls:
+            self._calls = {networks: self._calls_of(networks)}
+        for call in self._calls[networks]:
+            call()
+
+    def cost(self, k: int, weights: Array | None) -> float:
+        """Return the sum of the costs of network k, or of weights (m,) times the costs."""
+        costs = self._costs[k]
+        return float(np.sum(costs if weights is None else weights * costs, dtype=np.float64))
+
+
+class _Way:
+    """The recorded way from inputs (m, n_0) and targets y (m, n_L) to the outputs and the costs of m examples."""
 
     def __init__(self, estimator: GradientEstimator, theta: Array, part: Split, scale: Array, task: Task) -> None:
         recording = Recording(threads=True)
-        self._encode = task.encoder(theta.dtype)
-        self._inputs = np.zeros_like(part.inputs)
-        self._y = task.encode(part.targets, theta.dtype)
-        x = recording.watch(self._inputs) * scale
-        found = estimator.evaluate(recording.watch(theta), x, recording.watch(self._y))
-        self._replay = recording.finish(found.outputs, found.costs)
-        self.outputs, self.costs = self._replay.results
-
-    def evaluate(self, part: Split) -> None:
-        """Compute outputs and costs of these m examples."""
-        self._inputs[...] = part.inputs
-        self._encode(part.targets, self._y)
-        self._replay()
-
-    def cost(self, weights: Array | None) -> float:
-        """Return the sum of the costs, or of weights (m,) times the costs."""
-        return float(np.sum(self.costs if weights is None else weights * self.costs, dtype=np.float64))
+        self.inputs = np.zeros_like(part.inputs)
+        self.y = task.encode(part.targets, scale.dtype)
+        x = recording.watch(self.inputs) * scale
+        found = estimator.evaluate(recording.watch(theta), x, recording.watch(self.y))
+        self.replay = recording.finish(found.outputs, found.costs)
 
 
 def outputs_of(network: Network, theta: Array, x: Array, layer: int | None = None) -> Array:

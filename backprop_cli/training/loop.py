@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from backprop_cli.data.dataset import Split
 from backprop_cli.errors import DivergedError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Rows, fetched_at_once
@@ -64,7 +66,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Only in a stack of runs: the next steps of `epoch` (from 1) are to be made, together with those of other runs."""
+    """Only in a stack of runs: the next steps of `epoch` (from 1), or its evaluation, are made with those of others."""
 
     epoch: int
 
@@ -83,19 +85,18 @@ def train(
     """
     data, status = plan.data, state.status
     stepper = stepper or Stepper(plan, state)
-    evaluator = Evaluator(plan.objective.estimator, state.evaluated_theta, data.scale, data.task, plan.workers)
 
-    def scores() -> tuple[Score, Score | None]:
-        train_score = evaluator.score(data.train)
+    def scores() -> Generator[Waiting, None, tuple[Score, Score | None]]:
+        train_score = yield from stepper.score(data.train)
         if not len(data.validation):
             return train_score, None
-        return train_score, evaluator.score(data.validation, plan.further).beside(train_score)
+        return train_score, (yield from stepper.score(data.validation, plan.further)).beside(train_score)
 
     if plan.diagnostics and (status.epoch, status.step) == (0, 0):
         batches = batches_of_epoch(plan, 1)
         stepper.begin(1, batches)
         layers = tuple(diagnose(plan, state, batches, stepper.first_eta))
-        yield EpochResult(0, *scores(), eta=None, seconds=0.0, is_best=False, layers=layers)
+        yield EpochResult(0, *(yield from scores()), eta=None, seconds=0.0, is_best=False, layers=layers)
     while status.epoch < plan.last:
         if status.stopped:
             yield Stopped(status.epoch, status.stopped)
@@ -121,13 +122,12 @@ def train(
             yield Progress(epoch, status.step, len(batches))
             clock = time.perf_counter()  # what the caller did meanwhile is not training
         seconds, status.seconds = status.seconds, 0.0
-        status.epoch, status.step = epoch, 0
         mistakes = finish_epoch(state)
         evaluated = plan.evaluates(epoch) or status.stopped is not None
-        train_score, validation = scores() if evaluated else (None, None)
+        train_score, validation = (yield from scores()) if evaluated else (None, None)
         if any(score and not np.isfinite(score.cost) for score in (train_score, validation)):
-            status.epoch, status.step = epoch - 1, len(batches)
             raise DivergedError(epoch, len(batches), len(batches))
+        status.epoch, status.step = epoch, 0
         is_best = False
         if evaluated or not len(data.validation):
             is_best = update_best(plan, state, _value(plan, validation), validation.cost if validation else None)
@@ -157,7 +157,7 @@ def batches_of_epoch(plan: Plan, epoch: int) -> list[Rows]:
 
 
 class Stepper:
-    """Makes the steps of a plan from a state, each with its own η and random numbers.
+    """Makes the steps of a plan from a state, each with its own η and random numbers, and evaluates what they lead to.
 
     `seconds` is the time of the last ones, if it is known better than from a clock.
     """
@@ -212,6 +212,18 @@ class Stepper:
                     if stop():
                         return done - numbers.start
         return len(numbers)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Evaluates the state; it is asked for when its arrays are where they stay."""
+        plan, data = self._plan, self._plan.data
+        theta = self._state.evaluated_theta
+        return Evaluator(plan.objective.estimator, theta, data.scale, data.task, plan.workers)
+
+    def score(self, split: Split, further: Collection[str] = ()) -> Generator[Waiting, None, Score]:
+        """Return the score on a split that is not empty, with some of the task's further metrics."""
+        yield from ()
+        return self.evaluator.score(split, further)
 
 
 def _finite(theta: Array) -> bool:

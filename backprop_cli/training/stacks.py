@@ -1,7 +1,7 @@
 """Runs whose steps have the same form, trained as one computation (see `backprop_cli.engine.stacks`).
 
-Each run has a plan, a state and a loop of its own, and gets the bits that it gets alone. Only the steps are made
-together: a loop yields `Waiting` where it needs the next ones. Runs that end leave the stack.
+Each run has a plan, a state and a loop of its own, and gets the bits that it gets alone. Only the steps and the
+evaluations are made together: a loop yields `Waiting` where it needs them. Runs that end leave the stack.
 
     for each run:
         stepper = StackedStepper(plan, state)
@@ -13,23 +13,40 @@ together: a loop yields `Waiting` where it needs the next ones. Runs that end le
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
+from backprop_cli.data.dataset import Split
 from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.stacks import Recordings, Stack, form_of
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Batch, Rows
+from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import Stepper, Waiting
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The score on a split with some of the task's further metrics, which a run waits for."""
+
+    split: Split
+    further: Collection[str]
+
+
 class StackedStepper(Stepper):
-    """Lets the steps of its run be made together with those of others."""
+    """Lets the steps and the evaluations of its run be made together with those of others.
+
+    It waits for the score that is `wanted`, else for steps.
+    """
+
+    wanted: Wanted | None = None
+    found: Score
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
         super().__init__(plan, state)
@@ -71,6 +88,12 @@ class StackedStepper(Stepper):
         yield Waiting(self._state.status.epoch + 1)
         return self.done
 
+    def score(self, split: Split, further: Collection[str] = ()) -> Generator[Waiting, None, Score]:
+        """Wait until the run is evaluated on a split; return the score."""
+        self.wanted = Wanted(split, further)
+        yield Waiting(self._state.status.epoch + 1)
+        return self.found
+
     def begin_step(self, number: int) -> Rows:
         """Set the η of a step, and return its examples."""
         if self._etas is not None:
@@ -93,6 +116,17 @@ class TrainingStack:
         for k, stepper in enumerate(steppers):
             stepper.move(partial(self._stack.moved, k))
         self._calls: dict[tuple[int, ...], dict[int, Replays]] = {}
+        first, *others = (stepper.evaluator for stepper in steppers)
+        self._evaluator = first.together_with(others)
+
+    def evaluate(self, split: Split, waiting: Sequence[StackedStepper]) -> None:
+        """Evaluate the runs that wait for their scores on a split."""
+        started, places = time.perf_counter(), {self._steppers.index(stepper): stepper for stepper in waiting}
+        wanted = {k: stepper.wanted.further for k, stepper in places.items() if stepper.wanted}
+        scores = self._evaluator.scores(split, wanted)
+        seconds = (time.perf_counter() - started) / len(waiting)
+        for k, stepper in places.items():
+            stepper.found, stepper.wanted, stepper.seconds = scores[k], None, seconds
 
     def step(self, waiting: Sequence[StackedStepper]) -> None:
         """Make the steps that some of the runs wait for, in order: the next ones of an epoch, the same for all."""
@@ -144,6 +178,17 @@ def stacks_of(runs: Mapping[Loop, StackedStepper]) -> list[dict[Loop, StackedSte
 
 def train_together(runs: Mapping[Loop, StackedStepper]) -> None:
     """Run loops that train with these steppers, as one stack, to their ends."""
-    stack, waiting = TrainingStack(list(runs.values())), list(runs)
-    while waiting := [loop for loop in waiting if any(isinstance(event, Waiting) for event in loop)]:
-        stack.step([runs[loop] for loop in waiting])
+    stack, waiting, served = TrainingStack(list(runs.values())), dict(runs), dict(runs)
+    while True:
+        for loop in served:
+            if not any(isinstance(event, Waiting) for event in loop):
+                del waiting[loop]
+        if not waiting:
+            return
+        split = next((stepper.wanted.split for stepper in waiting.values() if stepper.wanted), None)
+        if split is not None:
+            served = {loop: s for loop, s in waiting.items() if s.wanted and s.wanted.split is split}
+            stack.evaluate(split, list(served.values()))
+        else:
+            served = dict(waiting)
+            stack.step(list(served.values()))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_cli.runs.folder import RunFolder
 from tests.conftest import ROOT
 from tests.sweeps.helpers import entries, settings_of, weights
 
@@ -20,8 +21,8 @@ COMMAND = ("sweep", "digits", *WORDS, "--name", "sweep", "--jobs", "2", "--runs-
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 
 
-def start(folder, *more):
-    command = [sys.executable, "-m", "backprop_cli", *COMMAND, folder, *more]
+def start(folder, *more, words=COMMAND):
+    command = [sys.executable, "-m", "backprop_cli", *words, folder, *more]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -141,3 +142,42 @@ def test_two_hundred_kills_of_driver_and_workers(undisturbed, tmp_path):
             assert wait_for(lambda victims=victims: not any(map(is_alive, victims)), 5)
         finish(start(folder))
         check(folder, undisturbed)
+
+
+KILLS = 200
+STACKS = ("sweep", "digits", "eta=0.5,1,2", "seed=0..3", "epochs=24", "layers=64-8-10", "batch_size=1", "sweep.stack=6")
+"""Two workers, each with a stack of six runs."""
+
+
+def in_a_stack(folder):
+    """Whether more runs are locked than there are workers."""
+    return sum(RunFolder(path.parent).is_locked() for path in folder.glob("sweep/*/run.json")) > 2
+
+
+@pytest.mark.long
+def test_two_hundred_kills_inside_stacks(tmp_path):
+    more = (*STACKS, "--name", "sweep", "--jobs", "2", "--runs-dir")
+    started = time.monotonic()
+    finish(start(tmp_path / "undisturbed", words=more))
+    seconds, expected = time.monotonic() - started, weights(tmp_path / "undisturbed")
+    moments, kills, sweeps = random.Random(1), 0, 0
+    while kills < KILLS:
+        folder = tmp_path / str(sweeps)
+        sweeps += 1
+        for _ in range(moments.randrange(1, 12)):
+            process = start(folder, words=more)
+            wait_for(lambda folder=folder, started=process: in_a_stack(folder) or started.poll() is not None)
+            time.sleep(moments.random() * seconds / 4)
+            victims, inside = [process.pid, *descendants(process.pid)], in_a_stack(folder)
+            with suppress(ProcessLookupError):
+                os.kill(moments.choice(victims), signal.SIGKILL)
+                kills += inside
+            if moments.random() < 0.5:
+                time.sleep(moments.random() * seconds / 4)
+                process.kill()
+            process.communicate(timeout=120)
+            assert wait_for(lambda victims=victims: not any(map(is_alive, victims)), 5)
+        finish(start(folder, words=more))
+        assert sorted(settings_of(entries(folder))) == sorted(settings_of(entries(tmp_path / "undisturbed")))
+        assert {entry["status"] for entry in entries(folder)} == {"finished"}
+        assert weights(folder) == expected

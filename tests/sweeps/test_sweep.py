@@ -241,6 +241,21 @@ def test_a_pruned_run_is_paused_and_resumes_to_the_bits_of_an_undisturbed_run(tm
     assert same_bits(run.path / "checkpoints/last.npz", alone.path / "checkpoints/last.npz")
 
 
+@pytest.mark.parametrize("prune", ["median", "asha"])
+def test_pruning_counts_the_epochs_after_pre_training(tmp_path, prune):
+    over = {"eta": [1, 0.5, 2, 0.2, 0.3, 1e-6, 1e-5]}
+    config = {**CONFIG, "epochs": 9, "activation": "relu", "pretrain": {"name": "autoencoder", "epochs": 4}}
+    found = sweep(tmp_path, over, {**config, "layers": [64, 8, 6, 10]}, prune=prune)
+    pruned = [entry for entry in entries(tmp_path) if entry["status"] == "pruned"]
+    assert {entry["setting"]["eta"] for entry in pruned} >= {1e-6, 1e-5}
+    assert all(entry["epochs"] in (2 * 4 + 1, 2 * 4 + 3) for entry in pruned)
+    assert {entry["epochs"] for entry in entries(tmp_path) if entry["status"] == "finished"} == {2 * 4 + 9}
+    assert found.best.metric == "val_accuracy"
+    run = backprop_cli.resume(tmp_path / "sweep" / pruned[0]["run"])
+    alone = backprop_cli.train(run.path / "config.yaml", runs_dir=tmp_path / "alone")
+    assert same_bits(run.path / "checkpoints/last.npz", alone.path / "checkpoints/last.npz")
+
+
 @pytest.mark.parametrize("prune", ["median", "asha", "hyperband"])
 def test_pruning_depends_on_results_and_not_on_workers_or_interruptions(tmp_path, prune):
     over = {"eta": [2, 1, 0.001, 0.002, 1.5, 0.003, 0.5], "seed": [0, 1]}

@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 
 from backprop_cli.training.evaluation import CHUNK, Evaluator, classification_report
 from tests.training.helpers import dataset, plan, start
+
+DATA = dataset()
 
 
 def test_evaluation_in_chunks_equals_evaluation_of_the_whole():
@@ -28,6 +31,27 @@ def test_the_number_of_workers_does_not_change_a_bit():
         for workers in (1, 2, 3, 7)
     }
     assert len(scores) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_networks_that_are_evaluated_together_have_the_scores_of_each_alone(workers):
+    data = dataset(n=9 * CHUNK + 25)
+    p = plan("relu", "softmax", "cross_entropy", data=data)
+    memory = np.stack([start(p).theta * factor for factor in (1, 2, 0.5, 1e30)])  # the last one overflows
+    alone = [Evaluator(p.objective.estimator, theta, data.scale, data.task, workers) for theta in memory]
+    together = alone[0].together_with(alone[1:])
+    further = {0: (), 1: ("f1",), 2: data.task.further, 3: ()}
+    for some in ((0, 1, 2, 3), (1, 3), (2,)):
+        found = together.scores(data.train, {k: further[k] for k in some})
+        assert list(map(repr, found.values())) == [repr(alone[k].score(data.train, further[k])) for k in some]
+        memory *= 1.5
+
+
+def test_networks_with_different_costs_can_be_evaluated_together():
+    plans = [plan("relu", "softmax", cost) for cost in ("cross_entropy", "quadratic")]
+    alone = [Evaluator(p.objective.estimator, start(p).theta, p.data.scale, p.data.task) for p in plans]
+    found = alone[0].together_with(alone[1:]).scores(DATA.train, {0: (), 1: ()})
+    assert found == {k: evaluator.score(DATA.train) for k, evaluator in enumerate(alone)}
 
 
 def test_an_evaluator_uses_the_current_theta():
