@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import gemm, products
+from backprop_cli.engine.blas import SMALL_RESULT, gemm, products
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
@@ -30,7 +31,7 @@ class Call:
     """A call that writes `out`, given `inputs`: arrays and numbers.
 
     `by_element` says that each number of out depends on the numbers at the same place of the inputs, `in_place` that
-    out may be one of the inputs.
+    out may be one of the inputs. `lane` is the number of the thread that makes it, where several share a replay.
     """
 
     by_element: ClassVar[bool] = False
@@ -38,6 +39,7 @@ class Call:
 
     inputs: list[Any]
     out: NDArray
+    lane: int = field(default=0, kw_only=True)
 
     @property
     def arrays(self) -> list[NDArray]:
@@ -67,6 +69,33 @@ class Call:
         """Return the same call on a part of its arrays."""
         parts = {id(array): cut(array) for array in (*self.arrays, self.out)}  # an input that is out stays out
         return replace(self, inputs=[parts.get(id(value), value) for value in self.inputs], out=parts[id(self.out)])
+
+    @property
+    def divisible(self) -> bool:
+        """Whether pieces of out can be written one without the other."""
+        return self.by_element
+
+    def split(self, lanes: int) -> list[Call]:
+        """Return calls for so many threads that together do the same; itself if it cannot be split."""
+        axis, pieces = _pieces(self.out, lanes) if self.divisible else (0, [])
+        return [replace(self.piece(axis, piece), lane=lane) for lane, piece in enumerate(pieces)] or [self]
+
+    def piece(self, axis: int, piece: slice) -> Call:
+        """Return the call that writes a piece of an axis of out, counted from the last (-1)."""
+        after, length = (slice(None),) * (-axis - 1), self.out.shape[axis]
+
+        def cut(array: NDArray) -> NDArray:
+            return array[(..., piece, *after)] if array.ndim >= -axis and array.shape[axis] == length else array
+
+        return self.part(cut)
+
+
+def _pieces(out: NDArray, count: int) -> tuple[int, list[slice]]:
+    """Return the axis, counted from the last, along which out lies in memory, and so many parts of it; or none."""
+    axis = max(range(-out.ndim, 0), key=lambda axis: (out.shape[axis] >= count, abs(out.strides[axis])), default=0)
+    length = out.shape[axis] if out.ndim else 0
+    ends = [length * i // count for i in range(count + 1)]
+    return axis, [slice(start, end) for start, end in pairwise(ends)] if length >= count else []
 
 
 @dataclass(eq=False)
@@ -177,6 +206,7 @@ class Product(Call):
 
     alpha: float = 1.0
     threads: bool = False
+    unlocked: bool = False
 
     @property
     def form(self) -> tuple[object, ...]:
@@ -189,35 +219,23 @@ class Product(Call):
         beta = self.inputs[2]
         return isinstance(beta, np.ndarray) or beta != 0
 
+    @property
+    def divisible(self) -> bool:
+        """Whether it is the product of a vector and a matrix, or of two matrices whose result is not small."""
+        return self.out.ndim == 1 or (self.out.ndim == 2 and self.out.size > 2 * SMALL_RESULT)
+
+    def piece(self, axis: int, piece: slice) -> Call:
+        """Return the product with some rows of a (axis -2) or columns of b."""
+        a, b, beta = self.inputs
+        columns = axis == -1
+        factors = [a, b[:, piece], beta] if columns else [a[piece], b, beta]
+        return replace(self, inputs=factors, out=self.out[..., piece] if columns else self.out[piece])
+
     def replays(self) -> Replays:
         """Return calls of BLAS, or np.matmul where BLAS cannot do it."""
         a, b, beta = self.inputs
-        calls = products(a, b, self.out, self.alpha, beta, self.threads)
+        calls = products(a, b, self.out, self.alpha, beta, self.threads, self.unlocked)
         if not calls:
             assert (self.alpha, self.keeps) == (1, False), "BLAS takes the arrays of an update"
             calls = [partial(np.matmul, a, b, self.out)]
         return calls
-
-
-class Replay:
-    """The calls of a recording, and the arrays that hold its results after each replay.
-
-    `recorded` are the calls as objects, `watched` the arrays whose numbers may change between replays.
-    """
-
-    def __init__(self, recorded: list[Call], results: tuple[NDArray, ...], watched: tuple[NDArray, ...]) -> None:
-        self.recorded, self.results, self.watched = recorded, results, watched
-
-    @cached_property
-    def calls(self) -> Replays:
-        """What makes the calls."""
-        return [replay for call in self.recorded for replay in call.replays()]
-
-    def __call__(self) -> None:
-        """Make all calls. NumPy's warnings of overflow should be off."""
-        for call in self.calls:
-            call()
-
-    def then(self, other: Replay) -> Replay:
-        """Return this replay followed by another one."""
-        return Replay(self.recorded + other.recorded, self.results + other.results, self.watched + other.watched)

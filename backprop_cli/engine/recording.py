@@ -24,8 +24,9 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take, owner
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take, owner
 from backprop_cli.engine.optimize import optimize
+from backprop_cli.engine.replay import Replay
 
 NDArray = npt.NDArray[Any]
 
@@ -33,11 +34,12 @@ NDArray = npt.NDArray[Any]
 class Recording:
     """Notes the calls made on the arrays that it watches.
 
-    With `threads`, several of its replays may run at once, each in a thread of its own.
+    With `threads`, several of its replays may run at once, each in a thread of its own; one with several `lanes` is
+    itself shared among so many threads.
     """
 
-    def __init__(self, threads: bool = False) -> None:
-        self._threads = threads
+    def __init__(self, threads: bool = False, lanes: int = 1) -> None:
+        self._threads, self._lanes = threads, lanes
         self._calls: list[Call] = []
         self._watched: dict[int, NDArray] = {}
 
@@ -50,13 +52,13 @@ class Recording:
         """Return the replay of what has been recorded, as far as it changes watched arrays or the results."""
         arrays = tuple(result.array for result in results)
         kept = {**self._watched, **{id(owner(array)): owner(array) for array in arrays}}
-        return Replay(optimize(self._calls, kept), arrays, tuple(self._watched.values()))
+        return Replay(optimize(self._calls, kept, self._lanes), arrays, tuple(self._watched.values()))
 
     def product(self, a: Any, b: Any, out: Any, alpha: float = 1.0, beta: Any = 0.0) -> None:
         """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""
         a, b, out, beta = (self._plain(value) for value in (a, b, out, beta))
         plain = alpha == 1 and isinstance(beta, float) and beta == 0
-        self._calls.append(Product([a, b, beta], out, alpha=alpha, threads=self._threads and plain))
+        self._calls.append(Product([a, b, beta], out, alpha=alpha, **self._product(plain)))
 
     def elementwise(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Any = None) -> Traced:
         """Note out <- ufunc(*inputs), or a new buffer for it."""
@@ -75,7 +77,7 @@ class Recording:
             numbers = [type(value) in (int, float) for value in inputs]
             if like is not None:
                 values = [np.full_like(like, v) if n else v for v, n in zip(values, numbers, strict=True)]
-        self._calls.append(Elementwise(values, buffer, ufunc=ufunc, threads=self._threads))
+        self._calls.append(Elementwise(values, buffer, ufunc=ufunc, threads=self._threads or self._lanes > 1))
         return Traced(buffer, self)
 
     def matmul(self, a: Any, b: Any) -> Traced:
@@ -84,7 +86,7 @@ class Recording:
         buffer = np.empty(np.matmul(np.zeros_like(a), np.zeros_like(b)).shape, np.result_type(a, b))
         if buffer.ndim == 2 and not self._threads:  # what is computed from it gets the same order in memory
             buffer = np.empty(buffer.shape, buffer.dtype, order=order_of(*buffer.shape))
-        self._calls.append(Product([a, b, 0.0], buffer, threads=self._threads))
+        self._calls.append(Product([a, b, 0.0], buffer, **self._product()))
         return Traced(buffer, self)
 
     def reduce(self, ufunc: np.ufunc, x: Any, **kwargs: Any) -> Traced:
@@ -125,6 +127,9 @@ class Recording:
         buffer = np.full_like(like.array, number, **shape_and_order)
         self._calls.append(Fill([number], buffer))
         return Traced(buffer, self)
+
+    def _product(self, plain: bool = True) -> dict[str, bool]:
+        return {"threads": self._threads and plain, "unlocked": self._lanes > 1}
 
     def _dtype(self) -> npt.DTypeLike:
         floating = [array.dtype for array in self._watched.values() if array.dtype.kind == "f" and array.ndim]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.errors import DivergedError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Rows
@@ -195,7 +196,8 @@ class Stepper:
         """Make the steps of these numbers (from 0), or as many as there are before stop(); return how many."""
         yield from ()
         done = 0
-        with np.errstate(all="ignore"):  # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
+        # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
+        with np.errstate(all="ignore"), limit_in_lanes(self._plan.lanes):
             for rows in self._batches[numbers.start : numbers.stop]:
                 if self._etas is not None:
                     self._eta[...] = self._etas[numbers.start + done]

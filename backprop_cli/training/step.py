@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from backprop_cli.engine.calls import Replay
+from backprop_cli.engine.replay import Replay
 from backprop_cli.engine.gradients import descent_of
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.optim.line_search import CostAndGradient
@@ -120,14 +120,16 @@ class GradientStep(Step):
         plan.objective.add_penalties(theta, g)
         recorded.rates.hold(g)
         optimizer.step(theta, g, recorded.group("optimizer"), recorded.rates.eta(recorded.recording.watch(eta)))
-        replay = recorded.finish()
-        self._calls = replay.calls
+        replay: Replay = recorded.finish()
+        self._begin: Callable[[Rows], object] = self._gradient
         if gradient := self._gradient.recorded:
-            self.recorded = gradient[0], gradient[1].then(replay)
+            self._begin, replay = gradient[0].fill, gradient[1].then(replay)
+            self.recorded = gradient[0], replay
+        self._calls = replay.calls
 
     def __call__(self, rows: Rows) -> None:
         """Make the step."""
-        self._gradient(rows)
+        self._begin(rows)
         for call in self._calls:
             call()
 
