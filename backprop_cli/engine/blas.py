@@ -41,6 +41,7 @@ def _fortran_blas() -> Any:
 
 _BLAS = _fortran_blas()
 GEMM = {np.dtype(np.float32): _BLAS.sgemm, np.dtype(np.float64): _BLAS.dgemm}
+AXPY = {np.dtype(np.float32): _BLAS.saxpy, np.dtype(np.float64): _BLAS.daxpy}
 
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
@@ -122,13 +123,13 @@ def _parts(length: int, others: int) -> list[slice]:
 
 
 def gemm(
-    a: NDArray, b: NDArray, out: NDArray, alpha: float = 1.0, beta: Any = 0.0, unlocked: bool = False
+    a: NDArray, b: NDArray, out: NDArray, alpha: Any = 1.0, beta: Any = 0.0, unlocked: bool = False
 ) -> Callable[[], object] | None:
     """Return a call that does out <- beta out + alpha a b, or None where BLAS cannot do it in place.
 
     a (m, k), b (k, n) and out (m, n), or a (k,) and out (n,), are of one dtype; the numbers of their rows, or of their
     columns, lie side by side. beta may be an array without dimensions, which is then read at every call. A call that
-    is `unlocked` lets other threads run meanwhile.
+    is `unlocked` lets other threads run meanwhile, and takes 0.7 us more.
     """
     function = GEMM.get(out.dtype)
     if a.ndim == out.ndim == 1:
@@ -142,7 +143,36 @@ def gemm(
         return None
     if not unlocked and all(array.flags.f_contiguous for array in (left[0], right[0], out)):
         return partial(function, alpha, left[0], right[0], beta, out, left[1], right[1], 1)
-    return _unlocked(function, alpha, left, right, beta, out)
+    (a, a_turned), (b, b_turned) = left, right
+    m, n, k, *apart = (
+        np.asarray(number, np.intc) for number in (*out.shape, a.shape[1 - a_turned], *map(_distance, (a, b, out)))
+    )
+    alpha, beta = (np.asarray(number, out.dtype) for number in (alpha, beta))
+    turned = (np.asarray(b"NT"[t : t + 1]) for t in (a_turned, b_turned))
+    return _unlocked(function, *turned, m, n, k, alpha, a, apart[0], b, apart[1], beta, out, apart[2])
+
+
+def axpy(x: NDArray, out: NDArray, c: Any, unlocked: bool = False) -> Callable[[], object] | None:
+    """Return a call that does out <- out + c x, or None where BLAS cannot do it in place.
+
+    x and out have one dtype, shape and order in memory, without gaps. c may be an array without dimensions, which is
+    then read at every call.
+    """
+    function = AXPY.get(out.dtype)
+    if function is None or x.dtype != out.dtype or x.strides != out.strides or not (x.flags.forc and out.flags.forc):
+        return None
+    x, out = x.ravel(order="K"), out.ravel(order="K")
+    if unlocked:
+        size, one = (np.asarray(number, np.intc) for number in (out.size, 1))
+        return _unlocked(function, size, np.asarray(c, out.dtype), x, one, out, one)
+    return partial(function, x, out, out.size, c)
+
+
+def scalable(a: NDArray, b: NDArray, out: NDArray) -> bool:
+    """Whether a product, which `products` makes, takes no longer with another alpha."""
+    if gemm(a, b, out) is None:
+        return False
+    return a.ndim == 1 or out.size * a.shape[1] <= SMALL_PRODUCT or not _in_pieces(a, b, out)
 
 
 def _by_columns(array: NDArray) -> tuple[NDArray, int] | None:
@@ -160,20 +190,10 @@ def _distance(array: NDArray) -> int | None:
     return distance if array.strides[0] == array.itemsize and distance >= len(array) else None
 
 
-def _unlocked(
-    function: Any, alpha: float, left: tuple[NDArray, int], right: tuple[NDArray, int], beta: Any, out: NDArray
-) -> Callable[[], object]:
-    """Return a call of gemm that releases the lock of the interpreter, which takes 0.7 us more than SciPy's own."""
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer(function._cpointer, None)
-    (a, a_turned), (b, b_turned), k = left, right, left[0].shape[1 - left[1]]
-    numbers = [np.asarray(number, out.dtype) for number in (alpha, beta)]
-    alpha_at, beta_at, a_at, b_at, out_at = (array.ctypes.data_as(ctypes.c_void_p) for array in (*numbers, a, b, out))
-    m, n, k, lda, ldb, ldc = (
-        ctypes.byref(ctypes.c_int(number)) for number in (*out.shape, k, _distance(a), _distance(b), _distance(out))
-    )
-    turned = [ctypes.byref(ctypes.c_char(b"NT"[t : t + 1])) for t in (a_turned, b_turned)]
-    gemm = ctypes.CFUNCTYPE(None)(pointer)
-    return partial(gemm, *turned, m, n, k, alpha_at, a_at, lda, b_at, ldb, beta_at, out_at, ldc)
+def _unlocked(function: Any, *arguments: NDArray) -> Callable[[], object]:
+    """Return a call of a function of BLAS by its address, given where its arguments are in memory."""
+    address = ctypes.pythonapi.PyCapsule_GetPointer(function._cpointer, None)
+    return partial(ctypes.CFUNCTYPE(None)(address), *(array.ctypes.data_as(ctypes.c_void_p) for array in arguments))
 
 
 ctypes.pythonapi.PyCapsule_GetPointer.restype = ctypes.c_void_p

@@ -11,10 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import SMALL_RESULT, gemm, products
+from backprop_cli.engine.blas import SMALL_RESULT, axpy, gemm, products, scalable
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
+
+FEW = 4_096
+"""Up to so many numbers, BLAS adds in half of the time of NumPy."""
 
 
 def owner(array: NDArray) -> NDArray:
@@ -24,6 +27,11 @@ def owner(array: NDArray) -> NDArray:
         array = base if isinstance(base, np.ndarray) else array
         base = getattr(base, "base", None)
     return array
+
+
+def laid_out_alike(a: NDArray, b: NDArray) -> bool:
+    """Whether two arrays have the same dtype, shape and order in memory."""
+    return a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides
 
 
 @dataclass(eq=False)
@@ -39,7 +47,7 @@ class Call:
 
     inputs: list[Any]
     out: NDArray
-    lane: int = field(default=0, kw_only=True)
+    lane: int | None = field(default=None, kw_only=True)
 
     @property
     def arrays(self) -> list[NDArray]:
@@ -76,16 +84,18 @@ class Call:
         return self.by_element
 
     def split(self, lanes: int) -> list[Call]:
-        """Return calls for so many threads that together do the same; itself if it cannot be split."""
+        """Return calls for so many threads that together do the same; one for the first if it cannot be split."""
         axis, pieces = _pieces(self.out, lanes) if self.divisible else (0, [])
-        return [replace(self.piece(axis, piece), lane=lane) for lane, piece in enumerate(pieces)] or [self]
+        parts = [self.piece(axis, piece) for piece in pieces] or [self]
+        return [replace(part, lane=lane) for lane, part in enumerate(parts)]
 
     def piece(self, axis: int, piece: slice) -> Call:
         """Return the call that writes a piece of an axis of out, counted from the last (-1)."""
-        after, length = (slice(None),) * (-axis - 1), self.out.shape[axis]
+        index: Any = (..., piece, *(slice(None),) * (-axis - 1))
+        length = self.out.shape[axis]
 
         def cut(array: NDArray) -> NDArray:
-            return array[(..., piece, *after)] if array.ndim >= -axis and array.shape[axis] == length else array
+            return array[index] if array.ndim >= -axis and array.shape[axis] == length else array
 
         return self.part(cut)
 
@@ -96,6 +106,26 @@ def _pieces(out: NDArray, count: int) -> tuple[int, list[slice]]:
     length = out.shape[axis] if out.ndim else 0
     ends = [length * i // count for i in range(count + 1)]
     return axis, [slice(start, end) for start, end in pairwise(ends)] if length >= count else []
+
+
+def touches(call: Call, array: NDArray) -> bool:
+    """Whether a call reads or writes an array, or one with the same owner."""
+    return any(owner(other) is owner(array) for other in (*call.arrays, call.out))
+
+
+def substitute(call: Call, old: NDArray, new: NDArray) -> None:
+    """Put views of `new` in the place of views of the owner `old`; both are laid out alike and have no gaps."""
+
+    def moved(value: Any) -> Any:
+        if not isinstance(value, np.ndarray) or owner(value) is not old:
+            return value
+        if value is old:
+            return new
+        offset = value.ctypes.data - old.ctypes.data
+        return np.ndarray(value.shape, value.dtype, new.ravel(order="K"), offset, value.strides)
+
+    call.inputs = [moved(value) for value in call.inputs]
+    call.out = moved(call.out)
 
 
 @dataclass(eq=False)
@@ -114,16 +144,24 @@ class Elementwise(Call):
         return (*super().form, self.ufunc)
 
     def replays(self) -> Replays:
-        """Return the ufunc, or BLAS where it adds a row to every row of a matrix."""
-        row, out = self.inputs[-1], self.out
-        adds_row = self.ufunc is np.add and self.inputs[0] is out and np.shape(row) == (1, *out.shape[1:])
-        if adds_row and out.ndim == 2 and not self.threads:
-            call = gemm(np.ones((len(out), 1), out.dtype), row, out, beta=1.0)
-            if call:
-                return [call]
+        """Return the ufunc, or BLAS where it adds a few numbers, or a row to every row of a matrix."""
+        if call := None if self.threads or self.lane is not None else self._by_blas():
+            return [call]
         if self.ufunc in (np.maximum, np.minimum):  # NumPy does not want these called with `out` by position
             return [partial(self.ufunc, *self.inputs, out=self.out)]
         return [partial(self.ufunc, *self.inputs, self.out)]  # positional arguments are faster
+
+    def _by_blas(self) -> Callable[[], object] | None:
+        """Return the call of BLAS that does the same to the bit, in less time, if there is one."""
+        if self.ufunc not in (np.add, np.subtract):
+            return None
+        out, sign = self.out, 1.0 if self.ufunc is np.add else -1.0
+        first, second = self.inputs[::-1] if self.ufunc is np.add and self.inputs[1] is out else self.inputs
+        if first is not out:
+            return None
+        if out.ndim == 2 and np.shape(second) == (1, *out.shape[1:]):
+            return gemm(np.ones((len(out), 1), out.dtype), second, out, sign, beta=1.0)
+        return axpy(second, out, sign) if out.size <= FEW and np.shape(second) == out.shape else None
 
 
 @dataclass(eq=False)
@@ -201,12 +239,63 @@ class Reduce(Call):
 
 
 @dataclass(eq=False)
+class Squares(Call):
+    """out <- the sums of x² over the last axis of x (n, k), as (n, 1)."""
+
+    def replays(self) -> Replays:
+        """Return np.vecdot."""
+        (x,) = self.inputs
+        return [partial(np.vecdot, x, x, self.out[:, 0])]
+
+
+@dataclass(eq=False)
+class Axpy(Call):
+    """out <- out + c x, for vectors, with inputs x and c.
+
+    BLAS rounds once where NumPy rounds twice. So that a network has the same bits alone and in a stack, its call is
+    always made alone.
+    """
+
+    by_element: ClassVar[bool] = True
+    stacks: ClassVar[bool] = False
+    keeps: ClassVar[bool] = True
+
+    @property
+    def factor(self) -> Any:
+        """The number c."""
+        return self.inputs[1]
+
+    @factor.setter
+    def factor(self, c: Any) -> None:
+        self.inputs[1] = c
+
+    def replays(self) -> Replays:
+        """Return the call of BLAS."""
+        call = axpy(self.inputs[0], self.out, self.factor, self.lane is not None)
+        assert call, "BLAS takes the vectors of a sum"
+        return [call]
+
+
+@dataclass(eq=False)
 class Product(Call):
-    """out <- beta out + alpha a b, with inputs a, b and beta."""
+    """out <- beta out + alpha a b, with inputs a, b and beta, and with alpha if it may change between replays."""
 
     alpha: float = 1.0
     threads: bool = False
-    unlocked: bool = False
+
+    @property
+    def factor(self) -> Any:
+        """The number alpha."""
+        return self.inputs[3] if self.inputs[3:] else np.asarray(self.alpha, self.out.dtype)
+
+    @factor.setter
+    def factor(self, alpha: Any) -> None:
+        self.inputs[3:] = [alpha]
+
+    @property
+    def scalable(self) -> bool:
+        """Whether another alpha costs nothing."""
+        return not self.threads and scalable(self.inputs[0], self.inputs[1], self.out)
 
     @property
     def form(self) -> tuple[object, ...]:
@@ -226,15 +315,16 @@ class Product(Call):
 
     def piece(self, axis: int, piece: slice) -> Call:
         """Return the product with some rows of a (axis -2) or columns of b."""
-        a, b, beta = self.inputs
+        a, b, *numbers = self.inputs
         columns = axis == -1
-        factors = [a, b[:, piece], beta] if columns else [a[piece], b, beta]
+        factors = [a, b[:, piece], *numbers] if columns else [a[piece], b, *numbers]
         return replace(self, inputs=factors, out=self.out[..., piece] if columns else self.out[piece])
 
     def replays(self) -> Replays:
         """Return calls of BLAS, or np.matmul where BLAS cannot do it."""
-        a, b, beta = self.inputs
-        calls = products(a, b, self.out, self.alpha, beta, self.threads, self.unlocked)
+        a, b, beta, *factor = self.inputs
+        alpha, unlocked = factor[0] if factor else self.alpha, self.lane is not None
+        calls = products(a, b, self.out, alpha, beta, self.threads, unlocked)
         if not calls:
             assert (self.alpha, self.keeps) == (1, False), "BLAS takes the arrays of an update"
             calls = [partial(np.matmul, a, b, self.out)]

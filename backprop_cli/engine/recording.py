@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take, owner
+from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take, owner
 from backprop_cli.engine.optimize import optimize
 from backprop_cli.engine.replay import Replay
 
@@ -58,7 +58,7 @@ class Recording:
         """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""
         a, b, out, beta = (self._plain(value) for value in (a, b, out, beta))
         plain = alpha == 1 and isinstance(beta, float) and beta == 0
-        self._calls.append(Product([a, b, beta], out, alpha=alpha, **self._product(plain)))
+        self._calls.append(Product([a, b, beta], out, alpha=alpha, threads=self._threads and plain))
 
     def elementwise(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Any = None) -> Traced:
         """Note out <- ufunc(*inputs), or a new buffer for it."""
@@ -72,12 +72,12 @@ class Recording:
             buffer = self._writable(out)
         floating = next((v.dtype for v in values if isinstance(v, np.ndarray)), buffer.dtype)
         values = [_as_array(value, floating) for value in values]
-        if ufunc in _SLOW_WITH_A_NUMBER:
+        if ufunc in _SLOW_WITH_A_NUMBER and (ufunc is not np.add or buffer.size <= FEW):
             like = next((value for value in values if np.ndim(value)), None)
             numbers = [type(value) in (int, float) for value in inputs]
             if like is not None:
                 values = [np.full_like(like, v) if n else v for v, n in zip(values, numbers, strict=True)]
-        self._calls.append(Elementwise(values, buffer, ufunc=ufunc, threads=self._threads or self._lanes > 1))
+        self._calls.append(Elementwise(values, buffer, ufunc=ufunc, threads=self._threads))
         return Traced(buffer, self)
 
     def matmul(self, a: Any, b: Any) -> Traced:
@@ -86,7 +86,7 @@ class Recording:
         buffer = np.empty(np.matmul(np.zeros_like(a), np.zeros_like(b)).shape, np.result_type(a, b))
         if buffer.ndim == 2 and not self._threads:  # what is computed from it gets the same order in memory
             buffer = np.empty(buffer.shape, buffer.dtype, order=order_of(*buffer.shape))
-        self._calls.append(Product([a, b, 0.0], buffer, **self._product()))
+        self._calls.append(Product([a, b, 0.0], buffer, threads=self._threads))
         return Traced(buffer, self)
 
     def reduce(self, ufunc: np.ufunc, x: Any, **kwargs: Any) -> Traced:
@@ -127,9 +127,6 @@ class Recording:
         buffer = np.full_like(like.array, number, **shape_and_order)
         self._calls.append(Fill([number], buffer))
         return Traced(buffer, self)
-
-    def _product(self, plain: bool = True) -> dict[str, bool]:
-        return {"threads": self._threads and plain, "unlocked": self._lanes > 1}
 
     def _dtype(self) -> npt.DTypeLike:
         floating = [array.dtype for array in self._watched.values() if array.dtype.kind == "f" and array.ndim]
@@ -271,8 +268,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
 }
 """What can be recorded besides ufuncs and views."""
 
-_SLOW_WITH_A_NUMBER = {np.maximum, np.minimum}
-"""Comparing with an array full of a number takes a third of the time of comparing with the number."""
+_SLOW_WITH_A_NUMBER = {np.maximum, np.minimum, np.add}
+"""Comparing with an array full of a number takes a third of the time of comparing with the number; BLAS adds one."""
 
 
 def _same(a: NDArray, b: NDArray) -> bool:

@@ -49,9 +49,24 @@ class Replay:
         for call in self.calls:
             call()
 
-    def then(self, other: Replay) -> Replay:
-        """Return this replay followed by another one."""
-        return Replay(self.recorded + other.recorded, self.results + other.results, self.watched + other.watched)
+    def on_part(self, number: int, parts: int, arrays: Sequence[NDArray]) -> Replay:
+        """Return the same calls on part `number` (from 0) of arrays that consist of so many equal parts.
+
+        What has been recorded uses the first part. Temporary arrays are those of this replay.
+        """
+        steps = {id(array): number * array.nbytes // parts for array in arrays}
+
+        def moved(array: NDArray) -> NDArray:
+            whole = owner(array)
+            if not steps.get(id(whole)):
+                return array
+            offset = array.ctypes.data - whole.ctypes.data + steps[id(whole)]
+            return np.ndarray(array.shape, array.dtype, whole.ravel(order="K"), offset, array.strides)
+
+        own = [
+            call if all(moved(a) is a for a in (*call.arrays, call.out)) else call.part(moved) for call in self.recorded
+        ]
+        return Replay(own, self.results, self.watched)
 
 
 class Lanes:
@@ -115,17 +130,18 @@ class _Made:
 
 def _synchronized(recorded: Sequence[Call]) -> tuple[list[Replays], list[LockType]]:
     """Return the calls of each lane, and the locks by which they wait for each other, all of which are held."""
-    lanes: list[list[_Made]] = [[] for _ in range(1 + max(call.lane for call in recorded))]
+    lanes: list[list[_Made]] = [[] for _ in range(1 + max(call.lane or 0 for call in recorded))]
     done = [[-1] * len(lanes) for _ in lanes]  # by lane: the last call of each lane which it knows to be made
     users: dict[int, list[tuple[int, int, NDArray, bool]]] = defaultdict(list)
     locks = []
     for call in recorded:
-        made, number, known = _Made(call), len(lanes[call.lane]), done[call.lane]
+        own = call.lane or 0
+        number, made, known = len(lanes[own]), _Made(call), done[own]
         uses = [*((array, False) for array in call.arrays), (call.out, True)]
         needed = list(known)
         for array, writes in uses:
             for lane, other, used, written in users[id(owner(array))]:
-                new = lane != call.lane and other > needed[lane]
+                new = lane != own and other > needed[lane]
                 if new and (writes or written) and np.may_share_memory(array, used):
                     needed[lane] = other
         for lane, other in enumerate(needed):
@@ -135,10 +151,10 @@ def _synchronized(recorded: Sequence[Call]) -> tuple[list[Replays], list[LockTyp
                 locks.append(lock)
                 made.waits.append(lock)
                 lanes[lane][other].signals.append(lock)
-        done[call.lane] = needed
-        lanes[call.lane].append(made)
+        done[own] = needed
+        lanes[own].append(made)
         for array, writes in uses:
-            users[id(owner(array))].append((call.lane, number, array, writes))
+            users[id(owner(array))].append((own, number, array, writes))
     return [[replay for made in lane for replay in made.replays] for lane in lanes], locks
 
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.engine.replay import Replay
 from backprop_cli.engine.gradients import gradient_of
 from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
+from backprop_cli.engine.replay import Replay
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.parameters import Gradient
 from backprop_cli.objectives.objective import Evaluated
+from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.state import State
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.finish import finish_step
@@ -58,6 +59,12 @@ class Recorded:
             mistakes += np.sum(np.max(np.abs(found.outputs - batch.y), axis=-1))
         return found
 
+    def apply(self, optimizer: Optimizer, g: Any, eta: Any) -> None:
+        """Record a step of the optimizer, given the gradient g (n,) without penalties."""
+        self._plan.objective.add_penalties(self.theta, g)
+        self.rates.hold(g)
+        optimizer.step(self.theta, g, self.group("optimizer"), self.rates.eta(eta))
+
     def finish(self) -> Replay:
         """Record the end of a step, and return the replay."""
         finish_step(self._plan, self.theta, self.group("average"), self.rates)
@@ -77,11 +84,6 @@ class AccumulatedGradient:
         self._activity = _MeanActivity(plan, state, sizes, m, streams) if whole else None
         mean = self._activity.mean if self._activity else None
         self._micro = {n: _MicroBatch(plan, state, self._part_grad, n, 1 / m, streams, mean) for n in sizes}
-
-    @property
-    def recorded(self) -> tuple[Batch, Replay] | None:
-        """The batch and its replay, if there is no more than one."""
-        return self._micro[self._m].recorded if self._part_grad is self._grad else None
 
     def __call__(self, rows: Rows) -> float:
         """Write the gradient over the examples in rows (m,), and return the mean cost."""
@@ -127,13 +129,11 @@ class _MicroBatch:
         found = recorded.estimate(self.batch, sinks, weight)
         wanted = (found.costs,) if plan.optimizer.line_search else ()
         self._replay = recorded.recording.finish(*wanted)
-        self.recorded = self.batch, self._replay
 
     def __call__(self, rows: Rows) -> float:
         """Write the gradient; return the sum of the costs, or 0 where only the gradient is needed."""
         self.batch.fill(rows)
-        for call in self._replay.calls:
-            call()
+        self._replay()
         return sum(float(np.sum(costs, dtype=np.float64)) for costs in self._replay.results)
 
 
@@ -155,8 +155,7 @@ class _MeanActivity:
         for rows in parts:
             batch, replay = self._parts[len(rows)]
             batch.fill(rows)
-            for call in replay.calls:
-                call()
+            replay()
             self.mean += replay.results[0]
         self.mean /= self._m
 

@@ -11,7 +11,7 @@ import numpy as np
 from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.errors import DivergedError
 from backprop_cli.nn.arrays import Array
-from backprop_cli.training.batch import Rows
+from backprop_cli.training.batch import Rows, fetched_at_once
 from backprop_cli.training.diagnostics import LayerState, diagnose
 from backprop_cli.training.evaluation import Evaluator, Score, higher_is_better
 from backprop_cli.training.finish import drop_negligible
@@ -175,7 +175,12 @@ class Stepper:
     def _record(self, epoch: int) -> None:
         """Record the steps of an epoch (from 1), which are those of the following ones until layers are unfrozen."""
         self._rates = self._plan.layer_rates(epoch)
-        self._steps = {m: make_step(self._plan, self._state, self._eta, m, self._streams) for m in self._sizes}
+        given = self._plan, self._state, self._eta
+        self._steps = {m: make_step(*given, m, self._streams, self._at_once(m)) for m in self._sizes}
+
+    def _at_once(self, m: int) -> int:
+        """Return for how many steps on m examples these are fetched at once."""
+        return fetched_at_once(self._plan, m)
 
     def begin(self, epoch: int, batches: list[Rows]) -> None:
         """Prepare the next step of an epoch (from 1)."""
@@ -195,17 +200,20 @@ class Stepper:
     def run(self, numbers: range, stop: Callable[[], bool]) -> Generator[Waiting, None, int]:
         """Make the steps of these numbers (from 0), or as many as there are before stop(); return how many."""
         yield from ()
-        done = 0
+        done = numbers.start
         # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
         with np.errstate(all="ignore"), limit_in_lanes(self._plan.lanes):
-            for rows in self._batches[numbers.start : numbers.stop]:
-                if self._etas is not None:
-                    self._eta[...] = self._etas[numbers.start + done]
-                self._steps[len(rows)](rows)
-                done += 1
-                if stop():
-                    break
-        return done
+            while done < numbers.stop:
+                m = len(self._batches[done])
+                following = self._batches[done : min(done + self._steps[m].at_once, numbers.stop)]
+                for make in self._steps[m].fetch([rows for rows in following if len(rows) == m]):
+                    if self._etas is not None:
+                        self._eta[...] = self._etas[done]
+                    make()
+                    done += 1
+                    if stop():
+                        return done - numbers.start
+        return len(numbers)
 
 
 def _finite(theta: Array) -> bool:

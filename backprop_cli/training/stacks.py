@@ -39,6 +39,10 @@ class StackedStepper(Stepper):
         self.recordings: Recordings = {m: found[1] for m, found in recorded.items() if found}
         self._stacked, self.lanes = self._steps, plan.lanes
 
+    def _at_once(self, m: int) -> int:
+        """Return 1: the examples of a step are fetched for all runs."""
+        return 1
+
     @property
     def form(self) -> Hashable:
         """What the runs of a stack have in common; None if this run cannot be in one."""

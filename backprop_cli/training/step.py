@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
+from backprop_cli.engine.gradients import descent_of, gradient_of
 from backprop_cli.engine.replay import Replay
-from backprop_cli.engine.gradients import descent_of
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
@@ -61,47 +62,64 @@ def _iterate(minimizer: Minimizer, cost_and_gradient: CostAndGradient, theta: Ar
 class Step(Protocol):
     """One step of the plan: changes theta and the arrays of the state in place.
 
-    `recorded` is what it consists of, if that is a batch and a replay.
+    `recorded` is what it consists of, if that is a batch and a replay. NumPy's overflow warnings should be off.
     """
 
     recorded: tuple[Batch, Replay] | None = None
+    at_once: int = 1
+
+    def fetch(self, batches: Sequence[Rows]) -> Sequence[Callable[[], object]]:
+        """Fetch the examples of steps, in rows (m,) each, of at most `at_once`; return what makes these steps."""
 
     def __call__(self, rows: Rows) -> None:
-        """Make the step on the examples in rows (m,). NumPy's overflow warnings should be off."""
+        """Make the step on the examples in rows (m,)."""
+        for make in self.fetch([rows]):
+            make()
 
     def draw(self) -> None:
         """Draw the random numbers of a step, without making it."""
 
 
-def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Streams) -> Step:
+def make_step(plan: Plan, state: TrainingState, eta: Array, m: int, streams: Streams, at_once: int = 1) -> Step:
     """Return the step on m examples, from wherever the state is when it is called.
 
     eta is an array without dimensions that is read in every step.
     """
     if isinstance(plan.optimizer, Minimizer):
         return MinimizerStep(plan, plan.optimizer, state, m, streams)
-    if plan.optimizer.plain and piece_of(plan, m) == m and not plan.objective.layout.shared:
-        return FusedStep(plan, state, eta, m, streams)
-    return GradientStep(plan, plan.optimizer, state, eta, m, streams)
+    if piece_of(plan, m) < m:
+        return GradientStep(plan, plan.optimizer, state, eta, m, streams)
+    return RecordedStep(plan, plan.optimizer, state, eta, m, streams, at_once)
 
 
-class FusedStep(Step):
-    """A step of plain SGD, theta <- theta - eta g, without g: every product of back-propagation is taken off theta."""
+class RecordedStep(Step):
+    """A step of an optimizer as one recording, from the batch to the parameters.
 
-    def __init__(self, plan: Plan, state: TrainingState, eta: Array, m: int, streams: Streams) -> None:
-        recorded = Recorded(plan, state)
-        eta = recorded.recording.watch(eta)
-        self._batch = Batch(plan, m, streams, recorded.recording)
-        sinks = descent_of(recorded.recording, recorded.objective, recorded.theta, eta, recorded.rates.rates)
-        recorded.estimate(self._batch, sinks, weight=eta / m)
-        replay = recorded.finish()
-        self.recorded, self._calls = (self._batch, replay), replay.calls
+    Plain SGD, theta <- theta - eta g, does without g: every product of back-propagation is taken off theta.
+    """
 
-    def __call__(self, rows: Rows) -> None:
-        """Make the step."""
-        self._batch.fill(rows)
-        for call in self._calls:
-            call()
+    def __init__(
+        self, plan: Plan, optimizer: Optimizer, state: TrainingState, eta: Array, m: int, streams: Streams, at_once: int
+    ) -> None:
+        recorded, self.at_once = Recorded(plan, state), at_once
+        recording, theta, rates = recorded.recording, recorded.theta, recorded.rates
+        batch, eta = Batch(plan, m, streams, recording, at_once), recording.watch(eta)
+        if optimizer.plain and not plan.objective.layout.shared:
+            sinks = descent_of(recording, recorded.objective, theta, eta, rates.rates)
+            recorded.estimate(batch, sinks, weight=eta / m)
+        else:
+            g = np.empty_like(theta)
+            recorded.estimate(batch, gradient_of(recording, recorded.objective.layout, g, rates.rates), weight=1 / m)
+            recorded.apply(optimizer, g, eta)
+        self.recorded = self._batch, self._replay = batch, recorded.finish()
+        self._replays: list[Replay] = []
+
+    def fetch(self, batches: Sequence[Rows]) -> Sequence[Replay]:
+        """Fetch the examples of steps."""
+        self._batch.fill(np.concatenate(batches) if len(batches) > 1 else batches[0])
+        for number in range(len(self._replays), len(batches)):
+            self._replays.append(self._replay.on_part(number, self.at_once, self._batch.buffers))
+        return self._replays[: len(batches)]
 
     def draw(self) -> None:
         """Draw the random numbers of a step."""
@@ -109,29 +127,24 @@ class FusedStep(Step):
 
 
 class GradientStep(Step):
-    """A step of an optimizer that is given the gradient."""
+    """A step of an optimizer that is given the gradient, accumulated over micro-batches."""
 
     def __init__(
         self, plan: Plan, optimizer: Optimizer, state: TrainingState, eta: Array, m: int, streams: Streams
     ) -> None:
         recorded, grad = Recorded(plan, state), np.zeros_like(state.theta)
         self._gradient = AccumulatedGradient(plan, state, grad, m, streams)
-        theta, g = recorded.theta, recorded.recording.watch(grad)
-        plan.objective.add_penalties(theta, g)
-        recorded.rates.hold(g)
-        optimizer.step(theta, g, recorded.group("optimizer"), recorded.rates.eta(recorded.recording.watch(eta)))
-        replay: Replay = recorded.finish()
-        self._begin: Callable[[Rows], object] = self._gradient
-        if gradient := self._gradient.recorded:
-            self._begin, replay = gradient[0].fill, gradient[1].then(replay)
-            self.recorded = gradient[0], replay
-        self._calls = replay.calls
+        recorded.apply(optimizer, recorded.recording.watch(grad), recorded.recording.watch(eta))
+        self._replay = recorded.finish()
 
-    def __call__(self, rows: Rows) -> None:
-        """Make the step."""
-        self._begin(rows)
-        for call in self._calls:
-            call()
+    def fetch(self, batches: Sequence[Rows]) -> Sequence[Callable[[], object]]:
+        """Return the gradient of one step, and what follows it."""
+        (rows,) = batches
+        return [partial(self._make, rows)]
+
+    def _make(self, rows: Rows) -> None:
+        self._gradient(rows)
+        self._replay()
 
     def draw(self) -> None:
         """Draw the random numbers of a step."""
@@ -149,8 +162,12 @@ class MinimizerStep(Step):
         self._gradient = AccumulatedGradient(plan, self._trial, self._grad, m, streams)
         self._finish = Recorded(plan, state).finish()
 
-    def __call__(self, rows: Rows) -> None:
-        """Iterate once over the examples in rows (n,), which are all."""
+    def fetch(self, batches: Sequence[Rows]) -> Sequence[Callable[[], object]]:
+        """Return an iteration over the examples in rows (n,), which are all."""
+        (rows,) = batches
+        return [partial(self._make, rows)]
+
+    def _make(self, rows: Rows) -> None:
         state = self._state
         if not _iterate(self._minimizer, self._cost_and_gradient(rows), state.theta, state.group("optimizer")):
             state.arrays[CONVERGED][...] = 1

@@ -179,8 +179,9 @@ def test_an_assigned_expression_is_computed_in_place():
     watched = recording.watch(v)
     watched[...] = 0.5 * watched - 2 * recording.watch(g)
     replay = recording.finish()
-    assert names(replay) == ["multiply", "multiply", "subtract"]
-    assert sum(call.args[-1] is v for call in replay.calls) == 2
+    assert names(replay)[:2] == ["multiply", "multiply"]
+    assert sum(any(np.may_share_memory(arg, v) for arg in call.args) for call in replay.calls) == 2
+    assert len(replay.calls) == 3
     replay()
     np.testing.assert_array_equal(v, 0.5 - 2 * g)
 

@@ -57,6 +57,24 @@ def test_training_resumed_from_any_step_gives_the_same_bits_with_every_kind_of_n
     assert results(before) + results(after) == results(events)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("what", NOISY)
+def test_batches_fetched_several_at_a_time_make_the_same_steps(monkeypatch, what, optimizer):
+    p = plan(**NOISY[what], optimizer=OPTIMIZERS[optimizer](), strength=0.01, eta=0.05, batch_size=3)
+    monkeypatch.setattr("backprop_cli.training.loop.SLICES", 1)
+    states = []
+    for numbers, stops in ((1, [100]), (90, [100]), (90, [5, 9, 100]), (40, [13, 100])):  # of 18 in a batch
+        monkeypatch.setattr("backprop_cli.training.batch.FETCHED", numbers)
+        states.append(start(p))
+        for steps in stops:
+            run(p, states[-1], stop=After(steps))
+        assert states[-1].status.epoch == p.epochs
+    for state in states[1:]:
+        assert state.theta.tobytes() == states[0].theta.tobytes()
+        for name, array in state.arrays.items():
+            assert array.tobytes() == states[0].arrays[name].tobytes()
+
+
 @pytest.mark.parametrize("what", ["dropout", "input dropout", "augment", "masking", "gaussian noise", "bernoulli"])
 def test_noise_differs_from_epoch_to_epoch_and_from_seed_to_seed(what):
     p = replace(plan(**NOISY[what]), batch_size=100, epochs=1)  # one batch of all, so that the order plays no part
