@@ -14,7 +14,7 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.examples import Form
 from backprop_cli.data.tasks import Classification, Regression, Task
-from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
+from backprop_cli.engine.threads import choose_lanes, choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import UsageError
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
 from backprop_cli.nn.arrays import Array
@@ -144,22 +144,25 @@ def fit(
     if classes:
         chosen = chosen.fitted_to(np.bincount(train_split.targets, minlength=classes).tolist())
     penalties = ((_named(PENALTIES, penalty, "penalty"), lmbda / len(train_split)),) if lmbda else ()
+    m = len(train_split) if rule.full_batch else min(batch_size, len(train_split))
+    threads = choose_threads("auto", m * layers.multiplications)
     plan = Plan(
         Objective(Backpropagation(layers, chosen), penalties),
         rule,
         data,
         eta,
-        len(train_split) if rule.full_batch else min(batch_size, len(train_split)),
+        m,
         epochs,
         seed,
         dtype,
         early_stopping=early_stopping,
         count_mistakes=chosen.counts_mistakes,
+        lanes=choose_lanes(threads, m * layers.multiplications),
         **{"monitor": task.monitor, "workers": choose_workers("auto"), **settings},
     )
     theta = layers.initialize(start, stream(seed, "initialization"), dtype)
     state, history, best = plan.initial_state(theta), [], theta
-    with limit_threads(choose_threads("auto", plan.batch_size * layers.multiplications)):
+    with limit_threads(threads):
         for event in train(plan, state):
             if isinstance(event, EpochResult):
                 history.append(event)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import SCAL, axpy, gemm, products, rows_multiplied, scalable
+from backprop_cli.engine.blas import SCAL, SMALL_RESULT, axpy, gemm, products, rows_multiplied, scalable
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
@@ -38,7 +39,7 @@ class Call:
     """A call that writes `out`, given `inputs`: arrays and numbers.
 
     `by_element` says that each number of out depends on the numbers at the same place of the inputs, `in_place` that
-    out may be one of the inputs.
+    out may be one of the inputs. `lane` is the number of the thread that makes it, where several share a replay.
     """
 
     by_element: ClassVar[bool] = False
@@ -46,6 +47,7 @@ class Call:
 
     inputs: list[Any]
     out: NDArray
+    lane: int | None = field(default=None, kw_only=True)
 
     @property
     def arrays(self) -> list[NDArray]:
@@ -75,6 +77,35 @@ class Call:
         """Return the same call on a part of its arrays."""
         parts = {id(array): cut(array) for array in (*self.arrays, self.out)}  # an input that is out stays out
         return replace(self, inputs=[parts.get(id(value), value) for value in self.inputs], out=parts[id(self.out)])
+
+    @property
+    def divisible(self) -> bool:
+        """Whether pieces of out can be written one without the other."""
+        return self.by_element
+
+    def split(self, lanes: int) -> list[Call]:
+        """Return calls for so many threads that together do the same; one for the first if it cannot be split."""
+        axis, pieces = _pieces(self.out, lanes) if self.divisible else (0, [])
+        parts = [self.piece(axis, piece) for piece in pieces] or [self]
+        return [replace(part, lane=lane) for lane, part in enumerate(parts)]
+
+    def piece(self, axis: int, piece: slice) -> Call:
+        """Return the call that writes a piece of an axis of out, counted from the last (-1)."""
+        index: Any = (..., piece, *(slice(None),) * (-axis - 1))
+        length = self.out.shape[axis]
+
+        def cut(array: NDArray) -> NDArray:
+            return array[index] if array.ndim >= -axis and array.shape[axis] == length else array
+
+        return self.part(cut)
+
+
+def _pieces(out: NDArray, count: int) -> tuple[int, list[slice]]:
+    """Return the axis, counted from the last, along which out lies in memory, and so many parts of it; or none."""
+    axis = max(range(-out.ndim, 0), key=lambda axis: (out.shape[axis] >= count, abs(out.strides[axis])), default=0)
+    length = out.shape[axis] if out.ndim else 0
+    ends = [length * i // count for i in range(count + 1)]
+    return axis, [slice(start, end) for start, end in pairwise(ends)] if length >= count else []
 
 
 def touches(call: Call, array: NDArray) -> bool:
@@ -114,7 +145,7 @@ class Elementwise(Call):
 
     def replays(self) -> Replays:
         """Return the ufunc, or BLAS where it adds a few numbers, or a row to every row of a matrix."""
-        if call := None if self.threads else self._by_blas():
+        if call := None if self.threads or self.lane is not None else self._by_blas():
             return [call]
         if self.ufunc is np.multiply and self.inputs[0] is self.out and self._by_rows():
             return [rows_multiplied(self.out, self.inputs[1])]
@@ -247,7 +278,7 @@ class Axpy(Call):
 
     def replays(self) -> Replays:
         """Return the call of BLAS."""
-        call = axpy(self.inputs[0], self.out, self.factor)
+        call = axpy(self.inputs[0], self.out, self.factor, self.lane is not None)
         assert call, "BLAS takes the vectors of a sum"
         return [call]
 
@@ -284,50 +315,24 @@ class Product(Call):
         beta = self.inputs[2]
         return isinstance(beta, np.ndarray) or beta != 0
 
+    @property
+    def divisible(self) -> bool:
+        """Whether it is the product of a vector and a matrix, or of two matrices whose result is not small."""
+        return self.out.ndim == 1 or (self.out.ndim == 2 and self.out.size > 2 * SMALL_RESULT)
+
+    def piece(self, axis: int, piece: slice) -> Call:
+        """Return the product with some rows of a (axis -2) or columns of b."""
+        a, b, *numbers = self.inputs
+        columns = axis == -1
+        factors = [a, b[:, piece], *numbers] if columns else [a[piece], b, *numbers]
+        return replace(self, inputs=factors, out=self.out[..., piece] if columns else self.out[piece])
+
     def replays(self) -> Replays:
         """Return calls of BLAS, or np.matmul where BLAS cannot do it."""
         a, b, beta, *factor = self.inputs
-        calls = products(a, b, self.out, factor[0] if factor else self.alpha, beta, self.threads)
+        alpha, unlocked = factor[0] if factor else self.alpha, self.lane is not None
+        calls = products(a, b, self.out, alpha, beta, self.threads, unlocked)
         if not calls:
             assert (self.alpha, self.keeps) == (1, False), "BLAS takes the arrays of an update"
             calls = [partial(np.matmul, a, b, self.out)]
         return calls
-
-
-class Replay:
-    """The calls of a recording, and the arrays that hold its results after each replay.
-
-    `recorded` are the calls as objects, `watched` the arrays whose numbers may change between replays.
-    """
-
-    def __init__(self, recorded: list[Call], results: tuple[NDArray, ...], watched: tuple[NDArray, ...]) -> None:
-        self.recorded, self.results, self.watched = recorded, results, watched
-
-    @cached_property
-    def calls(self) -> Replays:
-        """What makes the calls."""
-        return [replay for call in self.recorded for replay in call.replays()]
-
-    def __call__(self) -> None:
-        """Make all calls. NumPy's warnings of overflow should be off."""
-        for call in self.calls:
-            call()
-
-    def on_part(self, number: int, parts: int, arrays: Sequence[NDArray]) -> Replay:
-        """Return the same calls on part `number` (from 0) of arrays that consist of so many equal parts.
-
-        What has been recorded uses the first part. Temporary arrays are those of this replay.
-        """
-        steps = {id(array): number * array.nbytes // parts for array in arrays}
-
-        def moved(array: NDArray) -> NDArray:
-            whole = owner(array)
-            if not steps.get(id(whole)):
-                return array
-            offset = array.ctypes.data - whole.ctypes.data + steps[id(whole)]
-            return np.ndarray(array.shape, array.dtype, whole.ravel(order="K"), offset, array.strides)
-
-        own = [
-            call if all(moved(a) is a for a in (*call.arrays, call.out)) else call.part(moved) for call in self.recorded
-        ]
-        return Replay(own, self.results, self.watched)

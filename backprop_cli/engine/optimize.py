@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,19 @@ LONG, SLICE = 80_000, 32_768
 """Vectors of more than LONG numbers are worked through in slices that stay in the processor's cache."""
 
 
-def optimize(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
-    """Return calls that leave the same numbers in the arrays that are kept."""
+SHARED = 16_384
+"""Calls on arrays of at least so many numbers are shared among the threads of a replay, if it has several."""
+
+
+def optimize(calls: list[Call], kept: Mapping[int, NDArray], lanes: int = 1) -> list[Call]:
+    """Return calls that leave the same numbers in the arrays that are kept, for so many threads that share them."""
     calls = _without_constants(_without_unused(list(calls), kept))
     calls = before_reuse(calls, kept)
     calls = _scale_smaller_factor(calls, kept)
     calls = _write_directly(calls, kept)
     calls = _reuse_buffers(calls, kept)
     calls = after_reuse(calls, kept)
-    return list(_in_slices(calls, kept))
+    return list(_in_slices(calls, kept, lanes))
 
 
 def _without_unused(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
@@ -142,44 +147,51 @@ def _is_overwritten(array: NDArray, calls: list[Call], uses: list[int], until: i
     return following[:1] == [until] and overwrites
 
 
-def _in_slices(calls: list[Call], kept: Mapping[int, NDArray]) -> Iterator[Call]:
+def _in_slices(calls: list[Call], kept: Mapping[int, NDArray], lanes: int) -> Iterator[Call]:
     """Make runs of calls on long vectors slice by slice, all calls of one slice before the next."""
     run: list[Call] = []
     for call in calls:
         if _is_long(call) and (not run or call.out.size == run[0].out.size):
             run.append(call)
         elif call.out.ndim == 0 and not any(touches(other, a) for other in run for a in (call.out, *call.arrays)):
-            yield call  # before the run, as it has nothing to do with it
+            yield from _shared(call, lanes)  # before the run, as it has nothing to do with it
         else:
-            yield from _sliced(run, calls, kept)
+            yield from _sliced(run, calls, kept, lanes)
             run = [call] if _is_long(call) else []
             if not run:
-                yield call
-    yield from _sliced(run, calls, kept)
+                yield from _shared(call, lanes)
+    yield from _sliced(run, calls, kept, lanes)
 
 
-def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray]) -> Iterator[Call]:
+def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray], lanes: int) -> Iterator[Call]:
     """Yield the calls of a run, slice by slice; the run's own temporaries need no more than a slice of memory."""
     if not run:
         return
     outside = [call for call in calls if call not in run]
-    own = {
-        id(array): np.empty(SLICE, array.dtype)
-        for call in run
-        for array in (*call.arrays, call.out)
+    own = [
+        array
+        for array in {id(array): array for call in run for array in (*call.arrays, call.out)}.values()
         if array.ndim and id(array) not in kept and _whole(array) and _is_written(array, run)
         if not any(touches(call, array) for call in outside)
-    }
+    ]
+    buffers = [{id(array): np.empty(SLICE, array.dtype) for array in own} for _ in range(lanes)]
     size = run[0].out.size
-    for start in range(0, size, SLICE):
-        piece = slice(start, min(start + SLICE, size))
+    count = lanes * -(-size // (lanes * SLICE))
+    for number in range(count):
+        piece, lane = slice(size * number // count, size * (number + 1) // count), number * lanes // count
 
-        def cut(array: NDArray, piece: slice = piece) -> NDArray:
-            if id(array) in own:
-                return own[id(array)][: piece.stop - piece.start]
+        def cut(array: NDArray, piece: slice = piece, lane: int = lane) -> NDArray:
+            if id(array) in buffers[lane]:
+                return buffers[lane][id(array)][: piece.stop - piece.start]
             return array[piece] if array.ndim else array
 
-        yield from (call.part(cut) for call in run)
+        yield from (replace(call.part(cut), lane=lane if lanes > 1 else None) for call in run)
+
+
+def _shared(call: Call, lanes: int) -> list[Call]:
+    """Return what the threads do of a call: parts of a large one, or all of it in the first."""
+    large = max(array.size for array in (*call.arrays, call.out)) >= SHARED
+    return [call] if lanes == 1 else call.split(lanes if large else 1)
 
 
 def _is_long(call: Call) -> bool:

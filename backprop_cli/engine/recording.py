@@ -24,8 +24,9 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take, owner
+from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take, owner
 from backprop_cli.engine.optimize import optimize
+from backprop_cli.engine.replay import Replay
 
 NDArray = npt.NDArray[Any]
 
@@ -33,11 +34,12 @@ NDArray = npt.NDArray[Any]
 class Recording:
     """Notes the calls made on the arrays that it watches.
 
-    With `threads`, several of its replays may run at once, each in a thread of its own.
+    With `threads`, several of its replays may run at once, each in a thread of its own; one with several `lanes` is
+    itself shared among so many threads.
     """
 
-    def __init__(self, threads: bool = False) -> None:
-        self._threads = threads
+    def __init__(self, threads: bool = False, lanes: int = 1) -> None:
+        self._threads, self._lanes = threads, lanes
         self._calls: list[Call] = []
         self._watched: dict[int, NDArray] = {}
 
@@ -50,7 +52,7 @@ class Recording:
         """Return the replay of what has been recorded, as far as it changes watched arrays or the results."""
         arrays = tuple(result.array for result in results)
         kept = {**self._watched, **{id(owner(array)): owner(array) for array in arrays}}
-        return Replay(optimize(self._calls, kept), arrays, tuple(self._watched.values()))
+        return Replay(optimize(self._calls, kept, self._lanes), arrays, tuple(self._watched.values()))
 
     def product(self, a: Any, b: Any, out: Any, alpha: float = 1.0, beta: Any = 0.0) -> None:
         """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""

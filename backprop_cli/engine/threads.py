@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from threadpoolctl import ThreadpoolController
 LARGE = 4_000_000
 """Multiplications in a product from which several threads are faster than one."""
 
+MOST_LANES = 4
+"""The interpreter runs one thread at a time between NumPy's calls, so that more of them would wait for each other."""
 
 TRAINING = "backprop_cli.engine.blas"
 """The module that loads the BLAS library that trains, besides that of NumPy."""
@@ -29,6 +31,14 @@ def choose_threads(threads: int | str, multiplications: int) -> int:
     if isinstance(threads, int):
         return threads
     return 1 if multiplications < LARGE else cores()
+
+
+def choose_lanes(threads: int, multiplications: int) -> int:
+    """Return the number of threads that share a step, given those of BLAS: one if they are one, or the layers small.
+
+    More than MOST_LANES threads are left to BLAS.
+    """
+    return threads if threads <= MOST_LANES and multiplications >= LARGE else 1
 
 
 def choose_workers(threads: int | str) -> int:
@@ -71,6 +81,11 @@ def limit_threads(threads: int) -> Iterator[None]:
     """Let BLAS use so many threads within this context; NumPy may be loaded already."""
     with _libraries(TRAINING in sys.modules).limit(limits=threads, user_api="blas"):
         yield
+
+
+def limit_in_lanes(lanes: int) -> AbstractContextManager[None]:
+    """Let BLAS use one thread within this context if several threads share each step, as they are on the cores."""
+    return limit_threads(1) if lanes > 1 else nullcontext()
 
 
 @cache

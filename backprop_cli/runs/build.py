@@ -14,7 +14,7 @@ from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.density import mean_input, without_targets
-from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
+from backprop_cli.engine.threads import choose_lanes, choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
@@ -81,6 +81,7 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
         count_mistakes=e.cost.counts_mistakes,
         diagnostics=e.diagnostics,
         workers=choose_workers(e.threads),
+        lanes=choose_lanes(threads_of(e), multiplications(e)),
         rates=e.rates,
         freeze=e.freeze,
         offset=total_epochs(e) - e.epochs,
@@ -89,7 +90,12 @@ def build_plan(e: Experiment, data: Dataset) -> Plan:
 
 def threads_of(e: Experiment) -> int:
     """Return the number of BLAS threads of an experiment."""
-    return choose_threads(e.threads, batch_size(e) * build_network(e).multiplications)
+    return choose_threads(e.threads, multiplications(e))
+
+
+def multiplications(e: Experiment) -> int:
+    """Return the number of multiplications of the largest layer for a batch."""
+    return batch_size(e) * build_network(e).multiplications
 
 
 def limit_blas(e: Experiment) -> AbstractContextManager[None]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.engine.calls import Replay
 from backprop_cli.engine.gradients import gradient_of
 from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
+from backprop_cli.engine.replay import Replay
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.parameters import Gradient
@@ -39,7 +39,7 @@ class Recorded:
     """A recording of what a plan does to a state."""
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
-        self.recording = Recording()
+        self.recording = Recording(lanes=plan.lanes)
         self.rates = plan.layer_rates(state.status.epoch + 1)
         self._plan, self._state = plan, state
         estimator = fast(plan.objective.estimator).bound(self.group("estimator"))

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from backprop_cli.data.dataset import Split
+from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.errors import DivergedError
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Rows, fetched_at_once
@@ -200,7 +201,8 @@ class Stepper:
         """Make the steps of these numbers (from 0), or as many as there are before stop(); return how many."""
         yield from ()
         done = numbers.start
-        with np.errstate(all="ignore"):  # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
+        # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
+        with np.errstate(all="ignore"), limit_in_lanes(self._plan.lanes):
             while done < numbers.stop:
                 m = len(self._batches[done])
                 following = self._batches[done : min(done + self._steps[m].at_once, numbers.stop)]

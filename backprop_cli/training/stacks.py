@@ -23,6 +23,7 @@ import numpy as np
 from backprop_cli.data.dataset import Split
 from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.stacks import Recordings, Stack, form_of
+from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.evaluation import Score
@@ -53,7 +54,7 @@ class StackedStepper(Stepper):
         recorded = {m: step.recorded for m, step in self._steps.items()}
         self.batches: dict[int, Batch] = {m: found[0] for m, found in recorded.items() if found}
         self.recordings: Recordings = {m: found[1] for m, found in recorded.items() if found}
-        self._stacked = self._steps
+        self._stacked, self.lanes = self._steps, plan.lanes
 
     def _at_once(self, m: int) -> int:
         """Return 1: the examples of a step are fetched for all runs."""
@@ -132,7 +133,7 @@ class TrainingStack:
         """Make the steps that some of the runs wait for, in order: the next ones of an epoch, the same for all."""
         started, first, done = time.perf_counter(), waiting[0], 0
         calls = self._calls_of(tuple(self._steppers.index(stepper) for stepper in waiting))
-        with np.errstate(all="ignore"):  # as in Stepper.run
+        with np.errstate(all="ignore"), limit_in_lanes(first.lanes):  # as in Stepper.run
             for number in first.numbers:
                 m = self._fetch(waiting, [stepper.begin_step(number) for stepper in waiting])
                 for call in calls[m]:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from backprop_cli.engine.calls import Replay
 from backprop_cli.engine.gradients import descent_of, gradient_of
+from backprop_cli.engine.replay import Replay
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.optim.line_search import CostAndGradient
 from backprop_cli.optim.minimizers import Minimizer
