@@ -134,6 +134,8 @@ class OptionsOf(Format):
         kind = self.kinds[_known(value["name"], self.kinds) if self.named else ""]
         aliases = getattr(kind, "aliases", {})
         given = {aliases.get(key, key): option for key, option in value.items() if key != "name" or not self.named}
+        if not given and all(f.default is not dataclasses.MISSING for f in dataclasses.fields(kind)):
+            return kind()  # to make a model takes a millisecond or two
         options = options_model(kind).model_validate(given)
         return kind(**{name: getattr(options, name) for name in type(options).model_fields})
 
