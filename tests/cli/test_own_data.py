@@ -267,3 +267,15 @@ def test_a_parquet_file_is_trained_on_and_predicted_like_its_csv(backprop, tmp_p
         answers.append(Path("out.csv").read_text())
     assert answers[0] == answers[1]
     assert answers[0].splitlines()[1].startswith("0,blue,yes,")
+
+
+def test_a_run_whose_data_has_no_test_split_ends_without_its_metrics(backprop):
+    np.savez("d.npz", x=np.eye(20, dtype=np.float32), y=np.arange(20) % 2)
+    config = Path("all.yaml")
+    config.write_text("dataset: {name: arrays, file: d.npz, test: 0}\nlayers: [auto, auto]\nepochs: 2\n")
+    done = backprop("train", config)
+    assert done.code == 0, done.err
+    assert "test accuracy" not in done.out
+    record = json.loads(Path("runs/all-001/run.json").read_text())
+    assert (record["status"], "test" in record) == ("finished", False)
+    assert "no test split; use train or val" in backprop("eval", "@last").err
