@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -121,6 +120,8 @@ class Evaluator:
         ]
         if len(jobs) == 1:
             return jobs[0]()
+        from concurrent.futures import ThreadPoolExecutor  # loads logging, which a small split does not need
+
         with ThreadPoolExecutor(len(jobs)) as pool:
             return [result for part in pool.map(lambda job: job(), jobs) for result in part]
 
