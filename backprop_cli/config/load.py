@@ -228,13 +228,15 @@ def _locate(document: Document, home: str, finding: Any, known_keys: Sequence[st
     path: Path = tuple(part for part in finding["loc"] if part not in TAGS) or (
         "?",
     )  # empty where a key is not a string
-    kind, value = finding["type"], document.values.get(path[0])
+    kind = finding["type"]
     in_mapping = isinstance(_value_at(document.values, path[:-1]), dict)
     if kind != "missing" and isinstance(path[-1], str) and not in_mapping:
         path = path[:-1]  # the mapping was given in a short form: a number of units, the strength of one penalty
     places = document.key_places if kind == "extra_forbidden" else document.value_places
+    owner = path[:-1] if len(path) > 1 and choices_of(str(path[-2])) else path[:1]  # layers[1].initializer.gain
+    value = _value_at(document.values, owner)
     name = str(value.get("name", "")) if isinstance(value, dict) else ""
-    key, option = str(path[0]), path[-1]
+    key, option = str(owner[-1]), path[-1]
     known = known_keys if len(path) == 1 else options_of(key, name)
     owners = [other for other in choices_of(key) if option in options_of(key, other)]
     place = places.get((*path, "name")) if kind == "unknown_name" else None

@@ -151,7 +151,7 @@ def _hint_for_key(path: Path, known: Sequence[str], owners: Sequence[str]) -> st
     """Return what to write for the unknown key, or option of a key, at path; `owners` have this option."""
     key = str(path[-1])
     if owners:
-        return f"; it is an option of {', '.join(owners)} ({path[0]}.name={owners[0]})"
+        return f"; it is an option of {', '.join(owners)} ({'.'.join(map(str, path[:-1]))}.name={owners[0]})"
     for words, text in _WITHOUT_KEY.items():
         if key.lower() in words.split():
             return f"; {text}"

@@ -73,8 +73,9 @@ def _override(document: Document, override: str, place: str) -> None:
     if not equals or not all(keys) or not name.isprintable():
         document.problems.append(f"{place}: expected KEY=VALUE, such as eta=0.5")
         return
-    of_layer = keys[0] == "layers" and len(keys) == 3 and keys[1].isdecimal()
-    if (len(keys) > 2 and not of_layer) or keys[0] == "extends":
+    of_layer = keys[0] == "layers" and len(keys) > 2 and keys[1].isdecimal()  # layers.1.initializer.limit
+    deepest = 2 if not of_layer else 4 if choices_of(keys[2]) else 3
+    if len(keys) > deepest or keys[0] == "extends":
         document.problems.append(f"{place}: '{name}' cannot be set on the command line")
         return
     value = read_text(text, name, place)
@@ -94,7 +95,10 @@ def set_key(document: Document, keys: Sequence[str], value: Any, place: str) -> 
 
 
 def _set_layer(document: Document, k: int, option: Sequence[str], value: Any, place: str) -> None:
-    """Set layer k, counted from the inputs, 0, or one option of it; another number of units keeps its options."""
+    """Set layer k, counted from the inputs, 0, or one option of it; another number of units keeps its options.
+
+    An option of an option is added to that of the layer, or else of all layers.
+    """
     try:
         entries = split_layers(document.values.get("layers"))
     except ValueError:  # reported when the layers are validated
@@ -103,7 +107,10 @@ def _set_layer(document: Document, k: int, option: Sequence[str], value: Any, pl
         last = f"; the last one is {len(entries) - 1}" if isinstance(entries, list) else ""
         document.problems.append(f"{place}: there is no layer {k}{last}")
         return
-    old, new = read_layer(entries[k]), {option[0]: value} if option else read_layer(value)
+    old = read_layer(entries[k])
+    if option[1:]:
+        value = _changed(old.get(option[0], document.values.get(option[0])), option[1], value)
+    new = {option[0]: value} if option else read_layer(value)
     changed = {**old, **new} if option or "units" in old and "units" in new else new
     document.values["layers"] = [*entries[:k], changed, *entries[k + 1 :]]
     path: Path = ("layers", k, *option)
@@ -120,11 +127,17 @@ def _set_option(document: Document, key: str, option: str, value: Any, place: st
     options = document.values.get(key, getattr(FIELDS[key].default, "name", only) if key in FIELDS else None)
     if key == "lambda":
         options = expand_lambda(options, document.values.get("penalty"))
-    elif options and not isinstance(options, dict) and ("" in choices or isinstance(options, str)):
-        options = {options_of(key)[0] if "" in choices else "name": options}  # the short form
-    if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
-        options = {}
-    document.values[key] = {**options, option: value}
+    elif options and not isinstance(options, dict) and "" in choices:
+        options = {options_of(key)[0]: options}  # the short form
+    document.values[key] = _changed(options, option, value)
     document.key_places[(key, option)] = document.value_places[(key, option)] = place
     document.value_places.setdefault((key,), place)
     document.key_places.setdefault((key,), place)
+
+
+def _changed(options: Any, option: str, value: Any) -> dict[str, Any]:
+    """Return options, given as a mapping or a name, with another value of one; another name drops all others."""
+    options = {"name": options} if isinstance(options, str) and options else options
+    if not isinstance(options, dict) or (option == "name" and options.get("name") != value):
+        options = {}
+    return {**options, option: value}

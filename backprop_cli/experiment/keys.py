@@ -59,7 +59,7 @@ def _without_default(schema: dict[str, Any]) -> None:
 class Keys(BaseModel):
     """The keys of a config."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     dataset: Annotated[Source, OptionsOf(DATASETS)] = Field(
         description="Data set: a name, or a name with options, `{name: moons, noise: 0.2}`."

@@ -130,10 +130,14 @@ class OptionsOf(Format):
             context = {"form": form, "option": "" if self._short else option}
             raise PydanticCustomError("form", "must be {form}", context)
         if self.named and "name" not in value:
-            raise PydanticCustomError("nameless", "'name' is missing")
+            having = [n for n, kind in self.kinds.items() if value.keys() <= {f.name for f in dataclasses.fields(kind)}]
+            names = ", ".join(having or self.kinds)
+            raise PydanticCustomError("nameless", "'name' is missing (known: {names})", {"names": names})
         kind = self.kinds[_known(value["name"], self.kinds) if self.named else ""]
         aliases = getattr(kind, "aliases", {})
         given = {aliases.get(key, key): option for key, option in value.items() if key != "name" or not self.named}
+        if not given and all(f.default is not dataclasses.MISSING for f in dataclasses.fields(kind)):
+            return kind()  # to make a model takes a millisecond or two
         options = options_model(kind).model_validate(given)
         return kind(**{name: getattr(options, name) for name in type(options).model_fields})
 

@@ -7,12 +7,12 @@ config.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 
 
@@ -43,7 +43,7 @@ class Schedule(Protocol):
         return False
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant(Schedule):
     """1: the same η from the first step to the last."""
 
@@ -54,7 +54,7 @@ class Constant(Schedule):
         return np.ones_like(t)
 
 
-@dataclass(frozen=True)
+@frozen
 class StepDecay(Schedule):
     """gamma^⌊t / every⌋: a jump down every so many epochs."""
 
@@ -67,7 +67,7 @@ class StepDecay(Schedule):
         return self.gamma ** np.floor(t / self.every)
 
 
-@dataclass(frozen=True)
+@frozen
 class Exponential(Schedule):
     """gamma^t: an exponential decay, step by step."""
 
@@ -79,7 +79,7 @@ class Exponential(Schedule):
         return self.gamma**t
 
 
-@dataclass(frozen=True)
+@frozen
 class Cosine(Schedule):
     """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, fast, slow (Loshchilov and Hutter 2017, eq. 5)."""
 
@@ -93,7 +93,7 @@ class Cosine(Schedule):
         return self.smallest + (1 - self.smallest) * wave
 
 
-@dataclass(frozen=True)
+@frozen
 class Plateau(Constant):
     """Multiply η by `factor` when validation has not improved for `patience` epochs; stop at η / stop_at.
 
@@ -120,7 +120,7 @@ class Plateau(Constant):
         return self.lowered(times) * self.stop_at <= 1 + 1e-9
 
 
-@dataclass(frozen=True)
+@frozen
 class Warmup(Schedule):
     """A linear increase from (almost) 0 over the first so many epochs, and then another schedule."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.table import RunGroup, RunTable
 from backprop_cli.plots.comparisons import Comparison
 from backprop_cli.results.run import Run
@@ -24,7 +24,7 @@ FACTS = ("n", "best_epoch", "epochs", "seconds", "parameters", "status")
 """The columns after the metrics."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Overview:
     """A comparison as a table, the best settings first; `n_details` of them are shown in detail."""
 

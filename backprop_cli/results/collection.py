@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from os.path import basename, realpath
 from pathlib import Path
 
 from backprop_cli.errors import BackpropError, ConfigError, RunError
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.summary import RunSummary, summary_of
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs.folder import RunFolder
@@ -15,7 +16,7 @@ from backprop_cli.runs.folder import RunFolder
 OnDamage = Callable[[BackpropError], None]
 
 
-@dataclass(frozen=True)
+@frozen
 class RunCollection:
     """Runs by their summaries. One small file per run is read, and config and metrics only of those that are opened.
 

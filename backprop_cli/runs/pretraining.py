@@ -12,6 +12,7 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.density import without_targets
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.runs.build import build_plan, initial_theta
@@ -29,7 +30,7 @@ NAMES = {"W2": "V", "b2": "c", "a1": "a"}
 """What leads back from layer k, in the network of a phase and, followed by k, in the file of pre-trained arrays."""
 
 
-@dataclass(frozen=True)
+@frozen
 class UnderWay:
     """A phase under way: its plan, and its own state of training."""
 

@@ -108,7 +108,8 @@ class Session:
             if status.epoch < self.plan.last and not status.stopped:
                 self.status = "interrupted"
             else:
-                self.outcome = {"test": self._test()} if self.best and not self.one_of_many else {}
+                tested = self.best and not self.one_of_many and len(self.plan.data.test)
+                self.outcome = {"test": self._test()} if tested else {}
                 early = status.stopped and status.epoch < self.plan.last
                 self.status = "stopped_early" if early else "finished"
                 if early:

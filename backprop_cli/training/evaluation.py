@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +18,7 @@ from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
 from backprop_cli.engine.stacks import Stack, form_of
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.objective import GradientEstimator
@@ -31,7 +31,7 @@ T = TypeVar("T")
 Labels = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Score:
     """The mean cost, weighted but without penalties, and the metrics of the task, which count every example once.
 
@@ -161,6 +161,8 @@ class Evaluator:
         if len(parts) == 1:
             found = run(parts[0], self._buffers[0])
         else:
+            from concurrent.futures import ThreadPoolExecutor  # loads logging, which a small split does not need
+
             with ThreadPoolExecutor(len(parts)) as pool:
                 found = [result for part in pool.map(run, parts, self._buffers) for result in part]
         return dict(zip(networks, map(list, zip(*found, strict=True)), strict=True))
@@ -241,7 +243,7 @@ def outputs_of(network: Network, theta: Array, x: Array, layer: int | None = Non
     return np.concatenate(parts)
 
 
-@dataclass(frozen=True)
+@frozen
 class ClassificationReport:
     """Predictions compared with labels: confusion[t, p] counts the examples of class t that are predicted as p."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from backprop_cli.data.dataset import Split
 from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.errors import DivergedError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Rows, fetched_at_once
 from backprop_cli.training.diagnostics import LayerState, diagnose
@@ -27,7 +28,7 @@ SLICES = 20
 """An epoch reports progress, and is checked for divergence, this many times."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """A part of an epoch is done: `step` of `steps` batches of `epoch` (from 1)."""
 
@@ -36,7 +37,7 @@ class Progress:
     steps: int
 
 
-@dataclass(frozen=True)
+@frozen
 class EpochResult:
     """An epoch (from 1) is done; epoch 0 is the network before training, if diagnostics were asked for.
 
@@ -57,7 +58,7 @@ class EpochResult:
     phase: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Stopped:
     """Training is over after `epoch`, before the last one of the plan."""
 
@@ -65,7 +66,7 @@ class Stopped:
     reason: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Waiting:
     """Only in a stack of runs: the next steps of `epoch` (from 1), or its evaluation, are made with those of others."""
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -24,6 +23,7 @@ from backprop_cli.data.dataset import Split
 from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.stacks import Recordings, Stack, form_of
 from backprop_cli.engine.threads import limit_in_lanes
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.evaluation import Score
@@ -32,7 +32,7 @@ from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """The score on a split with some of the task's further metrics, which a run waits for."""
 

@@ -287,3 +287,15 @@ def test_an_autoencoder_needs_no_target(backprop, tmp_path):
     (tmp_path / "rbm.yaml").write_text("dataset: {name: table, file: t.csv, scale: minmax}\nlayers: auto-3\ncost: cd\n")
     assert backprop("train", "rbm.yaml", "epochs=1").code == 0
     assert "target      none" in backprop("data", "check", "t.csv", "targets=inputs").out
+
+
+def test_a_run_whose_data_has_no_test_split_ends_without_its_metrics(backprop):
+    np.savez("d.npz", x=np.eye(20, dtype=np.float32), y=np.arange(20) % 2)
+    config = Path("all.yaml")
+    config.write_text("dataset: {name: arrays, file: d.npz, test: 0}\nlayers: [auto, auto]\nepochs: 2\n")
+    done = backprop("train", config)
+    assert done.code == 0, done.err
+    assert "test accuracy" not in done.out
+    record = json.loads(Path("runs/all-001/run.json").read_text())
+    assert (record["status"], "test" in record) == ("finished", False)
+    assert "no test split; use train or val" in backprop("eval", "@last").err

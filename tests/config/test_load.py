@@ -157,7 +157,7 @@ def test_shipped_configs_load(path):
         ("threads: 0", "c.yaml:9:10: threads must be 'auto' or an integer from 1 to 1,024, not 0"),
         ("optimizer: momentun", "c.yaml:9:12: optimizer: unknown name 'momentun'; did you mean 'momentum'?"),
         ("optimizer: {name: adam2}", "c.yaml:9:19: optimizer: unknown name 'adam2'"),
-        ("optimizer: {mu: 0.5}", "c.yaml:9:12: optimizer: 'name' is missing"),
+        ("optimizer: {mu: 0.5}", "c.yaml:9:12: optimizer: 'name' is missing (known: momentum, nesterov)"),
         ("output: {a: 1}", "c.yaml:9:9: output must be one name, not a mapping"),
         ("optimizer: 3", "c.yaml:9:12: optimizer must be a name or a mapping such as {name: …}, not 3"),
         ("optimizer: {name: momentum, mu: 1}", "c.yaml:9:33: optimizer.mu must be less than 1, not 1"),

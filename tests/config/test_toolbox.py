@@ -76,6 +76,31 @@ def test_options_can_be_set_from_the_command_line_one_by_one(load):
     assert e.strengths == {"l1": 0.5, "l2": 2.0}
 
 
+def test_options_of_the_initializer_of_a_layer_can_be_set_one_by_one(load):
+    uniform = ("layers.1.initializer=uniform", "layers.1.initializer.limit=0.25")
+    assert load(DIGITS, *uniform).to_dict()["layers"][1]["initializer"] == {"name": "uniform", "limit": 0.25}
+    of_all = load(DIGITS, "initializer=he", "layers.1.initializer.gain=2").to_dict()  # he is the layer's as well
+    assert (of_all["initializer"], of_all["layers"][1]["initializer"]) == ("he", {"name": "he", "gain": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        (
+            "layers.1.initializer.limit=0.1",
+            "unknown key 'limit'; it is an option of uniform (layers.1.initializer.name=uniform)",
+        ),
+        ("layers.1.initializer.name.x=1", "'layers.1.initializer.name.x' cannot be set on the command line"),
+        ("layers.1.activation.x=1", "'layers.1.activation.x' cannot be set on the command line"),
+        ("layers.1.dropout.x=1", "'layers.1.dropout.x' cannot be set on the command line"),
+    ],
+)
+def test_a_wrong_option_of_an_option_of_a_layer_is_located(load, word, problem):
+    with pytest.raises(ConfigError) as error:
+        load(DIGITS, "initializer=he", word)
+    assert error.value.problems == [f"command line: {word}: {problem}"]
+
+
 def test_an_option_extends_a_number_or_the_default(load):
     assert load(DIGITS, "lambda=5", "lambda.l1=0.1").strengths == {"l1": 0.1, "l2": 5.0}
     assert load(DIGITS, "average.decay=0.9").average.decay == 0.9
