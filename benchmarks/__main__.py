@@ -52,14 +52,20 @@ def run(
         measured = compare(workload, peers_for(workload, chosen), rounds, progress)
         click.echo(f"\n### {name}: {workload.title}\n\n{peer_tables(workload, measured)}")
         result["workloads"][name] = {peer: vars(m) for peer, m in measured.items()}
+        save(result, json_path)  # now: a peer may fail later
     if whole_commands:
         result["whole"] = whole_table(rounds)
-    if json_path:
-        json_path.write_text(json.dumps(result, indent=1) + "\n")
+        save(result, json_path)
     if chart:
         from benchmarks.charts import draw_ratios
 
         draw_ratios(result["workloads"], chart)
+
+
+def save(result: dict[str, Any], path: Path | None) -> None:
+    """Write what was measured so far, if there is a path."""
+    if path:
+        path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def peer_tables(workload: Workload, measured: dict[str, Measured]) -> str:
@@ -145,7 +151,7 @@ def compare_commits(before: str, after: str, names: tuple[str, ...], rounds: int
     with tempfile.TemporaryDirectory() as folder:
         trees = {commit: checked_out(commit, Path(folder) / str(i)) for i, commit in enumerate((before, after))}
         click.echo(f"| | {before} | {after} | ratio | min to max |\n|---|---|---|---|---|")
-        for name in names or (*WORKLOADS, START):
+        for name in names or (START, *WORKLOADS):
             seconds: dict[str, list[float]] = {before: [], after: []}
             for _ in range(rounds):
                 for commit, tree in trees.items():

@@ -76,8 +76,12 @@ def training(w: Workload) -> Training:
         return jnp.mean(jnp.sum(jax.nn.softplus(z) - y * z, axis=1))
 
     def initial(seed: int) -> Any:
-        # W (n_in, n_out), of a convolution (rows · columns · channels, filters)
-        layers = [(W.transpose(*range(2, W.ndim), 1, 0), b) for W, b in initial_layers(w, seed)]
+        layers = initial_layers(w, seed)
+        if w.convolutions:  # those behind them take images as rows, columns, channels
+            W, b = layers[len(w.convolutions)]
+            side = round((w.layers[0] / w.convolutions[-1]) ** 0.5)
+            layers[len(w.convolutions)] = W.reshape(len(W), -1, side, side), b
+        layers = [(W.transpose(*range(2, W.ndim), 1, 0), b) for W, b in layers]  # outputs last
         params = [(jnp.asarray(W.reshape(-1, W.shape[-1])), jnp.asarray(b)) for W, b in layers]
         return params, rule.init(params)
 
