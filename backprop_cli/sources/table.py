@@ -47,7 +47,7 @@ TEST, VALIDATION = 0.2, 0.15
 
 @frozen
 class Table(Source):
-    """A CSV or TSV file, plain or gzipped; what its columns are is found out. Its target may be the inputs."""
+    """A CSV or TSV file, plain or gzipped; what its columns are is found out. An autoencoder needs no target."""
 
     name = "table"
     origin = "files"
