@@ -18,7 +18,7 @@ from backprop_cli.data.dataset import DataSpec, Inputs
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
 from backprop_cli.sources.prepare import describe_bad
-from backprop_cli.tables.columns import Columns, read_chunks, reader_of
+from backprop_cli.tables.columns import Columns, read_chunks, reader_of, state_of
 from backprop_cli.tables.delimited import Delimited
 from backprop_cli.tables.kinds import cells_of
 from backprop_cli.tables.preprocessing import Preprocessing
@@ -51,10 +51,12 @@ class TableRows:
     _targets: list[Targets] = field(default_factory=list, init=False)
     _unknown: Counter[str] = field(default_factory=Counter, init=False)
     _new: int = field(default=0, init=False)
+    _state: tuple[int, int, int] = field(default=(0, 0, 0), init=False)
 
     def __iter__(self) -> Iterator[Inputs]:
         with self._file() as path:
             try:
+                self._state = state_of(path)
                 for table in read_chunks(path):
                     yield self._inputs(self._named(table))
             except DataError as error:
@@ -94,6 +96,8 @@ class TableRows:
     def cells(self) -> Iterator[tuple[list[str], bool]]:
         """Yield the cells of every row, those of text as they are in the file, and whether the row can be read."""
         with self._file() as path, reader_of(path) as file:
+            if self.data is None and state_of(path) != self._state:
+                raise DataError(f"{path}: the file changed while it was read; try again")
             rows = (cells for _, cells in file) if isinstance(file, Delimited) else _cells_of(read_chunks(path))
             yield from zip(rows, np.concatenate(self._good).tolist(), strict=True)
 

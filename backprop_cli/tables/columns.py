@@ -94,7 +94,7 @@ def read_columns(path: Path, cache: Path | None = None) -> Columns:
 
     Raises DataError, with the line, if the file is not a table; UsageError for Parquet without pyarrow.
     """
-    return _read(path, str(path.resolve()), _state(path), cache)
+    return _read(path, str(path.resolve()), state_of(path), cache)
 
 
 def read_chunks(path: Path) -> Iterator[Columns]:
@@ -102,7 +102,7 @@ def read_chunks(path: Path) -> Iterator[Columns]:
 
     A word has the same code in all of them. They have no digest.
     """
-    state = _state(path)
+    state = state_of(path)
     with reader_of(path) as file:
         parsers = [ColumnParser() for _ in file.names]
         nothing = [parser.parse([]) for parser in parsers]
@@ -110,11 +110,11 @@ def read_chunks(path: Path) -> Iterator[Columns]:
             numbers, codes = (np.stack(parts, axis=1) for parts in zip(*columns, strict=True))
             words = tuple(tuple(parser.words) for parser in parsers)
             yield Columns(file.names, numbers, codes, words, lines, file.delimiter, "")
-        if _state(path) != state:
+        if state_of(path) != state:
             raise DataError(f"{path}: the file changed while it was read; try again")
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def state_of(path: Path) -> tuple[int, int, int]:
     """Return the inode, the size and the time of change of a file."""
     try:
         found = path.stat()
@@ -164,7 +164,7 @@ def _parse(path: Path, state: tuple[int, int, int], sinks: Mapping[str, Sink]) -
             sinks["lines"].append(lines)
             sinks["numbers"].append(np.stack([numbers for numbers, _ in columns], axis=1))
             sinks["codes"].append(np.stack([codes for _, codes in columns], axis=1))
-        if _state(path) != state:
+        if state_of(path) != state:
             raise DataError(f"{path}: the file changed while it was read; try again")
         words = [list(parser.words) for parser in parsers]
         meta = {"names": file.names, "words": words, "delimiter": file.delimiter, "sha256": file.sha256}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backprop_cli import api
+from backprop_cli.errors import DataError
 from backprop_cli.inputs import files
 from backprop_cli.results import prediction
 from backprop_cli.tables import columns
@@ -92,3 +93,11 @@ def test_the_memory_of_a_prediction_grows_by_a_few_bytes_per_row(run, monkeypatc
         tracemalloc.stop()
         assert len(Path("o.csv").read_text().splitlines()) == n + 1
     assert peaks[2] - peaks[1] < 80 * 6000
+
+
+def test_a_file_that_changes_between_prediction_and_output_is_an_error(run):
+    write("x.csv", 20)
+    found = api.predict(run, "x.csv")
+    write("x.csv", 21)
+    with pytest.raises(DataError, match="x.csv: the file changed while it was read; try again"):
+        found.to_csv()
