@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,12 @@ def read_regular_file(path: Path, limit: int) -> bytes:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write data to path: a temporary file in the same folder, fsync, rename, fsync of the folder.
+    """Write data to path; see `atomic_write_parts`."""
+    atomic_write_parts(path, [data])
+
+
+def atomic_write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write parts one after another to path: a temporary file in the same folder, fsync, rename, fsync of the folder.
 
     Symbolic links are followed. A pipe, a device, stdout and stderr are opened and written to. The mode of a new file
     is set by the umask. Raises OSError; the file then has its old content, or the new one if only the folder could not
@@ -58,7 +63,7 @@ def atomic_write(path: Path, data: bytes) -> None:
             # stdout itself: the offset of a second descriptor would leave the next line that is printed over the data
             descriptor = _standard_descriptor(path)
             with open(descriptor or path, "ab", closefd=descriptor is None) as file:
-                file.write(data)
+                file.writelines(parts)
             return
         target = Path(os.path.realpath(path))
         # a random name, as process ids are not unique across machines; short enough for a name of maximal length
@@ -66,7 +71,7 @@ def atomic_write(path: Path, data: bytes) -> None:
         temporary = target.with_name(f".{stem}.{secrets.token_hex(4)}.tmp")
         try:
             with open(temporary, "xb") as file:  # the mode is set by the umask; tempfile would use 0600
-                file.write(data)
+                file.writelines(parts)
                 file.flush()
                 flush_to_disk(file.fileno())
             os.replace(temporary, target)

@@ -56,7 +56,6 @@ def command(
     """
     from backprop_cli.cli.plotting import check_suffix
     from backprop_cli.errors import Exit, UsageError
-    from backprop_cli.files import atomic_write
     from backprop_cli.results.predicting import predict_files
     from backprop_cli.runs.model import load_model
 
@@ -71,8 +70,7 @@ def command(
     for note in found.notes:
         console.warn(note)
     if output := output if len(found) else None:
-        array = output.suffix.lower() == ".npy"
-        atomic_write(output, found.to_npy() if array else found.to_csv().encode(errors="surrogateescape"))
+        found.write(output)
     if as_csv:
         if lines := found.lines(top, form=".6g"):
             console.csv(lines[0], lines[1:])

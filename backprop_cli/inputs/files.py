@@ -8,45 +8,83 @@ import re
 import stat
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.dataset import DataSpec, Inputs, Source
+from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import UnreadableError
 from backprop_cli.formats.images import PREPROCESSORS, read_image
 from backprop_cli.formats.npy import check_size, read_npy
 from backprop_cli.frozen import frozen
-from backprop_cli.inputs.rows import TableRows, read_rows, read_stream
+from backprop_cli.inputs.rows import TableRows, read_stream
 
 STDIN = "-"
 
 MAX_LINE = 1 << 24
 """Characters in a line of CSV."""
 
+ROWS = 1 << 14
+"""Examples that become inputs at a time."""
+
 _NUMBER = re.compile(r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|infinity|nan)\s*", re.IGNORECASE)
 
 
 @frozen
-class InputBatch:
-    """The examples of a file: inputs x (n, n_in), a name for each, and (name, reason) for each row that is rejected.
+class Numbered:
+    """The names of n examples of an array: x.npy[0], x.npy[1], …."""
 
-    `notes` are lines for the user. `table` has the rows of a table with columns of all kinds.
+    name: str
+    n: int
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"{self.name}[{row}]" for row in range(self.n))
+
+
+@frozen
+class InputBatch:
+    """The examples of a file: an iterable of their inputs (m, n_in), some rows at a time; see `TableRows`.
+
+    `values` (n, n_in), which may be in the file, become inputs when they are cast, scaled and cut.
     """
 
-    x: Inputs
-    names: list[str]
+    values: npt.NDArray[Any]
+    names: Iterable[str]
     problems: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    table: TableRows | None = None
+    scale: float = 1.0
+    dtype: str = "float32"
+    cut: Callable[[Inputs], Inputs] = lambda x: x
+    columns: ClassVar[tuple[str, ...]] = ("input",)
+    notes: ClassVar[tuple[str, ...]] = ()
+    targets: ClassVar[Targets | None] = None
+
+    def __iter__(self) -> Iterator[Inputs]:
+        for x in self._cast():
+            yield self.cut(x * self.scale)
+
+    def _cast(self) -> Iterator[Inputs]:
+        """Yield the values in the type of the inputs; a number that is too large becomes infinite."""
+        for start in range(0, max(len(self.values), 1), ROWS):
+            with np.errstate(over="ignore"):
+                yield self.values[start : start + ROWS].astype(self.dtype)
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the smallest and the largest of the cast values, NaN if one is; 0 without any."""
+        found = np.array([(x.min(), x.max()) for x in self._cast() if x.size] or [(0.0, 0.0)])
+        return float(found[:, 0].min()), float(found[:, 1].max())
+
+    def cells(self) -> Iterator[tuple[list[str], bool]]:
+        """Yield what a row of a table of predictions begins with: the name; and that there is a prediction for it."""
+        return (([name], True) for name in self.names)
 
 
-def read_inputs(name: str, source: Source, dtype: str, spec: DataSpec | None = None) -> InputBatch:
+def read_inputs(name: str, source: Source, dtype: str, spec: DataSpec | None = None) -> InputBatch | TableRows:
     """Return the examples in a file, or, for `-`, in the CSV rows on stdin, as inputs of a network for `source`.
 
     `spec` is what was known about the data when the network was trained, by default what the source says now.
@@ -55,17 +93,12 @@ def read_inputs(name: str, source: Source, dtype: str, spec: DataSpec | None = N
     """
     spec = spec or source.spec
     if spec.preprocessing:
-        found = _read_rows(name, spec, dtype)
-        places = [f"{name}:{line}" for line in found.table.lines[found.rows].tolist()]
-        return InputBatch(found.x, places, found.problems, found.notes, found)
+        if name == STDIN:
+            return read_stream(sys.stdin.buffer, "stdin", spec, dtype)
+        return TableRows(Path(name), name, spec, dtype)
     batch = _read_csv(sys.stdin, "stdin", spec) if name == STDIN else _read_file(name, source, spec)
-    return replace(batch, x=spec.cut(_scaled(batch.x, source.name, spec, dtype)))
-
-
-def _read_rows(name: str, spec: DataSpec, dtype: str) -> TableRows:
-    if name == STDIN:
-        return read_stream(sys.stdin.buffer, "stdin", spec, dtype)
-    return read_rows(Path(name), name, spec, dtype)
+    batch = replace(batch, dtype=dtype, cut=spec.cut)
+    return replace(batch, scale=_scale_of(batch, source.name, spec))
 
 
 def _read_file(name: str, source: Source, spec: DataSpec) -> InputBatch:
@@ -78,7 +111,7 @@ def _read_file(name: str, source: Source, spec: DataSpec) -> InputBatch:
     kind = path.suffix.lower()
     if kind == ".npy":
         x = _read_npy(path, spec)
-        return InputBatch(x, [name] if len(x) == 1 else [f"{name}[{row}]" for row in range(len(x))])
+        return InputBatch(x, [name] if len(x) == 1 else Numbered(name, len(x)))
     if kind == ".csv":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             return _read_csv(file, name, spec)
@@ -91,7 +124,7 @@ def _read_file(name: str, source: Source, spec: DataSpec) -> InputBatch:
 
 def _read_npy(path: Path, spec: DataSpec) -> Inputs:
     """Return the array in a .npy file as (n, n_in)."""
-    values = read_npy(path)
+    values = read_npy(path, mapped=True)
     shapes = [(spec.inputs,), *([spec.image] if spec.image else []), *([()] if spec.inputs == 1 else [])]
     if values.shape in shapes or values.shape[1:] in shapes:
         return values.reshape(-1, spec.inputs)
@@ -155,24 +188,20 @@ def _numbers(spec: DataSpec) -> str:
     return f"{spec.inputs} number{'s' if spec.inputs != 1 else ''}{pixels}"
 
 
-def _scaled(values: npt.NDArray[Any], name: str, spec: DataSpec, dtype: str) -> Inputs:
-    """Return values (n, n_in) as inputs of a network: pixels are scaled, values that are scaled already are not.
+def _scale_of(batch: InputBatch, name: str, spec: DataSpec) -> float:
+    """Return what values are multiplied by to become inputs: pixels are scaled, values that are scaled already are not.
 
     Bytes are pixels. Other numbers are pixels if any of them is above 1, as arrays and CSV files often have them as
     floats.
     """
-    with np.errstate(over="ignore"):
-        x: Inputs = values.astype(dtype)
-    low, high = (float(extreme(x)) if x.size else 0.0 for extreme in (np.min, np.max))
+    low, high = batch.extremes()
     if not math.isfinite(low) or not math.isfinite(high):
-        raise UnreadableError(f"some of its numbers are not finite in {dtype}")
+        raise UnreadableError(f"some of its numbers are not finite in {batch.dtype}")
     most = 1 / spec.scale
     if most == 1:
-        return x
+        return 1.0
     if low < 0 or high > most:
         raise UnreadableError(
             f"numbers from {low:g} to {high:g}; {name} has pixels from 0 to {most:g}, or scaled, from 0 to 1"
         )
-    if values.dtype == np.uint8 or high > 1:
-        x *= spec.scale
-    return x
+    return spec.scale if batch.values.dtype == np.uint8 or high > 1 else 1.0

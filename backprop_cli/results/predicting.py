@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from backprop_cli.errors import BackpropError, UnreadableError, UsageError
-from backprop_cli.inputs.files import InputBatch, read_inputs
-from backprop_cli.inputs.rows import read_stream
+from backprop_cli.inputs.files import InputBatch, Numbered, read_inputs
+from backprop_cli.inputs.rows import TableRows, read_stream
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.prediction import Predictions, Unreadable
 from backprop_cli.runs.model import Model
@@ -37,8 +37,8 @@ def predict_array(model: Model, x: Array, threshold: float | str | None = None) 
         x = x[None]
     if x.shape[1:] not in ((data.inputs,), data.image):
         raise UsageError(f"an array of shape {x.shape}; expected (n, {data.inputs})")
-    outputs = model.outputs(x.reshape(len(x), data.inputs))
-    return Predictions(model, [f"[{row}]" for row in range(len(x))], outputs, threshold=threshold)
+    x = x.reshape(len(x), data.inputs)
+    return Predictions(model, [InputBatch(x, Numbered("", len(x)))], model.outputs(x), threshold=threshold)
 
 
 def predict_frame(model: Model, frame: Frame, threshold: float | str | None = None) -> Predictions:
@@ -50,11 +50,12 @@ def predict_frame(model: Model, frame: Frame, threshold: float | str | None = No
     any_frame: Any = frame
     text = any_frame.to_csv(index=False) if hasattr(frame, "to_csv") else any_frame.write_csv()
     found = read_stream(io.BytesIO(text.encode()), "the data frame", data, model.experiment.dtype)
-    names = [f"[{row}]" for row in found.rows.tolist()]
+    found.place = "[{row}]"
+    outputs = model.apply_in_parts(found)
     failed = [Unreadable(place, reason) for place, reason in found.problems]
     messages = [f"{one.input}: {one.reason}" for one in failed[:MAX_PROBLEMS]]
-    outputs, targets = model.apply(found.x), None if model.layer else found.targets
-    return Predictions(model, names, outputs, failed, messages, found.notes, targets, [found], threshold)
+    targets = None if model.layer else found.targets
+    return Predictions(model, [found], outputs, failed, messages, found.notes, targets, threshold)
 
 
 def predict_files(model: Model, files: Iterable[str], threshold: float | str | None = None) -> Predictions:
@@ -64,15 +65,15 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
     """
     e = model.experiment
     model.task.at(threshold)
-    names: list[str] = []
     outputs: list[Array] = []
     failed: list[Unreadable] = []
     messages: list[str] = []
     notes: list[str] = []
-    batches: list[InputBatch] = []
+    batches: list[InputBatch | TableRows] = []
     for name in files:
         try:
             batch = read_inputs(name, e.dataset, e.dtype, e.data)
+            outputs.append(model.apply_in_parts(batch))
         except (BackpropError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             if isinstance(error, FileNotFoundError) and re.fullmatch(r"[-+0-9.e, ]+", name):
@@ -87,11 +88,8 @@ def predict_files(model: Model, files: Iterable[str], threshold: float | str | N
         if (more := len(batch.problems) - MAX_PROBLEMS) > 0:
             messages.append(f"{one_line(name)}: {more:,} more rows cannot be read")
         failed += map(Unreadable._make, batch.problems)
-        names += batch.names
-        outputs.append(model.apply(batch.x))
         batches.append(batch)
-    tables = [batch.table for batch in batches if batch.table]
-    targets = [rows.targets for rows in tables if rows.targets is not None]
+    targets = [found for batch in batches if (found := batch.targets) is not None]
     known = np.concatenate(targets) if targets and len(targets) == len(batches) and not model.layer else None
     found = np.concatenate(outputs or [np.empty((0, model.task.outputs), model.theta.dtype)])
-    return Predictions(model, names, found, failed, messages, notes, known, tables, threshold)
+    return Predictions(model, batches, found, failed, messages, notes, known, threshold)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from functools import cached_property
-from itertools import chain, count
-from typing import Any, NamedTuple
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,32 @@ import numpy.typing as npt
 from backprop_cli.data.tasks import Classification, Targets
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.files import atomic_write, atomic_write_parts
 from backprop_cli.frozen import frozen
-from backprop_cli.inputs.rows import TableRows
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
 from backprop_cli.text import metric, table
 
 Labels = npt.NDArray[np.intp]
+
+
+BLOCK = 1 << 14
+"""Rows that become text at a time."""
+
+
+class Inputs(Protocol):
+    """Where inputs are from: `columns` is the header of the `cells` of every row, of which some have a prediction."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The header of the cells."""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of the inputs that were predicted."""
+
+    def cells(self) -> Iterator[tuple[list[str], bool]]:
+        """Yield the cells of every row, and whether it was predicted."""
 
 
 class Unreadable(NamedTuple):
@@ -34,29 +54,32 @@ class Unreadable(NamedTuple):
 
 @frozen
 class Predictions:
-    """Predictions for n examples: their names, and the outputs of the network (n, n_L).
+    """Predictions for n examples: where they are from, and the outputs of the network (n, n_L).
 
     `failed` are the inputs that could not be read; `messages` says so in lines for the user, and `notes` what else to
     know about the inputs. `targets` are what should have been predicted, where that is known: labels (n,), -1 for none,
-    or values (n, k), NaN for none. `tables` are the tables that rows were read from. The second of two classes is
-    predicted from a probability of `threshold` on.
+    or values (n, k), NaN for none. The second of two classes is predicted from a probability of `threshold` on.
     """
 
     model: Model = field(repr=False)
-    names: list[str]
+    inputs: Sequence[Inputs] = field(repr=False)
     outputs: Array
     failed: list[Unreadable] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     targets: Targets | None = field(default=None, repr=False)
-    tables: list[TableRows] = field(default_factory=list, repr=False)
     threshold: float | str | None = None
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.outputs)
 
     def __str__(self) -> str:
         return self.to_text()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the examples."""
+        return list(chain.from_iterable(inputs.names for inputs in self.inputs))
 
     @cached_property
     def labels(self) -> Labels:
@@ -166,36 +189,45 @@ class Predictions:
         All rows of a table are kept; the predictions of those that could not be read are empty. Raises UsageError for
         tables with different columns.
         """
+        return "".join(self._csv())
+
+    def write(self, path: Path) -> None:
+        """Write a .csv or .npy file, a part at a time; there is either the whole file or, after an error, none.
+
+        Raises OSError, or UsageError as `to_csv`.
+        """
+        if path.suffix.lower() == ".npy":
+            atomic_write(path, self.to_npy())
+        else:
+            atomic_write_parts(path, (text.encode(errors="surrogateescape") for text in self._csv()))
+
+    def _csv(self) -> Iterator[str]:
+        """Yield CSV, some rows at a time; see `to_csv`."""
         rest = [f"{self.measure}_{self._name(label)}" for label in range(self.model.task.classes)]
         columns = ["prediction", *rest] if rest else self.model.value_names
         found = self._answers()
-        names = {rows.table.names for rows in self.tables}
+        names = {inputs.columns for inputs in self.inputs}
         if len(names) > 1:
             raise UsageError("the files have different columns; write the predictions of each to a file of its own")
         before = list(*names) or ["input"]
-        text = io.StringIO()
-        write = csv.writer(text, lineterminator="\n").writerow
-        write([*before, *(_unused(name, before) for name in columns)])
-        for cells, predicted in self._kept():
-            answer = next(found) if predicted else [""] * len(columns)
-            write([*cells, *answer])
-        return text.getvalue()
-
-    def _kept(self) -> Iterator[tuple[list[str], bool]]:
-        """Yield the cells of every row, and whether there is a prediction for it."""
-        if not self.tables:
-            yield from (([name], True) for name in self.names)
-        for rows in self.tables:
-            good = np.isin(np.arange(len(rows.table)), rows.rows, assume_unique=True)
-            yield from zip(rows.cells(), good.tolist(), strict=True)
+        header = [*before, *(_unused(name, before) for name in columns)]
+        kept = chain.from_iterable(inputs.cells() for inputs in self.inputs)
+        rows = ([*cells, *(next(found) if predicted else [""] * len(columns))] for cells, predicted in kept)
+        lines = chain([header], rows)
+        while block := list(islice(lines, BLOCK)):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(block)
+            yield text.getvalue()
 
     def _answers(self) -> Iterator[list[str]]:
         """Yield the prediction for each example, and the confidence of each class."""
-        if not self.model.task.classes:
-            yield from ([format(value, ".9g") for value in row] for row in self.values.tolist())
-            return
-        for label, row in zip(self.labels.tolist(), self.confidences.tolist(), strict=True):
-            yield [self._name(label), *(format(value, ".6g") for value in row)]
+        for start in range(0, len(self), BLOCK):
+            block = slice(start, start + BLOCK)
+            if not self.model.task.classes:
+                yield from ([format(value, ".9g") for value in row] for row in self.values[block].tolist())
+                continue
+            for label, row in zip(self.labels[block].tolist(), self.confidences[block].tolist(), strict=True):
+                yield [self._name(label), *(format(value, ".6g") for value in row)]
 
     def to_npy(self) -> bytes:
         """Return an .npy file of the values (n, k), or of the confidences of the classes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -20,8 +21,11 @@ from backprop_cli.nn.parameters import Layout
 from backprop_cli.runs.build import build_network, build_objective, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
 from backprop_cli.runs.folder import RunFolder, find_run
-from backprop_cli.training.evaluation import Evaluator, outputs_of
+from backprop_cli.training.evaluation import Evaluator, outputs_of, rows_at_once
 from backprop_cli.training.state import AVERAGE
+
+PARTS = 16
+"""Parts of so many times the rows of a product are predicted at a time."""
 
 
 def experiment_of(checkpoint: Checkpoint, origin: str, epochs: int | None = None) -> Experiment:
@@ -108,6 +112,20 @@ class Model:
         """Return the outputs (n, n_L) for inputs x (n, n_0), scaled as in training."""
         with limit_blas(self.experiment):
             return outputs_of(self.network, self.theta, np.asarray(x, self.theta.dtype), self.layer)
+
+    def apply_in_parts(self, parts: Iterable[Array]) -> Array:
+        """Return the outputs (n, n_L) for inputs in parts (m, n_0), with the bits of `apply` for all at once."""
+        rows = PARTS * rows_at_once(self.network)  # products of another number of rows may have other bits
+        waiting: list[Array] = []
+        found: list[Array] = []
+        for part in parts:
+            waiting.append(part)
+            if (n := sum(map(len, waiting))) >= rows:
+                x = np.concatenate(waiting)
+                whole = n - n % rows
+                found.append(self.apply(x[:whole]))
+                waiting = [x[whole:]]
+        return np.concatenate([*found, self.apply(np.concatenate(waiting))])
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0) in the units of the data set, such as pixels."""

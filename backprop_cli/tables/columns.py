@@ -11,9 +11,10 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,27 @@ def read_columns(path: Path, cache: Path | None = None) -> Columns:
 
     Raises DataError, with the line, if the file is not a table; UsageError for Parquet without pyarrow.
     """
-    return _read(path, str(path.resolve()), _state(path), cache)
+    return _read(path, str(path.resolve()), state_of(path), cache)
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def read_chunks(path: Path) -> Iterator[Columns]:
+    """Yield the rows of a CSV, TSV or Parquet file as tables of up to CHUNK rows, at least one; see `read_columns`.
+
+    A word has the same code in all of them. They have no digest.
+    """
+    state = state_of(path)
+    with reader_of(path) as file:
+        parsers = [ColumnParser() for _ in file.names]
+        nothing = [parser.parse([]) for parser in parsers]
+        for lines, columns in chain(file.chunks(CHUNK, parsers), [(np.empty(0, np.int64), nothing)]):
+            numbers, codes = (np.stack(parts, axis=1) for parts in zip(*columns, strict=True))
+            words = tuple(tuple(parser.words) for parser in parsers)
+            yield Columns(file.names, numbers, codes, words, lines, file.delimiter, "")
+        if state_of(path) != state:
+            raise DataError(f"{path}: the file changed while it was read; try again")
+
+
+def state_of(path: Path) -> tuple[int, int, int]:
     """Return the inode, the size and the time of change of a file."""
     try:
         found = path.stat()
@@ -146,7 +164,7 @@ def _parse(path: Path, state: tuple[int, int, int], sinks: Mapping[str, Sink]) -
             sinks["lines"].append(lines)
             sinks["numbers"].append(np.stack([numbers for numbers, _ in columns], axis=1))
             sinks["codes"].append(np.stack([codes for _, codes in columns], axis=1))
-        if _state(path) != state:
+        if state_of(path) != state:
             raise DataError(f"{path}: the file changed while it was read; try again")
         words = [list(parser.words) for parser in parsers]
         meta = {"names": file.names, "words": words, "delimiter": file.delimiter, "sha256": file.sha256}

@@ -235,9 +235,14 @@ class _Way:
         self.replay = recording.finish(found.outputs, found.costs)
 
 
+def rows_at_once(network: Network) -> int:
+    """Return how many rows `outputs_of` multiplies at a time."""
+    return max(1, min(CHUNK, 1_000_000 // network.width))
+
+
 def outputs_of(network: Network, theta: Array, x: Array, layer: int | None = None) -> Array:
     """Return the outputs (n, n_L), or those of a layer, for inputs x (n, n_0), scaled as in training, in chunks."""
-    rows = max(1, min(CHUNK, 1_000_000 // network.width))
+    rows = rows_at_once(network)
     with np.errstate(all="ignore"):  # weights that overflow show in the outputs
         parts = [network.outputs(theta, x[start : start + rows], layer) for start in range(0, max(len(x), 1), rows)]
     return np.concatenate(parts)

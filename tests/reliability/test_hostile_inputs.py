@@ -38,7 +38,7 @@ VALUES = np.linspace(0, 1, 64, dtype="<f4").tobytes()
 def read(tmp_path, data, source=DIGITS, name="x.npy", dtype="float32"):
     path = tmp_path / name
     path.write_bytes(data)
-    return read_inputs(str(path), source, dtype).x
+    return np.concatenate(list(read_inputs(str(path), source, dtype)))
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i8", "<f4", ">f8", "<f2", "?"])
