@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,12 +11,13 @@ import numpy as np
 from backprop_cli.data.dataset import Dataset, Inputs
 from backprop_cli.data.tasks import Encoder, Outputs, Regression, Targets
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 
 ROWS = 10_000
 """Examples whose inputs are looked at together: they may be in a file that is larger than memory."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Density(Regression):
     """The distribution of the inputs is to be learned; targets are not used.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,6 +15,7 @@ from backprop_cli.data.examples import Form
 from backprop_cli.data.tasks import Classification, Regression, Task
 from backprop_cli.engine.threads import choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.initializers import INITIALIZERS, Initializer
@@ -35,7 +35,7 @@ from backprop_cli.training.plan import Plan
 from backprop_cli.training.streams import stream
 
 
-@dataclass(frozen=True)
+@frozen
 class Fitted:
     """A trained network: its parameters theta (n,), and an EpochResult for every epoch.
 

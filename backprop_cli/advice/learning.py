@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.objectives.objective import Backpropagation
 from backprop_cli.text import metric
@@ -35,7 +36,7 @@ CLOSE = 3.0
 """A suggested eta that differs by at most this factor is not worth a change."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Notice:
     """A warning for the user, which run.json keeps; `too_short` says that training had too few steps to tell."""
 

@@ -7,12 +7,13 @@ followed by a few short trainings with that eta and smaller ones, and the best o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.optim.schedules import Constant
 from backprop_cli.training.batch import Rows
@@ -40,7 +41,7 @@ FALL = 0.01
 """The share of the cost by which it has to fall at least."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RangeTest:
     """The cost at the start and after the step with each eta (k,); a learning rate, None if the cost never falls."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.boltzmann.units import bernoulli, softplus
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.parameters import Params
@@ -21,7 +21,7 @@ class Estimate(NamedTuple):
     error: float
 
 
-@dataclass(frozen=True)
+@frozen
 class Annealing:
     """Salakhutdinov & Murray 2008: from a model with W = b = 0 and visible biases `base`, (visible,), to the RBM.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from annotated_types import Ge, Le
 from backprop_cli.boltzmann.divergence import ContrastiveDivergence, PersistentContrastiveDivergence
 from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.boltzmann.units import HIDDEN_UNITS, Bernoulli
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
@@ -23,7 +23,7 @@ Visible = Literal["means", "samples"]
 VisibleBias = Literal["initializer", "logit"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Likelihood(Cost):
     """Minus the log-likelihood of the inputs, of which training follows an estimate of the gradient.
 
@@ -53,7 +53,7 @@ class Likelihood(Cost):
         return RBM(units, HIDDEN_UNITS.get(output.name, Bernoulli()))  # other outputs are an error elsewhere
 
 
-@dataclass(frozen=True)
+@frozen
 class CD(Likelihood):
     """Contrastive divergence with k steps of Gibbs sampling; see `ContrastiveDivergence`."""
 
@@ -66,7 +66,7 @@ class CD(Likelihood):
         return ContrastiveDivergence(network, self.k, self.visible == "means")
 
 
-@dataclass(frozen=True)
+@frozen
 class PCD(Likelihood):
     """Persistent contrastive divergence with k steps on each of some chains; see `PersistentContrastiveDivergence`."""
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.boltzmann.units import bernoulli, softplus
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.parameters import Gradient, Params
 from backprop_cli.objectives.objective import Evaluated, OfNetwork
 
 
-@dataclass(frozen=True)
+@frozen
 class OfRBM(OfNetwork):
     """What estimators for `network`, an RBM and the activation that is the mean of its hidden units, share.
 
@@ -57,7 +58,7 @@ class OfRBM(OfNetwork):
         return Evaluated(measures, cost)
 
 
-@dataclass(frozen=True)
+@frozen
 class ContrastiveDivergence(OfRBM):
     """CD-k: -dL/dW ≈ -⟨h vᵀ⟩ of the examples + ⟨h vᵀ⟩ after k steps of Gibbs sampling (Hinton 2002; 2010, eq. 9).
 
@@ -110,7 +111,7 @@ class ContrastiveDivergence(OfRBM):
         return mean if noise is None else self.rbm.hidden.sample(mean, noise)
 
 
-@dataclass(frozen=True)
+@frozen
 class PersistentContrastiveDivergence(ContrastiveDivergence):
     """PCD-k: as CD-k, but the chains go on from where the last step left them (Tieleman 2008).
 

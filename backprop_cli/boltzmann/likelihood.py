@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from backprop_cli.boltzmann.divergence import OfRBM, add_statistics
 from backprop_cli.boltzmann.rbm import RBM
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.parameters import Gradient, Params
 from backprop_cli.objectives.objective import Evaluated
@@ -42,7 +42,7 @@ def _states(units: int, dtype: np.dtype[np.floating]) -> Iterator[Array]:
         yield (numbers[:, None] >> np.arange(units) & 1).astype(dtype)
 
 
-@dataclass(frozen=True)
+@frozen
 class ExactLikelihood(OfRBM):
     """The cost -ln p(v) with its exact gradient, for RBMs with so few visible units that all of their states fit.
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from backprop_cli.boltzmann.units import Bernoulli, HiddenUnits, softplus
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.parameters import Parameter, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class RBM(Dense):
     """p(v, h) = e^{-E(v, h)} / Z, E(v, h) = -aᵀv - bᵀh - hᵀWv + Σ_j e(h_j); v is 0 or 1.
 

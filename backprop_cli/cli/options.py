@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import click
 from backprop_cli.cli.completion import complete_config, complete_override
 from backprop_cli.config.data_files import dataset_of
 from backprop_cli.config.shipped import find_config
+from backprop_cli.frozen import frozen
 from backprop_cli.terminal.console import DEBUG, Console
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GetCache = Callable[[], "Cache"]
 """Returns the cache of data sets that the options ask for; called when the arguments are known to be valid."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ConfigFile:
     """A config (see `find_config`) and its overrides."""
 
@@ -74,7 +74,7 @@ def config_arguments(required: bool = True, complete: Function = complete_overri
     return decorate
 
 
-@dataclass(frozen=True)
+@frozen
 class Selection:
     """What to show of the runs that are named: a checkpoint of each, in a folder of runs, on a split of its data."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from backprop_cli.config.reader import Problem
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.experiment.keys import KEYS
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS
 
 EPOCHS = 10
@@ -33,7 +34,7 @@ INHERITED = ("dataset", "validation", "train_size", "fold", "dtype", "seed", "th
 Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Phase:
     """Training of hidden layer `number` of `count` by an experiment; `offset` epochs of the run come before."""
 
@@ -54,7 +55,7 @@ class Phase:
         return self.offset + self.experiment.epochs
 
 
-@dataclass(frozen=True)
+@frozen
 class Codes(DataSpec):
     """What is known about the codes of a layer, which are the inputs of the next one; `bounded` if they are in 0…1."""
 

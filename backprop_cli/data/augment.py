@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -11,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Le
 
+from backprop_cli.frozen import frozen
+
 Images = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Augment:
     """Random distortions of images.
 

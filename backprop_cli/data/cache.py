@@ -8,12 +8,12 @@ import hashlib
 import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from backprop_cli.errors import DataError, without_password
 from backprop_cli.files import atomic_write, hold_lock, remove_temporaries
+from backprop_cli.frozen import frozen
 
 Content = bytes | memoryview
 """What a file contains, or the file itself, mapped into memory: then processes share it."""
@@ -38,7 +38,7 @@ def tables_folder() -> Path | None:
         return None
 
 
-@dataclass(frozen=True)
+@frozen
 class RemoteFile:
     """A gzipped file on mirrors: its size and SHA-256 as published, and those of its content."""
 
@@ -54,7 +54,7 @@ class RemoteFile:
         return self.name.removesuffix(".gz")
 
 
-@dataclass(frozen=True)
+@frozen
 class Cache:
     """Where downloads are stored, and how to get them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, get_args, get_type_hints
 
@@ -15,6 +15,7 @@ from backprop_cli.data.report import Note, check_examples, notes_of
 from backprop_cli.data.splits import Fold, Rows
 from backprop_cli.data.tasks import Reconstruction, Regression, Targets, Task
 from backprop_cli.errors import DataError
+from backprop_cli.frozen import frozen
 from backprop_cli.tables.preprocessing import Preprocessing
 
 Amount = int | float
@@ -40,7 +41,7 @@ Inputs = npt.NDArray[Any]
 """The inputs of n examples (n, n_0): uint8 pixels, or floating."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Split:
     """Examples: `inputs` (n, n_0), an array or a Selection, and `targets`: labels (n,), values (n, k), or the inputs.
 
@@ -96,7 +97,7 @@ class Split:
         return len(self) if self.weights is None else float(np.sum(self.weights, dtype=np.float64)) or 1.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Dataset:
     """The three splits of a data set, and the task to learn; a network is fed inputs · scale.
 
@@ -122,7 +123,7 @@ class Dataset:
         return {"train": self.train, "val": self.validation, "test": self.test}[name]
 
 
-@dataclass(frozen=True)
+@frozen
 class DataSpec:
     """What is known about a data set before it is loaded; a checkpoint keeps it for data that are the user's.
 

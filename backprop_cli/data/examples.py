@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import Split
 from backprop_cli.data.tasks import Task
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 
 Values = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Form:
     """What examples are like.
 

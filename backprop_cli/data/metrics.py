@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from backprop_cli.frozen import frozen
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +25,7 @@ def confusion_of(predicted: Array, labels: Array, classes: int) -> npt.NDArray[n
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
-@dataclass(frozen=True)
+@frozen
 class Classified:
     """Predictions for examples with `labels` (n,): the `predicted` classes (n,), and `scores` (n, classes) of each.
 

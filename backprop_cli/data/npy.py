@@ -10,7 +10,6 @@ import os
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from backprop_cli.errors import UnreadableError
 from backprop_cli.files import open_regular_file
+from backprop_cli.frozen import frozen
 
 MAX_BYTES = 2 << 30
 """Memory that the numbers of one file may take, unless the file is mapped into memory."""
@@ -37,7 +37,7 @@ _SPLIT = "split it into several files"
 _MAPPING = "a file that stays on disk must have uint8 or float32 in C order: np.ascontiguousarray(x, np.float32)"
 
 
-@dataclass(frozen=True)
+@frozen
 class _Header:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.text import some_of, table
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def lines(notes: Sequence[Note]) -> list[str]:
     return [f"{'' if about == last else about:<12}{text}" for (about, text), last in zip(notes, before, strict=False)]
 
 
-@dataclass(frozen=True)
+@frozen
 class ExamplesReport:
     """Examples of numbers: those of each split and class, the range of the inputs, rows that repeat an earlier one."""
 

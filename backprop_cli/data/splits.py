@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
+
+from backprop_cli.frozen import frozen
 
 Rows = npt.NDArray[np.intp]
 
@@ -15,7 +16,7 @@ WINDOW = 10
 """How many groups may come next in an order that keeps the proportions of the classes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RowSplit:
     """The numbers of the rows of each split, ascending."""
 
@@ -56,7 +57,7 @@ def split_in_order(rows: Rows, sizes: tuple[int, int, int]) -> RowSplit:
     return RowSplit(rows[: min(train, last - validation)], rows[last - validation : last], rows[last:])
 
 
-@dataclass(frozen=True)
+@frozen
 class Fold:
     """Fold i of k: its examples are tested on, and the others are trained on. `seed` decides about the folds."""
 

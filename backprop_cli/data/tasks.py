@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from backprop_cli.data.metrics import OF_CLASSES, OF_VALUES, Classified, best_f1_threshold
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 
 Targets = npt.NDArray[Any]
 """Labels (n,), uint8 from 0, or values (n, k), floating."""
@@ -23,7 +24,7 @@ Encoder = Callable[[Targets, Outputs], object]
 """(targets, y): write what a network should output for the targets into y."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Encoding:
     """Codes of classes: the rows of `codes(classes)`, (classes, outputs)."""
 
@@ -37,10 +38,7 @@ class Encoding:
         return 1 - np.linalg.norm(outputs[:, None, :] - codes, axis=-1)
 
     def probabilities(self, outputs: Outputs, classes: int) -> Outputs | None:
-        """Return the probability of each class, (n, classes), given outputs between 0 and 1; None if they tell none.
-
-        One output for two classes is the probability of the second.
-        """
+        """Return the probability of each class (n, classes), or None; one output of two classes is the second's."""
         return np.concatenate([1 - outputs, outputs], axis=1) if classes == 2 else None
 
 
@@ -85,7 +83,7 @@ def codes_of(encoding: Encoding, classes: int, dtype: Any) -> Outputs:
     return encoding.codes(classes).astype(dtype)
 
 
-@dataclass(frozen=True)
+@frozen
 class Classification:
     """Each example belongs to one of `classes`.
 
@@ -188,7 +186,7 @@ class Classification:
         return _defined({name: OF_CLASSES[name](found) for name in names})
 
 
-@dataclass(frozen=True)
+@frozen
 class Regression:
     """Each example has a value for each of the outputs, which are (value - center) / scale.
 
@@ -253,7 +251,7 @@ class Regression:
         raise UsageError("a threshold needs two classes, but this is a regression task")
 
 
-@dataclass(frozen=True)
+@frozen
 class Reconstruction(Regression):
     """The targets of each example are its inputs, and the outputs are the inputs · scale that the network is fed."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from backprop_cli.drawing.style import COLOURS, FAINT, INK, MARKERS, Array, plain, styled
+from backprop_cli.frozen import frozen
 
 POINTS = 1000
 """At most so many examples are drawn."""
@@ -27,7 +27,7 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Probabilities of the contour lines."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Names:
     """What a plot calls its classes and its axes, whose units then differ; by default they are numbered."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from backprop_cli.drawing.style import FAINT, INK, WIDTH, Array, plain, styled
+from backprop_cli.frozen import frozen
 
 MAX_VALUES = 20
 """The most rows or columns."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Axis:
     """A config key and its values as text, in order."""
 

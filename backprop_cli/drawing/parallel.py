@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from backprop_cli.drawing.style import FAINT, INK, WIDTH, Array, plain, styled
+from backprop_cli.frozen import frozen
 
 FAN = 0.55
 """How much of the distance between two values the lines of one value are spread over, the best at the top."""
@@ -22,7 +22,7 @@ COLOURS = ListedColormap(mpl.colormaps["viridis_r"](np.linspace(0.08, 1, 256)))
 """The colours from the worst setting to the best."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Coordinate:
     """A vertical axis: its name, the positions (n,) of n lines on it from 0 to 1, and its ticks with their texts."""
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from backprop_cli.drawing.style import FAINT, SIGNED, WIDTH, Array, bare, plain, styled
+from backprop_cli.frozen import frozen
 
 GAP = 0.12
 """The distance between tiles, in widths of a tile."""
@@ -27,7 +28,7 @@ LINE = 0.15
 """The height of a line of text in inches."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Scale:
     """The numbers that have the first and the last colour. With a `label`, a colour bar explains them."""
 

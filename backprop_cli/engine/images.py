@@ -7,7 +7,7 @@ long pieces, all products have long rows, and a dense layer that follows sees a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.convolution import Conv2D
@@ -50,7 +51,7 @@ def _fast_layers(layers: tuple[Layer, ...]) -> Iterator[Layer]:
             yield Convolution(layer)
 
 
-@dataclass(frozen=True)
+@frozen
 class Convolution(Layer):
     """Conv2D: all patches side by side as (c size², h' w' m), and one product with W (filters, c size²)."""
 
@@ -96,7 +97,7 @@ class _Found(NamedTuple):
     right: tuple[Array, Array]
 
 
-@dataclass(frozen=True)
+@frozen
 class ConvolutionAndMaxPool(Convolution):
     """Conv2D and MaxPool(2) in one: z of the largest of four neighbours.
 

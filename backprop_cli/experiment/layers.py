@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any
 
@@ -22,6 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from backprop_cli.experiment.options import BriefOptionsOf, CountOr, OneOf
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.initializers import INITIALIZERS, Initializer
@@ -128,7 +128,7 @@ class Layer(BaseModel):
         return (1,) * (3 - len(self.image)) + self.image
 
 
-@dataclass(frozen=True)
+@frozen
 class Kind:
     """A kind of layer: the pattern of its word, its beginning, what it must and may have, and the layer it makes."""
 

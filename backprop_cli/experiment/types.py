@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from backprop_cli.experiment.options import CountOr, Examples, OptionsOf
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.corruption import CORRUPTIONS, Corruption
 from backprop_cli.objectives.penalties import PENALTIES
 from backprop_cli.optim.rates import Freeze
@@ -17,7 +17,7 @@ Threads = Annotated[int | str, CountOr("auto", 1, 1024)]
 BatchSize = Annotated[int | str, CountOr("full", 1)]
 
 
-@dataclass(frozen=True)
+@frozen
 class Strengths:
     """λ of each penalty."""
 
@@ -25,7 +25,7 @@ class Strengths:
     l2: Annotated[float, Field(ge=0)] = 0.0
 
 
-@dataclass(frozen=True)
+@frozen
 class KeepEpochs:
     """Epochs of which checkpoints are kept: those listed, and every so many, from 0, which is before training."""
 
@@ -36,7 +36,7 @@ class KeepEpochs:
         return epoch in self.at or bool(self.every and epoch % self.every == 0)
 
 
-@dataclass(frozen=True)
+@frozen
 class SparsityOptions:
     """A target for the mean activity of each unit, with its weight β, or λ of Σ |a|; and the layer, from 1."""
 
@@ -52,7 +52,7 @@ def expand_lambda(value: Any, penalty: Any) -> Any:
     return {penalty if isinstance(penalty, str) and penalty in PENALTIES else "l2": value} if is_number else value
 
 
-@dataclass(frozen=True)
+@frozen
 class Start:
     """Another run, or a checkpoint file, whose parameters are those of the first `layers` layers before training."""
 

@@ -7,15 +7,16 @@ is in parentheses, a⁽²⁾, so that it cannot be read as a power.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from backprop_cli.frozen import frozen
 from backprop_cli.objectives.costs import Cost
 
 _SUPERSCRIPTS = str.maketrans("()0123456789", "⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-@dataclass(frozen=True)
+@frozen
 class Formula:
     """A formula as text for a terminal and as LaTeX, which is the same unless given."""
 
@@ -93,7 +94,7 @@ ACTIVATION_NOTES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerFormulas:
     """z of a layer, what its delta gives the layer below, and dC/dW; _ stands for the signal that the layer takes."""
 
@@ -168,7 +169,7 @@ PENALTIES = {
 """Each penalty and its gradient."""
 
 
-@dataclass(frozen=True)
+@frozen
 class CostFormulas:
     """The cost of an example, its derivative, and notes that explain symbols."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from backprop_cli.boltzmann.likelihood import ExactLikelihood
 from backprop_cli.boltzmann.units import HIDDEN_UNITS
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Stage, network_of
@@ -29,7 +30,7 @@ VISIBLE, HIDDEN = 8, 5
 """Units of the copy of a Boltzmann machine whose likelihood is summed over all states."""
 
 
-@dataclass(frozen=True)
+@frozen
 class GradientCheck:
     """The results by row; a row is named by a value for each of `columns`."""
 

@@ -6,12 +6,12 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from backprop_cli.explain.formulas import NOTATION
 from backprop_cli.explain.sections import Line, Section
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 
 WIDTH, PROSE = 100, 80
@@ -28,7 +28,7 @@ _ACTIVE = re.compile(r"[*_<`]")
 """Characters that Markdown would interpret."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Page:
     """A title, remarks about all that follows, and sections."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,12 +22,13 @@ from backprop_cli.explain.formulas import (
 )
 from backprop_cli.explain.steps import Step
 from backprop_cli.explain.trace import LayerTrace, Passed, Trace
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
 from backprop_cli.objectives.objective import Backpropagation, Objective
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """A quantity, its value (a number, a row (n,) or a matrix (m, n)), and the expression that gives it.
 
@@ -50,7 +51,7 @@ class Line:
         return self.symbol.equals(self.expression)
 
 
-@dataclass(frozen=True)
+@frozen
 class Section:
     """A title and lines; a string is a note. `level` is 1 for a step, 2 for a part of it.
 
@@ -66,8 +67,7 @@ class Section:
 COST_DIGITS, QUOTIENT_DIGITS = 12, 8
 """Digits of the costs of a central difference, and the digits of its quotient that these determine."""
 
-C = Formula("C")
-W, B = Formula("W@"), Formula("b@")
+C, W, B = Formula("C"), Formula("W@"), Formula("b@")
 DELTA = Formula("delta@", r"\delta@")
 DC_DA = Formula("dC/da@", r"\frac{\partial C}{\partial a@}")
 DC_DP = Formula("dC/dp@", r"\frac{\partial C}{\partial p@}")

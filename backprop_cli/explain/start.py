@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from backprop_cli.config.shipped import find_config
 from backprop_cli.errors import CheckpointError, ConfigError, UsageError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.explain.steps import Examples
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import HIDDEN
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_network, initial_theta, theta_of
@@ -35,7 +36,7 @@ MAX_PARAMETERS = 200
 _GIVEN = re.compile(r"(x|y|[Wb][1-9][0-9]*) *=(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@frozen
 class Words:
     """Words of the command line: overrides of a config, and the examples `x=1,0 y=1`, if they are given."""
 
@@ -76,7 +77,7 @@ def _table(text: str, place: str) -> Array:
     return table
 
 
-@dataclass(frozen=True)
+@frozen
 class Start:
     """An experiment, and the checkpoint at `origin`, or None for its initial parameters.
 

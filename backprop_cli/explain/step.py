@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any
 
@@ -27,6 +27,7 @@ from backprop_cli.explain.steps import (
     training_examples,
 )
 from backprop_cli.explain.trace import Passed
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
@@ -36,7 +37,7 @@ DIGITS = 5
 """Digits after the point, unless others are asked for."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Explanation:
     """Steps of training, ready to be shown; in a notebook, it shows itself."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.explain.trace import EPS, Trace, trace
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.loop import batches_of_epoch
 from backprop_cli.training.plan import Plan
@@ -20,7 +20,7 @@ MAX_EXAMPLES = 8
 """The largest batch that is shown."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Examples:
     """The examples of a step, x (m, n_0) and y (m, n_L): `rows` of the training split, or none if they are given."""
 
@@ -34,7 +34,7 @@ class Examples:
         return f"training example{'s' * (len(self.rows) > 1)} {', '.join(map(str, self.rows))}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Update:
     """What an optimizer does in a step.
 
@@ -49,7 +49,7 @@ class Update:
     average: Array | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """A step: batch number `batch` (from 1) of the `batches` of `epoch` (from 1)."""
 

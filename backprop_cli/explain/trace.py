@@ -6,10 +6,9 @@ computed a second time here. m is the number of examples, L that of layers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import GradientSum
@@ -19,7 +18,7 @@ EPS = 1e-4
 """The default step of the difference: error of its formula and rounding both leave about eight digits."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Passed:
     """What a layer without weights, such as pooling, makes of a signal, and dC/d of that. Shapes (m, c, h, w)."""
 
@@ -28,7 +27,7 @@ class Passed:
     dC_dp: Array
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerTrace:
     """The numbers of one layer l, on the way forward and on the way back.
 
@@ -60,7 +59,7 @@ class LayerTrace:
     total_dW: Array | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     """The central difference of the objective in the direction of one parameter w, beside its derivative.
 
@@ -88,7 +87,7 @@ class Difference:
         return abs(self.quotient - self.derivative) / scale if scale else 0.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Trace:
     """A step on the examples x (m, n_0), or images (m, c, h, w), and y (m, n_L).
 

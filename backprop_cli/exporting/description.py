@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from math import prod
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import Classification
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.nn.network import Network
 from backprop_cli.runs.model import Model
@@ -21,7 +22,7 @@ RESHAPES = ("flatten", "unflatten")
 """The operations between layers that take different shapes; a format has them if it has layers of images."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """A layer or an activation: its operation, the shapes of its input and output for one example, and its arrays.
 
@@ -38,7 +39,7 @@ class Step:
     options: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class Description:
     """What a network computes for an example x (inputs,) in the units of its data set, such as pixels of 0 to 255.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ import numpy as np
 from backprop_cli.errors import UsageError
 from backprop_cli.exporting.description import RESHAPES, Description, describe
 from backprop_cli.files import atomic_write
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import Evaluation
 from backprop_cli.results.preparation import raw_inputs
@@ -43,7 +43,7 @@ class Format(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@frozen
 class Check:
     """How the outputs computed from an exported file compare with those of the program, on a split of the data.
 

@@ -9,7 +9,7 @@ import stat
 import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +21,7 @@ from backprop_cli.data.dataset import DataSpec, Inputs, Source
 from backprop_cli.data.images import PREPROCESSORS, read_image
 from backprop_cli.data.npy import check_size, read_npy
 from backprop_cli.errors import UnreadableError
+from backprop_cli.frozen import frozen
 from backprop_cli.inputs.rows import TableRows, read_rows, read_stream
 
 STDIN = "-"
@@ -31,7 +32,7 @@ MAX_LINE = 1 << 24
 _NUMBER = re.compile(r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|infinity|nan)\s*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen
 class InputBatch:
     """The examples of a file: inputs x (n, n_in), a name for each, and (name, reason) for each row that is rejected.
 

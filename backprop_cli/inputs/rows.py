@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.prepare import describe_bad
 from backprop_cli.tables.columns import Columns, read_columns, reader_of
 from backprop_cli.tables.delimited import Delimited
@@ -28,7 +29,7 @@ SHOWN = 5
 MAX_STDIN = 1 << 30
 
 
-@dataclass(frozen=True)
+@frozen
 class TableRows:
     """The rows of a table as inputs x (m, n_0): those numbered `rows`; the others, with reasons, are in `problems`.
 

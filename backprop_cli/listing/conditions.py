@@ -5,10 +5,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import ALIASES, FIXED, require_known
 from backprop_cli.listing.settings import config_keys, flatten
 from backprop_cli.listing.summary import RunSummary
@@ -43,7 +43,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Condition:
     """A comparison with the value of a config key or, if no config has it, of a column such as val_accuracy."""
 

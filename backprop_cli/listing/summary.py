@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import RunError
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import higher_is_better
 from backprop_cli.listing.settings import Config, flatten, setting
 from backprop_cli.runs.folder import RunFolder, find_run
@@ -28,7 +28,7 @@ MAX_DEPTH = 3
 """Levels of folders in a folder of runs in which runs are searched."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RunSummary:
     """A run as a table shows it.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 from statistics import fmean, stdev
 from typing import Any
 
 from backprop_cli.config.shipped import keys_and_words
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import (
     ALIASES,
     FIXED,
@@ -39,7 +40,7 @@ SHOWN = ("accuracy", "r2", "squared_error", "pseudo_likelihood")
 """Metrics that are columns unless others are chosen."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RunGroup:
     """A row of a table: one run, or runs whose configs differ by nothing but the seed.
 
@@ -111,7 +112,7 @@ class RunGroup:
         return [run.metrics[column] for run in self.replicates if column in run.metrics]
 
 
-@dataclass(frozen=True)
+@frozen
 class RunTable:
     """Runs as the rows of a table, one row for each run or, if `grouped`, for each group of runs.
 

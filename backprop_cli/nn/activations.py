@@ -6,16 +6,16 @@ z and a have shape (..., m, n): m examples, n units.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Mask, Noise
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.parameters import Gradient, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class Activation(Layer):
     """a = f(z), a layer without parameters.
 
@@ -78,7 +78,7 @@ def _one(z: Array, a: Array) -> Array:
     return np.ones_like(z)
 
 
-@dataclass(frozen=True)
+@frozen
 class Elementwise(Activation):
     """An f that acts on each unit alone, so that dC/dz = dC/da ⊙ f'(z)."""
 
@@ -99,7 +99,7 @@ class Elementwise(Activation):
         return dC_da * self.df(z, a)
 
 
-@dataclass(frozen=True)
+@frozen
 class Softmax(Activation):
     """a_j = exp(z_j) / Σ_k exp(z_k): each output depends on every z of its example."""
 
@@ -127,7 +127,7 @@ def _sigmoid_slope(z: Array, a: Array) -> Array:
     return a * (1 - a)
 
 
-@dataclass(frozen=True)
+@frozen
 class Bernoulli(Elementwise):
     """a = 1 with probability σ(z), else 0, in training; its mean σ(z) once the network is trained.
 

@@ -6,12 +6,12 @@ the same noise in every epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Lt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise
 
 Share = Annotated[float, Ge(0), Lt(1)]
@@ -28,7 +28,7 @@ class Corruption:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@frozen
 class Masking(Corruption):
     """A `share` of the numbers becomes 0; the others are not rescaled (Vincent et al. 2008, section 2.3)."""
 
@@ -41,7 +41,7 @@ class Masking(Corruption):
         return x * (noise.random(x.shape) >= np.float32(self.share))
 
 
-@dataclass(frozen=True)
+@frozen
 class Gaussian(Corruption):
     """Normal numbers of standard deviation `sigma` are added (Vincent et al. 2010, section 3.3)."""
 
@@ -54,7 +54,7 @@ class Gaussian(Corruption):
         return x + x.dtype.type(self.sigma) * noise.standard_normal(x.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class Salt(Corruption):
     """A `share` of the numbers becomes 0 or 1, each with probability ½ (Vincent et al. 2010, section 3.3)."""
 

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Parameter
 
 
-@dataclass(frozen=True)
+@frozen
 class Initializer:
     """Biases N(0, bias²), and weights as a subclass draws them."""
 
@@ -33,7 +33,7 @@ class Initializer:
         return self.bias * rng.standard_normal(parameter.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Spread(Initializer):
     """Weights of the standard deviation gain · std, which depends on the layer, with a normal or uniform distribution.
 
@@ -55,7 +55,7 @@ class _Spread(Initializer):
         return std * rng.standard_normal(parameter.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class Scaled(_Spread):
     """Variance 1/n_in (Nielsen, chapter 3), or with `fan: out` 1/n_out (chapter 6); biases N(0, 1).
 
@@ -71,7 +71,7 @@ class Scaled(_Spread):
         return float((parameter.fan_in if self.fan == "in" else parameter.fan_out / window) ** -0.5)
 
 
-@dataclass(frozen=True)
+@frozen
 class Normal(Initializer):
     """N(0, sigma²); 1 for weights and biases in Nielsen, chapter 1, where large weights saturate sigmoids."""
 
@@ -84,7 +84,7 @@ class Normal(Initializer):
         return self.sigma * rng.standard_normal(parameter.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class Uniform(Initializer):
     """U(-limit, limit)."""
 
@@ -96,7 +96,7 @@ class Uniform(Initializer):
         return self.limit * rng.uniform(-1, 1, parameter.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class Xavier(_Spread):
     """Variance 2/(n_in + n_out) (Glorot and Bengio 2010, eq. 12); the uniform distribution is their eq. 16.
 
@@ -112,7 +112,7 @@ class Xavier(_Spread):
         return float((2 / (parameter.fan_in + n_out)) ** 0.5)
 
 
-@dataclass(frozen=True)
+@frozen
 class He(_Spread):
     """Variance 2/n_in (He et al. 2015, eq. 10): relu halves the variance, and the 2 makes up for it."""
 
@@ -123,7 +123,7 @@ class He(_Spread):
         return float((2 / parameter.fan_in) ** 0.5)
 
 
-@dataclass(frozen=True)
+@frozen
 class Zeros(Initializer):
     """0: all units of a layer stay alike, which shows why initial weights are random; usual in a softmax layer."""
 

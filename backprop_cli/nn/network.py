@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.initializers import Initializer
@@ -23,7 +23,7 @@ PIECE = 50_000_000
 """Batches with more numbers in their signals (`Network.width`) than this are worked through in pieces."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Unit:
     """A layer with parameters, number `index` of the network, and the activation behind it: a = f(layer(a_prev))."""
 
@@ -32,7 +32,7 @@ class Unit:
     activation: Activation
 
 
-@dataclass(frozen=True)
+@frozen
 class Network:
     """A feed-forward network: `layers` one after another give z of the output layer, and a = output(z).
 

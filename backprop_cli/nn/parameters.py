@@ -7,17 +7,18 @@ come first, layer by layer, then the others (W1, W2, …, b1, b2, …), so that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Shape
 
 
-@dataclass(frozen=True)
+@frozen
 class Parameter:
     """An array of parameters of one layer.
 
@@ -104,7 +105,7 @@ class Entry(NamedTuple):
     place: range
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """Names, shapes and places of all parameters of a network, given those of each of its layers."""
 

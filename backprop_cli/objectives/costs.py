@@ -7,12 +7,13 @@ each, and that 1/m enters here, as the `weight` of an example, and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Lt, MinLen
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import OUTPUTS, Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.layers.dense import Dense
@@ -97,7 +98,7 @@ class Cost:
         return None
 
 
-@dataclass(frozen=True)
+@frozen
 class Quadratic(Cost):
     """C = 1/(2m) Σ ‖a - y‖² (Nielsen, eq. 6)."""
 
@@ -114,7 +115,7 @@ class Quadratic(Cost):
         return weight * (a - y)
 
 
-@dataclass(frozen=True)
+@frozen
 class CrossEntropy(Cost):
     """The cross-entropy of a sigmoid output or of a softmax output, the two that have one.
 
@@ -195,7 +196,7 @@ def _of_softmax(z: Array, y: Array) -> Array:
     return np.sum(y * (log_sum - z), axis=-1)
 
 
-@dataclass(frozen=True)
+@frozen
 class Absolute(Cost):
     """C = 1/m Σ Σ |a - y|: an outlier pulls no harder than any other example. The slope at a = y is taken as 0."""
 
@@ -215,7 +216,7 @@ class Absolute(Cost):
         return np.sign(a - y)
 
 
-@dataclass(frozen=True)
+@frozen
 class Huber(Cost):
     """C = 1/m Σ Σ h(a - y), h(e) = ½ e² up to |e| = width, and from there the straight line that touches it.
 
@@ -241,7 +242,7 @@ class Huber(Cost):
         return np.sign(np.maximum(np.abs(a - y) - self.width, 0))
 
 
-@dataclass(frozen=True)
+@frozen
 class Perceptron(Cost):
     """C = 1/m Σ Σ (a - y) z, how far the wrong units are on the wrong side; 0 once there is no mistake.
 

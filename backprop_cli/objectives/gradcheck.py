@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.initializers import Scaled
@@ -35,7 +35,7 @@ DIFFERENCE = ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12))
 derivative, where the one with two points has eps²/6 of the third."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """What the check of some parameters found.
 
@@ -82,7 +82,7 @@ def check_gradient(
     return Result(checked, skipped, error, objective.layout.name_of(at) if checked else "")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Point:
     """The objective around theta, for one batch."""
 
@@ -139,7 +139,7 @@ def resolution(cost: float, eps: float) -> float:
     return 4 * float(np.spacing(max(abs(cost), 1.0))) / eps / TOLERANCE
 
 
-@dataclass(frozen=True)
+@frozen
 class Combination:
     """A small objective: hidden activation, output activation, cost and what else there is, by name.
 

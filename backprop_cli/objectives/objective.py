@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Gradient, Layout
@@ -86,7 +87,7 @@ class GradientEstimator(Protocol):
         """Add the gradient of weight · Σ_x C_x to grads, which has an entry for each layer; return what was met."""
 
 
-@dataclass(frozen=True)
+@frozen
 class OfNetwork(GradientEstimator):
     """What estimators for the parameters of `network` share."""
 
@@ -108,7 +109,7 @@ class OfNetwork(GradientEstimator):
         return self.network.width
 
 
-@dataclass(frozen=True)
+@frozen
 class Backpropagation(OfNetwork):
     """The exact gradient of the cost of a network, by the four equations of back-propagation.
 
@@ -189,7 +190,7 @@ class Backpropagation(OfNetwork):
         return Evaluated(a, costs + self.sparsity.of_examples(signals[self._sparse]) if self.sparsity else costs)
 
 
-@dataclass(frozen=True)
+@frozen
 class Weighted(GradientEstimator):
     """An estimator for one batch, whose examples count `weights` (..., m) times: w C_x takes the place of C_x."""
 
@@ -235,7 +236,7 @@ class Weighted(GradientEstimator):
         return Evaluated(found.outputs, self.weights * found.costs)
 
 
-@dataclass(frozen=True)
+@frozen
 class Objective:
     """C + Σ c Ω: the mean cost over a batch, plus each penalty Ω with its strength c = λ/n."""
 

@@ -5,11 +5,12 @@ Like a penalty they belong to the objective alone: the cost that is reported is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 
 EPS = 1e-6
@@ -38,7 +39,7 @@ class Sparsity:
         return self
 
 
-@dataclass(frozen=True)
+@frozen
 class Divergence(Sparsity):
     """β Σ_j KL(ρ ‖ ρ̂_j) = β Σ_j [ρ ln(ρ/ρ̂_j) + (1 - ρ) ln((1 - ρ)/(1 - ρ̂_j))], ρ̂_j being the mean of a_j.
 
@@ -69,7 +70,7 @@ class Divergence(Sparsity):
         return np.clip(mean, EPS, 1 - EPS)
 
 
-@dataclass(frozen=True)
+@frozen
 class L1Activity(Sparsity):
     """λ Σ_j |a_j| of each example."""
 

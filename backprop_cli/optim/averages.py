@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Gt, Lt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.optim.state import State, is_count
 
 
-@dataclass(frozen=True)
+@frozen
 class Ema:
     """average <- d average + (1 - d) theta after every step t, with d = min(decay, (1 + t) / (10 + t)).
 

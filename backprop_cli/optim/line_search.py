@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 
 CostAndGradient = Callable[[Array], tuple[float, Array]]
@@ -18,7 +18,7 @@ C1 = 1e-4
 """Of Nocedal & Wright, section 3.1: the least decrease, as a share of the one that the first slope predicts."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Point:
     """The point theta + alpha direction: the cost there, its slope along the direction, its gradient g (n,)."""
 

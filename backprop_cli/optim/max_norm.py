@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 
 
-@dataclass(frozen=True)
+@frozen
 class MaxNorm:
     """The incoming weights w of a unit are shortened to ‖w‖ = c where they are longer (Srivastava et al. 2014, 5.1)."""
 

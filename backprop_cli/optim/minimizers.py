@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.optim.line_search import CostAndGradient, Point, dot, move, search
 from backprop_cli.optim.state import State, is_count
@@ -66,7 +66,7 @@ class Minimizer:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@frozen
 class ConjugateGradient(Minimizer):
     """d <- -g + max(β, 0) d, β = g·(g - g_old) / g_old·g_old; then a line search (Nocedal & Wright, eq. 5.44).
 
@@ -111,7 +111,7 @@ class ConjugateGradient(Minimizer):
         return -math.inf < float(s.decrease) <= 0
 
 
-@dataclass(frozen=True)
+@frozen
 class LBFGS(Minimizer):
     """d = -H g, H approximating the inverse Hessian; then a line search (Nocedal & Wright, alg. 7.4-7.5)."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.optim.optimizer import Decay, Epsilon, Optimizer
 from backprop_cli.optim.state import State, is_count
@@ -29,7 +29,7 @@ ROUNDING = 2.0**-24
 """The relative error of rounding in single precision."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SGD(Optimizer):
     """theta <- theta - eta g (Nielsen, eq. 20-21)."""
 
@@ -45,7 +45,7 @@ class SGD(Optimizer):
         theta -= eta * g
 
 
-@dataclass(frozen=True)
+@frozen
 class Momentum(Optimizer):
     """v <- mu v - eta g; theta <- theta + v (Sutskever et al. 2013, eq. 1-2).
 
@@ -101,7 +101,7 @@ class Momentum(Optimizer):
         theta += s.v
 
 
-@dataclass(frozen=True)
+@frozen
 class Nesterov(Momentum):
     """v <- mu v - eta g; theta <- theta + mu v - eta g (Bengio et al. 2013, section 3.5).
 
@@ -118,7 +118,7 @@ class Nesterov(Momentum):
         theta += mu * s.v - eta * g
 
 
-@dataclass(frozen=True)
+@frozen
 class Adagrad(_Normalized):
     """v <- v + g²; theta <- theta - eta g / (√v + eps) (Duchi et al. 2011, section 1.1).
 
@@ -142,7 +142,7 @@ class Adagrad(_Normalized):
         theta -= eta * g / (np.sqrt(s.v) + self.eps)
 
 
-@dataclass(frozen=True)
+@frozen
 class Adadelta(Optimizer):
     """v <- rho v + (1 - rho) g²; d = √(u + eps) / √(v + eps) g; theta <- theta - eta d; u <- rho u + (1 - rho) d².
 
@@ -174,7 +174,7 @@ class Adadelta(Optimizer):
         s.u = self.rho * s.u + (1 - self.rho) * (d * d)
 
 
-@dataclass(frozen=True)
+@frozen
 class RMSprop(_Normalized):
     """v <- rho v + (1 - rho) g²; theta <- theta - eta g / (√v + eps) (Hinton 2012, lecture 6e).
 
@@ -199,7 +199,7 @@ class RMSprop(_Normalized):
         theta -= eta * g / (np.sqrt(s.v) + self.eps)
 
 
-@dataclass(frozen=True)
+@frozen
 class Adam(_Normalized):
     """m <- β1 m + (1 - β1) g; v <- β2 v + (1 - β2) g²; theta <- theta - eta m̂ / (√v̂ + eps) (Kingma & Ba 2015, alg. 1).
 
@@ -234,7 +234,7 @@ class Adam(_Normalized):
         return super().is_state(s, steps) and is_count(s.t, steps)
 
 
-@dataclass(frozen=True)
+@frozen
 class AdamW(Adam):
     """theta <- (1 - eta weight_decay) theta, then a step of Adam (Loshchilov & Hutter 2019, alg. 2).
 
@@ -251,7 +251,7 @@ class AdamW(Adam):
         return super().step(theta, g, s, eta)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rprop(_Normalized):
     """theta <- theta - step sign(g), each parameter with a step of its own (Riedmiller & Braun 1993, as iRprop-).
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, MinLen
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.parameters import Layout
 
 
-@dataclass(frozen=True)
+@frozen
 class Freeze:
     """Layers that keep their parameters in the first `epochs` epochs, or in all; numbered as in W1, W2, ….
 
@@ -28,7 +28,7 @@ class Freeze:
         return self.epochs is None or epoch <= self.epochs
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerRates:
     """η of each layer of a layout in units of the η of a step, `rates`; 0 for a layer that keeps its parameters."""
 

@@ -7,12 +7,12 @@ config.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 
 
@@ -39,7 +39,7 @@ class Schedule(Protocol):
         return False
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant(Schedule):
     """1: the same η from the first step to the last."""
 
@@ -50,7 +50,7 @@ class Constant(Schedule):
         return np.ones_like(t)
 
 
-@dataclass(frozen=True)
+@frozen
 class StepDecay(Schedule):
     """gamma^⌊t / every⌋: a jump down every so many epochs."""
 
@@ -63,7 +63,7 @@ class StepDecay(Schedule):
         return self.gamma ** np.floor(t / self.every)
 
 
-@dataclass(frozen=True)
+@frozen
 class Exponential(Schedule):
     """gamma^t: an exponential decay, step by step."""
 
@@ -75,7 +75,7 @@ class Exponential(Schedule):
         return self.gamma**t
 
 
-@dataclass(frozen=True)
+@frozen
 class Cosine(Schedule):
     """smallest + (1 - smallest) (1 + cos(π t / epochs)) / 2: slow, fast, slow (Loshchilov and Hutter 2017, eq. 5)."""
 
@@ -89,7 +89,7 @@ class Cosine(Schedule):
         return self.smallest + (1 - self.smallest) * wave
 
 
-@dataclass(frozen=True)
+@frozen
 class Plateau(Constant):
     """Halve η when validation has not improved for `patience` epochs; stop when it has come down to η / stop_at.
 
@@ -111,7 +111,7 @@ class Plateau(Constant):
         return 2**halvings >= self.stop_at
 
 
-@dataclass(frozen=True)
+@frozen
 class Warmup(Schedule):
     """A linear increase from (almost) 0 over the first so many epochs, and then another schedule."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from backprop_cli.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class EarlyStopping:
     """Stop when validation has not improved, by more than min_delta, for `patience` epochs.
 

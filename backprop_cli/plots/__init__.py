@@ -5,8 +5,9 @@ What is here imports no matplotlib, which --help need not wait for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from backprop_cli.frozen import frozen
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ SCALES = ("common", "each")
 """Whether the images of a plot have one scale, or each its own."""
 
 
-@dataclass(frozen=True)
+@frozen
 class View:
     """What the plots of a single run show: a split of its data, the number of an image in it, and one of SCALES."""
 
@@ -39,7 +40,7 @@ class View:
     scale: str = SCALES[0]
 
 
-@dataclass(frozen=True)
+@frozen
 class PlotResult:
     """A figure, its caption, a description for readers who cannot see it, and notes about what is not drawn."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
@@ -12,6 +11,7 @@ import numpy as np
 from backprop_cli.drawing.heatmap import MAX_VALUES, Axis, draw_heatmap
 from backprop_cli.drawing.parallel import Coordinate, draw_parallel
 from backprop_cli.errors import RunError, UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import METRICS, higher_is_better, metric_text, require_known
 from backprop_cli.listing.settings import FIRST, config_keys, natural_key, setting, value_text
 from backprop_cli.listing.summary import read_summary
@@ -31,7 +31,7 @@ LOG_RATIO = 20
 """Numbers whose largest and smallest have a larger ratio are on a logarithmic axis."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Comparison:
     """What to compare: the runs, by groups that differ only by seed unless `each`, by these keys and this metric.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from backprop_cli.drawing.function import draw_fit, draw_regions
 from backprop_cli.drawing.images import draw_weights
 from backprop_cli.drawing.style import Array, draw_with_style, title
 from backprop_cli.drawing.tiles import Scale
+from backprop_cli.frozen import frozen
 from backprop_cli.plots import PlotResult
 from backprop_cli.plots.filters import first_weights, weight_names
 from backprop_cli.plots.quality import axis_names
@@ -37,7 +37,7 @@ DPI, COLOURS = 100, 128
 Draw = Callable[[Run], Figure]
 
 
-@dataclass(frozen=True)
+@frozen
 class FilmResult(PlotResult):
     """A film; `figure` is its last frame, `draw_frames` draws all of them."""
 

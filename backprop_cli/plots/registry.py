@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,6 +13,7 @@ from backprop_cli.drawing.images import MISTAKES, draw_mistakes
 from backprop_cli.drawing.layers import PANELS, draw_layers
 from backprop_cli.drawing.style import title
 from backprop_cli.errors import RunError, UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.plots import FILM_FORMATS, FORMATS, KINDS, ON_REQUEST, PlotResult, View
 from backprop_cli.plots.codes import (
@@ -54,7 +54,7 @@ FEW = 3
 """Up to so many runs, each has plots of its own by default."""
 
 
-@dataclass(frozen=True)
+@frozen
 class PlotJob:
     """A plot to be drawn, of one run or of several in one chart."""
 
@@ -64,7 +64,7 @@ class PlotJob:
     formats: tuple[str, ...] = FORMATS
 
 
-@dataclass(frozen=True)
+@frozen
 class PlotKind:
     """A kind of plot of a single run: why a run does not have it, or None, and how it is drawn.
 
@@ -83,7 +83,7 @@ class PlotKind:
         return self.draw_available(run, view)
 
 
-@dataclass(frozen=True)
+@frozen
 class JointPlot:
     """A kind of plot of all runs in one chart: why there is none without being asked for, or None; how it is drawn."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backprop_cli.data.dataset import Split
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Shape
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Params
@@ -21,7 +21,7 @@ CHUNK = 10_000_000
 """Examples are worked through in pieces of at most so many numbers."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Stage:
     """A layer with its activation: its `name`, and the place and the `shape` of what leaves it among all signals.
 

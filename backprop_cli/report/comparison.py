@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.table import RunGroup, RunTable
 from backprop_cli.plots.comparisons import Comparison
 from backprop_cli.results.run import Run
@@ -25,7 +25,7 @@ FACTS = ("n", "best_epoch", "epochs", "seconds", "parameters", "status")
 """The columns after the metrics."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Overview:
     """Several runs, grouped by setting unless `each`, the best first; `n_details` settings are shown in detail."""
 

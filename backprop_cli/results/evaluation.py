@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification, Regression, Task
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
@@ -27,7 +28,7 @@ BEST_F1 = "best-f1"
 """In place of a threshold: the one with the highest F1 on the validation split."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Evaluation:
     """The metrics of a network on a split, or of an ensemble of networks, whose outputs are the mean of theirs.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.data.cache import Cache
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import METRICS, metric_text
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.run import DatasetCache, Run
@@ -24,7 +24,7 @@ def fold_runs(k: int, name: str) -> dict[str, tuple[str, ...]]:
     return {f"{name}-fold-{i}": (f"fold.k={k}", f"fold.i={i}") for i in range(1, k + 1)}
 
 
-@dataclass(frozen=True)
+@frozen
 class CrossValidation:
     """The finished runs of the k folds; each was tested on the examples of its fold, which no part of it has seen."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from backprop_cli.data.dataset import Dataset, DataSpec
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.results.evaluation import SPLITS, evaluate_model
 from backprop_cli.runs.build import limit_blas
@@ -29,7 +30,7 @@ SHOWN = 30
 """Columns that are listed as text."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Importance:
     """How much worse a metric becomes when a column is permuted, the most important column first.
 

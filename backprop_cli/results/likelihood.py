@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.density import mean_input
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.parameters import Params
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
@@ -33,7 +33,7 @@ ROWS = 1000
 """Examples whose free energy is computed at a time."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Likelihood:
     """ln Z of a machine, found in one or two ways, and the mean free energy of the examples of a split.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import chain, count
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from backprop_cli.data.tasks import Classification, Targets
 from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.inputs.rows import TableRows
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.model import Model
@@ -31,7 +32,7 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Predictions:
     """Predictions for n examples: their names, and the outputs of the network (n, n_L).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import cast
 
@@ -12,11 +12,12 @@ import numpy as np
 from backprop_cli.data.dataset import DataSpec, Inputs, Split
 from backprop_cli.errors import DataError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.table import PreparedTable, Table, prepare_table
 from backprop_cli.sources.table_report import check_table
 
 
-@dataclass(frozen=True)
+@frozen
 class ColumnSummary:
     """A column in words: its kind, the training values, missing ones, and the inputs; or why it is not an input."""
 
@@ -28,7 +29,7 @@ class ColumnSummary:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class TableSummary:
     """A table: the name of its file, its columns, the rows of each split, also of each class, and further notes."""
 
@@ -68,7 +69,7 @@ def summarize_table(e: Experiment) -> TableSummary:
     return TableSummary(Path(source.file).name, tuple(columns), rows, classes, tuple(notes))
 
 
-@dataclass(frozen=True)
+@frozen
 class Units:
     """The inputs of a network in the units of the data: input · scale + center."""
 

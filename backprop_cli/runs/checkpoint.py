@@ -14,7 +14,7 @@ import math
 import os
 import re
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -24,6 +24,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from backprop_cli.data.dataset import DataSpec
 from backprop_cli.errors import CheckpointError
 from backprop_cli.files import open_regular_file, with_path_in_error
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.formats import upgrade
 from backprop_cli.training.state import TrainingStatus
@@ -67,7 +68,7 @@ class Meta(BaseModel):
     data: DataSpec | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Checkpoint:
     """A state of training: `parameters` are the arrays of the network by name, W1 (n_1, n_0), b1 (n_1,), ….
 

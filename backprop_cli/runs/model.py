@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from backprop_cli.data.tasks import Regression, Task
 from backprop_cli.engine.threads import choose_workers
 from backprop_cli.errors import CheckpointError, ConfigError, RunError, UsageError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.nn.parameters import Layout
@@ -57,7 +58,7 @@ def load_network(checkpoint: Checkpoint, origin: str) -> tuple[Experiment, Array
         raise CheckpointError(f"{origin}: {error}") from error
 
 
-@dataclass(frozen=True)
+@frozen
 class Model:
     """The network of a checkpoint: the experiment, the parameters `theta` and the epoch they are from.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from backprop_cli.errors import (
     without_password,
 )
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.runs.build import build_network, build_plan, changed_files, initial_theta, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, Metrics, read_checkpoint
 from backprop_cli.runs.folder import RunFolder, create_run_folder
@@ -44,7 +45,7 @@ class AlreadyDivergedError(DivergedError):
         BackpropError.__init__(self, message)
 
 
-@dataclass(frozen=True)
+@frozen
 class Resumption:
     """How a run is resumed: from a checkpoint file, under an experiment that may have more epochs than before.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from backprop_cli.config.load import override_experiment
 from backprop_cli.errors import CheckpointError, DataError, UsageError
 from backprop_cli.experiment.keys import INPUTS
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
 from backprop_cli.runs.folder import LAST, find_run
@@ -22,7 +23,7 @@ from backprop_cli.training.transfer import fitting
 Arrays = Mapping[str, Array]
 
 
-@dataclass(frozen=True)
+@frozen
 class Taken:
     """What an experiment takes from the checkpoint `path`: arrays by name, and in words what becomes of each layer."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.settings import value_text
 from backprop_cli.search.spaces import Setting
 
@@ -24,7 +24,7 @@ LOG_RATIO = 20
 """Numbers whose largest and smallest have a larger ratio count by their logarithm."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Importance:
     """The importance of each key, the largest first, and the method by which it was found."""
 

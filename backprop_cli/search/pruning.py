@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from backprop_cli.frozen import frozen
 
 REDUCTION = 3
 """Of so many runs, successive halving continues one; a rung has so many times the epochs of the rung before it."""
@@ -17,7 +18,7 @@ STARTUP = 5
 """Runs to which the median needs to be compared."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Pruner:
     """A rule: `keeps(loss, earlier)` says whether to continue a run, given the losses of earlier runs at this epoch.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.search.spaces import Setting, Space, combinations, is_active
 
 Known = Sequence[tuple[Setting, float | None]]
 """Settings that have been tried, each with its loss, lower being better; None if it could not be trained."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Sampler:
     """A way to choose settings.
 

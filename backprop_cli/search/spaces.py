@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backprop_cli.config.reader import ALIASES, read_text
 from backprop_cli.config.shipped import types_of
 from backprop_cli.experiment.keys import choices_of, options_of
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.settings import value_text
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|[0-9]*\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -29,7 +29,7 @@ DIGITS = 4
 """Significant digits of a number that is drawn from a range, or of its place in it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant:
     """One value."""
 
@@ -52,7 +52,7 @@ class Constant:
         return bool(value == self.value)
 
 
-@dataclass(frozen=True)
+@frozen
 class Interval:
     """The numbers from `low` to `high`, both included; `whole` numbers, or even in their logarithm."""
 
@@ -98,7 +98,7 @@ class Interval:
 Part = Constant | Interval
 
 
-@dataclass(frozen=True)
+@frozen
 class Space:
     """The values that a key takes: those of its parts. `place` is where it was written."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from backprop_cli.data.idx import parse_idx
 from backprop_cli.data.npy import MAX_BYTES, read_npy, read_npz
 from backprop_cli.errors import DataError, UnreadableError, UsageError
 from backprop_cli.files import open_regular_file
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.own import LARGE, TEST, Examples, File, MaybeFile, OwnSource, Seed, Share, digest_of, reading
 from backprop_cli.sources.pixels import Pixels
 
@@ -25,7 +25,7 @@ BLOCK = 1 << 22
 """Numbers that are checked at a time."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Arrays(Pixels, OwnSource):
     """NumPy arrays: an .npz file with x and y (and x_test, y_test), or an .npy file for each.
 
@@ -73,7 +73,7 @@ class Arrays(Pixels, OwnSource):
         return Examples(x, y, x_test, y_test, (), image, {path.name: digest_of(path) for path in self.files()})
 
 
-@dataclass(frozen=True)
+@frozen
 class Idx(Pixels, OwnSource):
     """Files in the format of MNIST, plain or gzipped: Fashion-MNIST, EMNIST and others."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import DataSpec, Split
 from backprop_cli.errors import DataError
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.pixels import Pixels
 
 FILE = Path(__file__).with_name("digits.npz")
@@ -23,7 +23,7 @@ SHA256 = "64bc742744ccf1c77d2765d131424d3cb2587c31af7d68aa4cd64d8ad1e31d0b"
 N_TEST = 300
 
 
-@dataclass(frozen=True)
+@frozen
 class Digits(Pixels):
     """1,497 images for training and validation (300 by default), and 300 for testing."""
 

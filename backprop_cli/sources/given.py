@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import DataSpec, Source, Split
+from backprop_cli.frozen import frozen
 
 
 def read_numbers(value: Any) -> Any:
@@ -38,7 +38,7 @@ Numbers = Annotated[Any, PlainValidator(read_numbers), WithJsonSchema(_SCHEMA)]
 """A number, or nested lists of numbers; see `read_numbers`."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Given(Source):
     """Examples that are given as numbers: `x` (n, n_0) and the desired outputs `y` (n, n_L).
 

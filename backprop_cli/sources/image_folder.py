@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from annotated_types import Ge, Le
 from backprop_cli.data.images import read_image
 from backprop_cli.data.npy import MAX_BYTES
 from backprop_cli.errors import DataError, UnreadableError
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.own import TEST, Examples, File, OwnSource, Seed, Share
 from backprop_cli.sources.pixels import Pixels
 from backprop_cli.tables.kinds import natural_order
@@ -24,7 +24,7 @@ SHOWN = 5
 Side = Annotated[int, Ge(1), Le(4096)]
 
 
-@dataclass(frozen=True)
+@frozen
 class Images(Pixels, OwnSource):
     """A folder with a subfolder of images for each class, or such folders called train and test.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from backprop_cli.data.cache import Cache, RemoteFile
 from backprop_cli.data.dataset import DataSpec, Split
 from backprop_cli.data.idx import parse_idx
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.pixels import Pixels
 
 MIRRORS = (
@@ -45,7 +44,7 @@ TEST_LABELS = RemoteFile(
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
-@dataclass(frozen=True)
+@frozen
 class Mnist(Pixels):
     """60,000 images for training and validation (10,000 by default), and 10,000 for testing."""
 

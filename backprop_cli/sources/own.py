@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +19,7 @@ from backprop_cli.data.splits import Fold, Rows, RowSplit, split_in_order, split
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UnreadableError
 from backprop_cli.files import open_regular_file
+from backprop_cli.frozen import frozen
 
 TEST, VALIDATION = 0.2, 0.15
 """The default share of the examples that is for testing, and of the others that is for validation."""
@@ -33,7 +33,7 @@ Share = Annotated[Amount, Ge(0)]
 Seed = Annotated[int, Ge(0)]
 
 
-@dataclass(frozen=True)
+@frozen
 class Examples:
     """What a user's files contain: examples for training and validation, and for testing if these are apart.
 

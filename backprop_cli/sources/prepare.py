@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from backprop_cli.data.splits import Fold, RowSplit, split_in_order, split_rows
 from backprop_cli.data.tasks import Targets
 from backprop_cli.errors import DataError, UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.tables.columns import Columns
 from backprop_cli.tables.kinds import MAX_CATEGORIES, cells_of
 from backprop_cli.tables.preprocessing import (
@@ -41,7 +41,7 @@ SPLITS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "tes
 """Words of a split column, and the split they stand for."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ClassTarget:
     """A column of classes: `classes` are their names in the order of the outputs."""
 
@@ -64,7 +64,7 @@ class ClassTarget:
         return labels.astype(np.uint8 if len(self.classes) <= 256 else np.intp)
 
 
-@dataclass(frozen=True)
+@frozen
 class ValueTarget:
     """Columns of values, of which a network outputs (value - center) / scale."""
 
@@ -104,7 +104,7 @@ def read_weights(path: Path, table: Columns, name: str | int, rows: Rows) -> npt
     return weights
 
 
-@dataclass(frozen=True)
+@frozen
 class ColumnDecision:
     """What is done with a column: its kind, how many training values are missing, and why it is left out, if it is."""
 
@@ -155,7 +155,7 @@ def split_by_column(table: Columns, column: int, rows: Rows, missing: tuple[str,
     return RowSplit(*(rows[split == number] for number in range(3)))
 
 
-@dataclass(frozen=True)
+@frozen
 class SplitOptions:
     """How rows are split: at random and stratified by class, by groups of equal cells in a column, or in order."""
 
@@ -165,7 +165,7 @@ class SplitOptions:
     in_order: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Splitter:
     """Splits some of the `rows` (n,) of a table, which are ascending and have `labels` (n,) if they have classes."""
 
@@ -202,7 +202,7 @@ class Splitter:
         return cells.indices(("", *cells.values()))
 
 
-@dataclass(frozen=True)
+@frozen
 class InputOptions:
     """Which columns are inputs, and how they are prepared; `fill` and `scale` may differ by column."""
 

@@ -6,7 +6,6 @@ seed see the same data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from annotated_types import Ge, Gt, Le
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import DataSpec, Source, Split
+from backprop_cli.frozen import frozen
 
 Ones = npt.NDArray[np.intp]
 """The number of ones in each row of a truth table."""
@@ -24,7 +24,7 @@ Classes = Annotated[int, Ge(2), Le(100)]
 Noise = Annotated[float, Ge(0), Le(1000)]
 
 
-@dataclass(frozen=True)
+@frozen
 class TruthTable(Source):
     """All 2^bits combinations of the inputs 0 and 1; training and test examples are the same."""
 
@@ -82,7 +82,7 @@ class Xor(TruthTable):
         return ones % 2
 
 
-@dataclass(frozen=True)
+@frozen
 class Majority(TruthTable):
     """1 where more than half of the inputs are 1."""
 
@@ -93,7 +93,7 @@ class Majority(TruthTable):
         return 2 * ones > self.bits
 
 
-@dataclass(frozen=True)
+@frozen
 class Parity(Xor):
     """1 where the number of ones is odd: xor of more inputs."""
 
@@ -101,7 +101,7 @@ class Parity(Xor):
     bits: Bits = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class _Sampled(Source):
     """n examples for training and validation (a fifth of them by default), and half as many for testing."""
 
@@ -130,7 +130,7 @@ class _Sampled(Source):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@frozen
 class Blobs(_Sampled):
     """Gaussian clusters around points on the unit circle, one per class."""
 
@@ -144,7 +144,7 @@ class Blobs(_Sampled):
         return _around(np.cos(angle), np.sin(angle), self.noise, rng), label
 
 
-@dataclass(frozen=True)
+@frozen
 class Moons(_Sampled):
     """Two interleaving half circles."""
 
@@ -158,7 +158,7 @@ class Moons(_Sampled):
         return _around(x, y, self.noise, rng), label
 
 
-@dataclass(frozen=True)
+@frozen
 class Spirals(_Sampled):
     """Interleaving spiral arms, one per class."""
 
@@ -178,7 +178,7 @@ def _around(x: Any, y: Any, noise: float, rng: np.random.Generator) -> npt.NDArr
     return points + noise * rng.standard_normal(points.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Curve(_Sampled):
     """One value for each x, uniform in -1 … 1."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from backprop_cli.data.dataset import Amount, DataSpec, InputPath, Report, Sourc
 from backprop_cli.data.report import Note
 from backprop_cli.data.splits import Fold, RowSplit
 from backprop_cli.errors import DataError, UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.prepare import (
     ClassTarget,
     ColumnDecision,
@@ -45,7 +45,7 @@ TEST, VALIDATION = 0.2, 0.15
 """The default share of the rows that is for testing, and of the other rows that is for validation."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Table(Source):
     """A CSV or TSV file, plain or gzipped; what its columns are is found out."""
 
@@ -93,7 +93,7 @@ class Table(Source):
         return check_table(prepare_table(self, validation, train_size))
 
 
-@dataclass(frozen=True)
+@frozen
 class PreparedTable:
     """A table and what has been decided about it.
 

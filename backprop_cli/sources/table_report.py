@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.data.report import SHOWN, Note, class_counts, class_table, lines, size_note, target_note
+from backprop_cli.frozen import frozen
 from backprop_cli.sources.table import PreparedTable
 from backprop_cli.tables.columns import Columns
 from backprop_cli.tables.kinds import Cells, cells_of
@@ -26,7 +27,7 @@ NEARLY = 0.999
 """A correlation with a target above this gives the target away."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ColumnReport:
     """A column over the training rows.
 
@@ -55,7 +56,7 @@ class ColumnReport:
         return some_of(self.words, 4) if len(self.words) != 1 else f"always {self.words[0]}"
 
 
-@dataclass(frozen=True)
+@frozen
 class TableReport:
     """A table: the columns, the rows of each split, the rows of each class, and how many rows are duplicates."""
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from math import prod
@@ -24,6 +24,7 @@ from backprop_cli.data.dataset import DataSpec
 from backprop_cli.errors import ConfigError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.experiment.sweep import SweepOptions
+from backprop_cli.frozen import frozen
 from backprop_cli.search.pruning import PRUNERS
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.search.spaces import (
@@ -51,7 +52,7 @@ DATA_KEYS = ("dataset", "validation", "train_size")
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
+@frozen
 class Definition:
     """A sweep: the `document` that all runs share, and the spaces of the keys that they differ in, parents first.
 

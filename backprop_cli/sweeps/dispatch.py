@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from backprop_cli.errors import BackpropError, RunInUseError
+from backprop_cli.frozen import frozen
 
 PATIENCE = 0.2
 """Seconds between two looks at whether to stop."""
@@ -20,7 +21,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@frozen
 class Call(Generic[T, R]):
     """A call `function(argument)`, and `what` it is for; it was lost `losses` times, and is made after `ready`.
 
@@ -35,7 +36,7 @@ class Call(Generic[T, R]):
     parts: tuple[Call[T, R], ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Lost:
     """Takes the place of a result where a call was lost each time; `reason` is that of the last one."""
 

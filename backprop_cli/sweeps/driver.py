@@ -11,6 +11,7 @@ from pathlib import Path
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import BackpropError, ConfigError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.runs.build import threads_of
 from backprop_cli.runs.folder import RunFolder, remove
 from backprop_cli.search.pruning import PRUNERS
@@ -28,7 +29,7 @@ ALIKE = 3
 """If so many runs fail at the start for the same reason, the others would too."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """A run to be trained: a setting with a seed, up to an epoch or to its end."""
 

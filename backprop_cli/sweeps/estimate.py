@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from math import ceil
 from statistics import fmean
@@ -13,6 +13,7 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.engine.threads import limit_threads
 from backprop_cli.errors import BackpropError
 from backprop_cli.experiment.schema import Experiment
+from backprop_cli.frozen import frozen
 from backprop_cli.runs.build import batch_size, build_plan, initial_theta, load_data, n_train
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.sweeps.definition import Definition
@@ -28,7 +29,7 @@ OVERHEAD = 0.015
 """Seconds that a run takes beside its training: its folder, its files and the journal."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Estimate:
     """Seconds that a sweep takes with so many workers if no run ends early, from so many settings; or why unknown."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from backprop_cli.errors import RunError, UsageError
 from backprop_cli.files import hold_lock
+from backprop_cli.frozen import frozen
 from backprop_cli.runs.folder import RunFolder, remove
 from backprop_cli.sweeps.journal import NAME, PARTS, Entry, differing, open_journal, read_journal
 from backprop_cli.text import some_of
@@ -19,7 +20,7 @@ Key = tuple[int, int, int | None]
 """What an entry is about: the number of a setting, a seed, and the epoch at which the run was paused."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Merged:
     """What a merge did: `results` are in the journal of `path` now, of which `added` are new, and `copied` runs."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from statistics import fmean, stdev
@@ -12,6 +11,7 @@ from typing import Any
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.errors import BackpropError, CheckFailed, Exit
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import metric_text
 from backprop_cli.listing.settings import value_text
 from backprop_cli.results.run import DatasetCache, Run
@@ -24,7 +24,7 @@ TOP = 5
 """Settings in the table."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SweepResult:
     """A sweep after training: `settings` are those that are done, the best first; `counts` are runs by status.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.columns import higher_is_better, main_metric, metric_text
 from backprop_cli.search.spaces import Setting, setting_text
 from backprop_cli.sweeps.journal import Entry
@@ -17,7 +18,7 @@ DONE = ("finished", "stopped_early", "diverged", "failed", "pruned")
 """The statuses of runs that a sweep does not train again."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """A setting, and its runs with all seeds: `values` are those of the metric that settings are compared by."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import BackpropError, CheckpointError, DataError, DivergedError, RunError, RunInUseError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import flush_all, flush_later, sync_folder
+from backprop_cli.frozen import frozen
 from backprop_cli.listing.summary import best_row
 from backprop_cli.results.run import DatasetCache, Run
 from backprop_cli.runs.build import limit_blas
@@ -32,7 +32,7 @@ UNFLUSHED = 1.0
 """Seconds of a run that is repeated from its beginning if the machine fails; flushing takes longer than short runs."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """Train these runs, experiments by the names of their folders in `folder`, up to the epoch `until`, or their end.
 
@@ -45,7 +45,7 @@ class Task:
     until: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """How training a run went: the status in run.json, the finished epochs, and the metrics of the best of them."""
 

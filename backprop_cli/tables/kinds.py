@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from backprop_cli.frozen import frozen
 from backprop_cli.tables.columns import EMPTY, IS_NUMBER, OTHER, Columns, number_text
 
 Kind = Literal["number", "category", "date", "text", "empty"]
@@ -28,7 +28,7 @@ _DATE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Cells:
     """The cells of a column in m rows: numbers (m,), codes of words (m,), whether there is no value (m,); all words."""
 

@@ -6,13 +6,14 @@ Missing numbers are filled, then numbers are centred and scaled; a category beco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.errors import DataError
+from backprop_cli.frozen import frozen
 from backprop_cli.tables.columns import Columns
 from backprop_cli.tables.kinds import Cells, cells_of
 
@@ -49,7 +50,7 @@ FILLS: Mapping[str, Callable[[Numbers], Any]] = {"median": np.median, "mean": np
 """What stands for a missing number, given the numbers that are known."""
 
 
-@dataclass(frozen=True)
+@frozen
 class NumberColumn:
     """A column of numbers: x = (value - center) / scale. A missing value counts as `fill`; if that is None, it is bad.
 
@@ -111,7 +112,7 @@ class NumberColumn:
         return ~np.isfinite(x[:, 0]), 0
 
 
-@dataclass(frozen=True)
+@frozen
 class CategoryColumn:
     """A column of words: x is 1 at the word of the cell and 0 elsewhere. "" is a missing word.
 
@@ -181,7 +182,7 @@ def fit_number(name: str, values: Numbers, fill: str, scaling: str) -> NumberCol
     return NumberColumn(name, filling, center, 1.0 if constant else scale, low, high)
 
 
-@dataclass(frozen=True)
+@frozen
 class BadCells:
     """Cells of a column that cannot be read: their rows in the table (from 0), and whether their values are missing."""
 
@@ -190,7 +191,7 @@ class BadCells:
     missing: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Encoded:
     """Inputs x (m, n_0), how many cells of a column have an unknown word, and the cells that are bad."""
 
@@ -199,7 +200,7 @@ class Encoded:
     bad: tuple[BadCells, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Preprocessing:
     """The columns that a network is fed, in order. The words in `missing` stand for no value, as an empty cell does."""
 

@@ -13,7 +13,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.files import hold_lock, read_regular_file
+from backprop_cli.frozen import frozen
 
 PARTS: Mapping[str, Any] = {"numbers": np.float64, "codes": np.int32, "lines": np.int64}
 """The arrays of a table, by the names of their files."""
@@ -82,7 +82,7 @@ def checksum(array: Array) -> list[int]:
     return [array.size, int(array.view(f"u{array.itemsize}").sum(dtype=np.uint64))]
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """The place of a table in a cache. `name` stands for its path; `state`, a digest, also for its size and times."""
 
@@ -140,7 +140,7 @@ class Entry:
                     shutil.rmtree(path)
 
 
-@dataclass(frozen=True)
+@frozen
 class Storing:
     """An entry that is being written, in a folder of its own."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, pairwise
+
+from backprop_cli.frozen import frozen
 
 Points = Sequence[tuple[float, float]]
 
@@ -20,7 +21,7 @@ LABEL, LEGEND = 9, 22
 """Widths of the scale on the left, and of the names and last values on the right."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Chart:
     """A chart from epoch 1 to `last`; `form` formats values, `log` makes the scale logarithmic.
 

@@ -10,20 +10,20 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from backprop_cli.errors import BackpropError, DataWarning, Exit
 from backprop_cli.files import to_json
+from backprop_cli.frozen import frozen
 from backprop_cli.text import CONTROL, one_line, printable
 
 DEBUG = "backprop_cli.debug"
 """The key of the context's `meta` that says whether --debug was given."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Console:
     """Where a command prints. All text passes through `printable`, so no file or server can control a terminal."""
 

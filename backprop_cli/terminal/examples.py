@@ -6,7 +6,6 @@ import csv
 import io
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Source, Split
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.text import table
 
 Images = npt.NDArray[np.floating[Any]]
@@ -30,7 +30,7 @@ COLUMNS, TILE, GAP, CAPTION = 10, 56, 8, 14
 """Of a PNG: images in a row; in pixels, the least side of an image, the space between two, the height of a caption."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Examples:
     """The examples in these rows of a split."""
 

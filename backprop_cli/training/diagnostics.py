@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array
 from backprop_cli.objectives.objective import Backpropagation
@@ -23,7 +23,7 @@ SATURATED = 0.1
 """A sigmoid or tanh is saturated where its slope is below this share of its largest."""
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerState:
     """How a layer is doing: norms of dC/dW, W and its change in a step over its own; shares of its units, or None.
 

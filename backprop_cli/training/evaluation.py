@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from backprop_cli.data.metrics import LOWER_IS_BETTER, confusion_of
 from backprop_cli.data.tasks import Task
 from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.objective import GradientEstimator
@@ -27,7 +28,7 @@ T = TypeVar("T")
 Labels = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Score:
     """The mean cost, weighted but without penalties, and the metrics of the task, which count every example once.
 
@@ -172,7 +173,7 @@ def outputs_of(network: Network, theta: Array, x: Array, layer: int | None = Non
     return np.concatenate(parts)
 
 
-@dataclass(frozen=True)
+@frozen
 class ClassificationReport:
     """Predictions compared with labels: confusion[t, p] counts the examples of class t that are predicted as p."""
 

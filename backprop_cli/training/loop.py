@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from backprop_cli.errors import DivergedError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.training.batch import Rows
 from backprop_cli.training.diagnostics import LayerState, diagnose
@@ -24,7 +25,7 @@ SLICES = 20
 """An epoch reports progress, and is checked for divergence, this many times."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """A part of an epoch is done: `step` of `steps` batches of `epoch` (from 1)."""
 
@@ -33,7 +34,7 @@ class Progress:
     steps: int
 
 
-@dataclass(frozen=True)
+@frozen
 class EpochResult:
     """An epoch (from 1) is done; epoch 0 is the network before training, if diagnostics were asked for.
 
@@ -54,7 +55,7 @@ class EpochResult:
     phase: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Stopped:
     """Training is over after `epoch`, before the last one of the plan."""
 
@@ -62,7 +63,7 @@ class Stopped:
     reason: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Waiting:
     """Only in a stack of runs: the next steps of `epoch` (from 1) are to be made, together with those of other runs."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from backprop_cli.data.augment import Augment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.corruption import Corruption
 from backprop_cli.objectives.objective import Objective
@@ -25,7 +26,7 @@ WHY_UNDEFINED = "the validation split lacks a class, or the outputs are not prob
 """Why perfect predictions may not have a metric."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """Everything that decides what training does, as objects. Raises UsageError if what is monitored is undefined.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.layers.windows import Windows, image_shape
 from backprop_cli.nn.parameters import Gradient, Parameter, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class Conv2D(Layer):
     """z = patches W^T + b for images x (..., m, c, h, w), patches of size x size pixels, `stride` pixels apart.
 

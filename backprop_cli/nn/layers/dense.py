@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.parameters import Gradient, Parameter, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class Dense(Layer):
     """z = x W^T + b, for a batch x (..., m, n_in). W (n_out, n_in), b (n_out,)."""
 

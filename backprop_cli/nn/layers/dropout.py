@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.parameters import Gradient, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class Dropout(Layer):
     """y = x ⊙ mask, the mask being 0 with probability p and 1/(1 - p) elsewhere (Srivastava et al. 2014, section 4).
 

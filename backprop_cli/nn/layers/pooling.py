@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.layers.windows import Windows, image_shape
 from backprop_cli.nn.parameters import Gradient, Parameter, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class _Pool(Layer):
     """Windows of size x size pixels of x (..., m, c, h, w), `stride` pixels apart: by default their size."""
 
@@ -51,7 +51,7 @@ class _Pool(Layer):
         return self.windows.field(first, last)
 
 
-@dataclass(frozen=True)
+@frozen
 class MaxPool(_Pool):
     """y = the largest number of each window, the first of equal ones; only that one has a part in the gradient.
 
@@ -96,7 +96,7 @@ class MaxPool(_Pool):
         return [cache[1]]
 
 
-@dataclass(frozen=True)
+@frozen
 class MeanPool(_Pool):
     """y = the mean of each window."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Shape
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.parameters import Parameter
 
 
-@dataclass(frozen=True)
+@frozen
 class TransposedDense(Dense):
     """z = x V + b, where V (n_in, n_out) is the W of layer number `of`; only b is its own.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.layer import Layer
 from backprop_cli.nn.layers.windows import Windows, image_shape
 from backprop_cli.nn.parameters import Gradient, Parameter, Params
 
 
-@dataclass(frozen=True)
+@frozen
 class Upsample(Layer):
     """y = each pixel of x (..., m, c, h, w), size x size times: y (..., m, c, size h, size w)."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from backprop_cli.errors import UsageError
+from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array, Shape
 
 
@@ -18,7 +18,7 @@ def image_shape(in_shape: Shape) -> Shape:
     raise UsageError(f"needs images as its input, not {prod(in_shape):,} numbers")
 
 
-@dataclass(frozen=True)
+@frozen
 class Windows:
     """Windows of size x size pixels, `stride` pixels apart; a remainder that no window fits into is left out."""
 
