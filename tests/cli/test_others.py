@@ -153,6 +153,34 @@ def test_help_loads_nothing_heavy(words):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+UNUSED = (
+    "asyncio concurrent.futures jinja2 matplotlib multiprocessing numpy.ma numpy.testing pandas PIL pyarrow "
+    "pydantic.v1 requests scipy.linalg scipy.sparse sklearn ssl tqdm "
+    "backprop_cli.api backprop_cli.drawing backprop_cli.exporting backprop_cli.fitting backprop_cli.inputs "
+    "backprop_cli.plots backprop_cli.report backprop_cli.search backprop_cli.sweeps"
+)
+"""What takes long to load, and a run of a small data set does not need."""
+
+
+def test_a_run_starts_without_what_it_does_not_use(tmp_path):
+    code = (
+        "import gc, sys\nfrom backprop_cli.__main__ import main\n"
+        "try:\n    main()\n"
+        f"finally:\n    print([name for name in {UNUSED!r}.split() if name in sys.modules])\n"
+        "    from backprop_cli.experiment.keys import Keys\n"
+        "    print(gc.get_threshold()[0] >= 50_000, Keys.__pydantic_complete__)"
+    )
+    env = {name: text for name, text in os.environ.items() if name != "PYDANTIC_DISABLE_PLUGINS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", "digits", "epochs=1", "-q"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**env, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.splitlines()[1:] == ["[]", "True False"], done.stderr
+
+
 def test_a_wrong_command_is_one_line_and_exit_2(backprop):
     done = backprop("trian")
     assert done.code == 2
