@@ -10,10 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import gemm, products
+from backprop_cli.engine.blas import SCAL, axpy, gemm, products, rows_multiplied, scalable
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
+
+FEW = 4_096
+"""Up to so many numbers, BLAS adds in half of the time of NumPy."""
 
 
 def owner(array: NDArray) -> NDArray:
@@ -23,6 +26,11 @@ def owner(array: NDArray) -> NDArray:
         array = base if isinstance(base, np.ndarray) else array
         base = getattr(base, "base", None)
     return array
+
+
+def laid_out_alike(a: NDArray, b: NDArray) -> bool:
+    """Whether two arrays have the same dtype, shape and order in memory."""
+    return a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides
 
 
 @dataclass(eq=False)
@@ -69,6 +77,26 @@ class Call:
         return replace(self, inputs=[parts.get(id(value), value) for value in self.inputs], out=parts[id(self.out)])
 
 
+def touches(call: Call, array: NDArray) -> bool:
+    """Whether a call reads or writes an array, or one with the same owner."""
+    return any(owner(other) is owner(array) for other in (*call.arrays, call.out))
+
+
+def substitute(call: Call, old: NDArray, new: NDArray) -> None:
+    """Put views of `new` in the place of views of the owner `old`; both are laid out alike and have no gaps."""
+
+    def moved(value: Any) -> Any:
+        if not isinstance(value, np.ndarray) or owner(value) is not old:
+            return value
+        if value is old:
+            return new
+        offset = value.ctypes.data - old.ctypes.data
+        return np.ndarray(value.shape, value.dtype, new.ravel(order="K"), offset, value.strides)
+
+    call.inputs = [moved(value) for value in call.inputs]
+    call.out = moved(call.out)
+
+
 @dataclass(eq=False)
 class Elementwise(Call):
     """out <- ufunc(*inputs)."""
@@ -85,16 +113,31 @@ class Elementwise(Call):
         return (*super().form, self.ufunc)
 
     def replays(self) -> Replays:
-        """Return the ufunc, or BLAS where it adds a row to every row of a matrix."""
-        row, out = self.inputs[-1], self.out
-        adds_row = self.ufunc is np.add and self.inputs[0] is out and np.shape(row) == (1, *out.shape[1:])
-        if adds_row and out.ndim == 2 and not self.threads:
-            call = gemm(np.ones((len(out), 1), out.dtype), row, out, beta=1.0)
-            if call:
-                return [call]
+        """Return the ufunc, or BLAS where it adds a few numbers, or a row to every row of a matrix."""
+        if call := None if self.threads else self._by_blas():
+            return [call]
+        if self.ufunc is np.multiply and self.inputs[0] is self.out and self._by_rows():
+            return [rows_multiplied(self.out, self.inputs[1])]
         if self.ufunc in (np.maximum, np.minimum):  # NumPy does not want these called with `out` by position
             return [partial(self.ufunc, *self.inputs, out=self.out)]
         return [partial(self.ufunc, *self.inputs, self.out)]  # positional arguments are faster
+
+    def _by_rows(self) -> bool:
+        """Whether the second factor has a single number for each row of a large matrix."""
+        shape = np.shape(self.inputs[1])
+        return self.out.ndim == 2 and shape == (len(self.out), 1) and self.out.size > FEW and self.out.dtype in SCAL
+
+    def _by_blas(self) -> Callable[[], object] | None:
+        """Return the call of BLAS that does the same to the bit, in less time, if there is one."""
+        if self.ufunc not in (np.add, np.subtract):
+            return None
+        out, sign = self.out, 1.0 if self.ufunc is np.add else -1.0
+        first, second = self.inputs[::-1] if self.ufunc is np.add and self.inputs[1] is out else self.inputs
+        if first is not out:
+            return None
+        if out.ndim == 2 and np.shape(second) == (1, *out.shape[1:]):
+            return gemm(np.ones((len(out), 1), out.dtype), second, out, sign, beta=1.0)
+        return axpy(second, out, sign) if out.size <= FEW and np.shape(second) == out.shape else None
 
 
 @dataclass(eq=False)
@@ -172,11 +215,63 @@ class Reduce(Call):
 
 
 @dataclass(eq=False)
+class Squares(Call):
+    """out <- the sums of x² over the last axis of x (n, k), as (n, 1)."""
+
+    def replays(self) -> Replays:
+        """Return np.vecdot."""
+        (x,) = self.inputs
+        return [partial(np.vecdot, x, x, self.out[:, 0])]
+
+
+@dataclass(eq=False)
+class Axpy(Call):
+    """out <- out + c x, for vectors, with inputs x and c.
+
+    BLAS rounds once where NumPy rounds twice. So that a network has the same bits alone and in a stack, its call is
+    always made alone.
+    """
+
+    by_element: ClassVar[bool] = True
+    stacks: ClassVar[bool] = False
+    keeps: ClassVar[bool] = True
+
+    @property
+    def factor(self) -> Any:
+        """The number c."""
+        return self.inputs[1]
+
+    @factor.setter
+    def factor(self, c: Any) -> None:
+        self.inputs[1] = c
+
+    def replays(self) -> Replays:
+        """Return the call of BLAS."""
+        call = axpy(self.inputs[0], self.out, self.factor)
+        assert call, "BLAS takes the vectors of a sum"
+        return [call]
+
+
+@dataclass(eq=False)
 class Product(Call):
-    """out <- beta out + alpha a b, with inputs a, b and beta."""
+    """out <- beta out + alpha a b, with inputs a, b and beta, and with alpha if it may change between replays."""
 
     alpha: float = 1.0
     threads: bool = False
+
+    @property
+    def factor(self) -> Any:
+        """The number alpha."""
+        return self.inputs[3] if self.inputs[3:] else np.asarray(self.alpha, self.out.dtype)
+
+    @factor.setter
+    def factor(self, alpha: Any) -> None:
+        self.inputs[3:] = [alpha]
+
+    @property
+    def scalable(self) -> bool:
+        """Whether another alpha costs nothing."""
+        return not self.threads and scalable(self.inputs[0], self.inputs[1], self.out)
 
     @property
     def form(self) -> tuple[object, ...]:
@@ -191,8 +286,8 @@ class Product(Call):
 
     def replays(self) -> Replays:
         """Return calls of BLAS, or np.matmul where BLAS cannot do it."""
-        a, b, beta = self.inputs
-        calls = products(a, b, self.out, self.alpha, beta, self.threads)
+        a, b, beta, *factor = self.inputs
+        calls = products(a, b, self.out, factor[0] if factor else self.alpha, beta, self.threads)
         if not calls:
             assert (self.alpha, self.keeps) == (1, False), "BLAS takes the arrays of an update"
             calls = [partial(np.matmul, a, b, self.out)]

@@ -37,8 +37,12 @@ class Products(Gradient):
     def add(self, name: str, g: Any) -> None:
         """Add alpha g."""
         out: Any = self._arrays[name]
-        out *= self._factor(name)
-        out += self._alpha * g
+        beta = self._factor(name)
+        if isinstance(beta, float) and beta == 0:  # there may be anything in it
+            out[...] = self._alpha * g
+        else:
+            out *= beta
+            out += self._alpha * g
 
     def _factor(self, name: str) -> Any:
         """Return beta, which is 1 from the second time on."""

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, owner
+from backprop_cli.engine.calls import (
+    Call,
+    Copy,
+    Elementwise,
+    Fill,
+    Product,
+    laid_out_alike,
+    owner,
+    substitute,
+    touches,
+)
+from backprop_cli.engine.fusion import after_reuse, before_reuse
 
 NDArray = npt.NDArray[Any]
 
@@ -24,9 +35,11 @@ LONG, SLICE = 80_000, 32_768
 def optimize(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
     """Return calls that leave the same numbers in the arrays that are kept."""
     calls = _without_constants(_without_unused(list(calls), kept))
+    calls = before_reuse(calls, kept)
     calls = _scale_smaller_factor(calls, kept)
     calls = _write_directly(calls, kept)
     calls = _reuse_buffers(calls, kept)
+    calls = after_reuse(calls, kept)
     return list(_in_slices(calls, kept))
 
 
@@ -78,13 +91,13 @@ def _write_directly(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call
         if not isinstance(copy, Copy):
             continue
         (source,), out = copy.inputs, copy.out
-        if id(source) in kept or not (_whole(source) and _laid_out_alike(source, out)):
+        if id(source) in kept or not (_whole(source) and laid_out_alike(source, out)):
             continue
-        users = [i for i, call in enumerate(calls) if _touches(call, source) and i != index]
+        users = [i for i, call in enumerate(calls) if touches(call, source) and i != index]
         if len(users) != 1 or calls[users[0]].out is not source or users[0] > index:
             continue
         writer = calls[users[0]]
-        if any(_touches(call, out) for call in calls[users[0] + 1 : index]):
+        if any(touches(call, out) for call in calls[users[0] + 1 : index]):
             continue
         reads = [array for array in writer.arrays if owner(array) is owner(out)]
         if reads and not (writer.in_place and all(_same_place(array, out) for array in reads)):
@@ -107,7 +120,7 @@ def _reuse_buffers(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]
         if not (call.in_place and _whole(old) and old.ndim) or id(old) in kept or uses[id(old)][0] < i:
             continue
         for new in call.arrays:
-            if not (_whole(new) and _laid_out_alike(new, old)):
+            if not (_whole(new) and laid_out_alike(new, old)):
                 continue
             if id(new) in kept:
                 free = _is_overwritten(new, calls, uses[id(new)], until=uses[id(old)][-1], after=i)
@@ -115,7 +128,7 @@ def _reuse_buffers(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]
                 free = written.get(id(new), i) < i and uses[id(new)][-1] == i
             if free and all(array is new or owner(array) is not new for array in call.arrays):
                 for j in dict.fromkeys(uses[id(old)]):
-                    _substitute(calls[j], old, new)
+                    substitute(calls[j], old, new)
                 uses[id(new)] = sorted(uses[id(new)] + uses.pop(id(old)))
                 break
     return calls
@@ -135,7 +148,7 @@ def _in_slices(calls: list[Call], kept: Mapping[int, NDArray]) -> Iterator[Call]
     for call in calls:
         if _is_long(call) and (not run or call.out.size == run[0].out.size):
             run.append(call)
-        elif call.out.ndim == 0 and not any(_touches(other, a) for other in run for a in (call.out, *call.arrays)):
+        elif call.out.ndim == 0 and not any(touches(other, a) for other in run for a in (call.out, *call.arrays)):
             yield call  # before the run, as it has nothing to do with it
         else:
             yield from _sliced(run, calls, kept)
@@ -155,7 +168,7 @@ def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray]) -> 
         for call in run
         for array in (*call.arrays, call.out)
         if array.ndim and id(array) not in kept and _whole(array) and _is_written(array, run)
-        if not any(_touches(call, array) for call in outside)
+        if not any(touches(call, array) for call in outside)
     }
     size = run[0].out.size
     for start in range(0, size, SLICE):
@@ -183,33 +196,9 @@ def _whole(array: NDArray) -> bool:
     return array.base is None
 
 
-def _touches(call: Call, array: NDArray) -> bool:
-    return any(owner(other) is owner(array) for other in (*call.arrays, call.out))
-
-
 def _is_written(array: NDArray, calls: list[Call]) -> bool:
     return any(owner(call.out) is array for call in calls)
 
 
-def _laid_out_alike(a: NDArray, b: NDArray) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides
-
-
 def _same_place(a: NDArray, b: NDArray) -> bool:
-    return _laid_out_alike(a, b) and a.ctypes.data == b.ctypes.data
-
-
-def _substitute(call: Call, old: NDArray, new: NDArray) -> None:
-    """Put views of `new` in the place of views of `old`, which is laid out alike."""
-
-    def moved(value: Any) -> Any:
-        if not isinstance(value, np.ndarray) or owner(value) is not old:
-            return value
-        if value is old:
-            return new
-        memory = new.ravel(order="K")  # a view, as an owner has no gaps
-        offset = value.ctypes.data - old.ctypes.data
-        return np.ndarray(value.shape, value.dtype, memory, offset, value.strides)
-
-    call.inputs = [moved(value) for value in call.inputs]
-    call.out = moved(call.out)
+    return laid_out_alike(a, b) and a.ctypes.data == b.ctypes.data

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take, owner
+from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take, owner
 from backprop_cli.engine.optimize import optimize
 
 NDArray = npt.NDArray[Any]
@@ -70,7 +70,7 @@ class Recording:
             buffer = self._writable(out)
         floating = next((v.dtype for v in values if isinstance(v, np.ndarray)), buffer.dtype)
         values = [_as_array(value, floating) for value in values]
-        if ufunc in _SLOW_WITH_A_NUMBER:
+        if ufunc in _SLOW_WITH_A_NUMBER and (ufunc is not np.add or buffer.size <= FEW):
             like = next((value for value in values if np.ndim(value)), None)
             numbers = [type(value) in (int, float) for value in inputs]
             if like is not None:
@@ -266,8 +266,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
 }
 """What can be recorded besides ufuncs and views."""
 
-_SLOW_WITH_A_NUMBER = {np.maximum, np.minimum}
-"""Comparing with an array full of a number takes a third of the time of comparing with the number."""
+_SLOW_WITH_A_NUMBER = {np.maximum, np.minimum, np.add}
+"""Comparing with an array full of a number takes a third of the time of comparing with the number; BLAS adds one."""
 
 
 def _same(a: NDArray, b: NDArray) -> bool:
