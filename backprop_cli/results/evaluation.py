@@ -16,10 +16,10 @@ from backprop_cli.errors import UsageError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
+from backprop_cli.results.classification import ClassificationReport, classification_report
 from backprop_cli.runs.build import limit_blas
 from backprop_cli.runs.model import Model
 from backprop_cli.text import above_floor, further_metrics, table
-from backprop_cli.training.evaluation import ClassificationReport, classification_report
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 """The splits of a data set and their names in a sentence."""

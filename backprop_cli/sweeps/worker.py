@@ -7,8 +7,8 @@ its last checkpoint. What it returns depends on the run and the epoch alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -69,6 +69,7 @@ def train_runs(task: Task) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     with ExitStack() as stack:
         stack.enter_context(limit_blas(next(iter(task.runs.values()))))  # until the last of them ends
+        stack.enter_context(flush_later(UNFLUSHED * len(task.runs)))
         runs = [_train(task, name, experiment, outcomes) for name, experiment in task.runs.items()]
         for run in runs:
             stack.callback(run.close)
@@ -80,6 +81,10 @@ def train_runs(task: Task) -> dict[str, Outcome]:
                 train_together(together)
         for run in runs:  # those that are in no stack
             deque(run, maxlen=0)
+    for name in [name for name, outcome in outcomes.items() if outcome.status != "failed"]:
+        with _noting_failure(name, outcomes):
+            flush_all(task.folder / name)
+    sync_folder(task.folder)
     return outcomes
 
 
@@ -99,16 +104,20 @@ def _train(task: Task, name: str, experiment: Experiment, outcomes: dict[str, Ou
     """Yield the session of a run before it starts, if there is more to train, then whenever the run waits for steps."""
     folder = RunFolder(task.folder / name)
     until = task.until and task.until + total_epochs(experiment) - experiment.epochs
-    try:
+    with _noting_failure(name, outcomes):
         data = _datasets(task.cache).load(experiment)
-        with flush_later(UNFLUSHED * len(task.runs)):
-            outcome = yield from _continue(folder, experiment, data, until)
-            if outcome is None:
-                with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
-                    outcome = yield from _run(session, until)
-        flush_all(folder.path)
-        sync_folder(task.folder)
+        outcome = yield from _continue(folder, experiment, data, until)
+        if outcome is None:
+            with new_session(experiment, data, task.folder, name, name=name, overwrite=True) as session:
+                outcome = yield from _run(session, until)
         outcomes[name] = outcome
+
+
+@contextmanager
+def _noting_failure(name: str, outcomes: dict[str, Outcome]) -> Iterator[None]:
+    """Note an error as the outcome of a run, unless it is one that the other runs would meet, too."""
+    try:
+        yield
     except (DataError, RunInUseError):
         raise
     except BackpropError as error:

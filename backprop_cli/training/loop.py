@@ -170,7 +170,8 @@ class Stepper:
         self._plan, self._state = plan, state
         self._eta = np.asarray(plan.eta, plan.dtype)
         self._streams = Streams(plan.seed)
-        self._sizes = {len(rows) for rows in batches_of_epoch(plan, 1)}
+        n, m = len(plan.data.train), plan.batch_size
+        self._sizes = {m, n % m or m} if m < n else {n}
         self._record(state.status.epoch + 1)
 
     def _record(self, epoch: int) -> None:

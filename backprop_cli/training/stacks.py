@@ -111,8 +111,8 @@ class TrainingStack:
     def __init__(self, steppers: Sequence[StackedStepper]) -> None:
         self._steppers, batches = list(steppers), steppers[0].batches
         self._same = None not in (examples := {stepper.examples for stepper in steppers}) and len(examples) == 1
-        equal = [array for batch in batches.values() for array in batch.buffers] if self._same else []
-        self._stack = Stack([stepper.recordings for stepper in steppers], equal)
+        buffers = [array for batch in batches.values() for array in batch.buffers]
+        self._stack = Stack([stepper.recordings for stepper in steppers], buffers if self._same else (), buffers)
         self._joined = {m: None if batch.is_random else batch.moved(self._stack.rows) for m, batch in batches.items()}
         for k, stepper in enumerate(steppers):
             stepper.move(partial(self._stack.moved, k))
