@@ -139,6 +139,15 @@ def test_a_run_that_fails_in_a_stack_fails_alone(tmp_path, monkeypatch):
     assert weights(tmp_path) == weights(tmp_path / "alone")
 
 
+def test_the_files_of_a_short_stack_are_flushed_once(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    sweep(tmp_path, SEEDS)
+    files = [path for run in (tmp_path / "sweep").glob("*/") for path in (run, *run.rglob("*"))]
+    tested = 2 * 5  # beside the folder of the sweep: the records with the metrics on the test split, and their folders
+    assert len(flushed) == len(files) + 1 + tested
+
+
 def test_an_interrupted_stack_continues_to_the_same_bits(tmp_path, monkeypatch):
     class After:
         def __init__(self, calls):
