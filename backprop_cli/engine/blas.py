@@ -42,6 +42,7 @@ def _fortran_blas() -> Any:
 _BLAS = _fortran_blas()
 GEMM = {np.dtype(np.float32): _BLAS.sgemm, np.dtype(np.float64): _BLAS.dgemm}
 AXPY = {np.dtype(np.float32): _BLAS.saxpy, np.dtype(np.float64): _BLAS.daxpy}
+SCAL = {np.dtype(np.float32): _BLAS.sscal, np.dtype(np.float64): _BLAS.dscal}
 
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
@@ -166,6 +167,26 @@ def axpy(x: NDArray, out: NDArray, c: Any, unlocked: bool = False) -> Callable[[
         size, one = (np.asarray(number, np.intc) for number in (out.size, 1))
         return _unlocked(function, size, np.asarray(c, out.dtype), x, one, out, one)
     return partial(function, x, out, out.size, c)
+
+
+def rows_multiplied(x: NDArray, factors: NDArray) -> Callable[[], object]:
+    """Return a call that multiplies the rows of x (n, k) by factors (n, 1), in place: only those that this changes.
+
+    Of the factors of max-norm, most are 1.
+    """
+    rows, scal, ones, few = list(x), SCAL[x.dtype], np.ones_like(factors).tobytes(), len(x) // 3
+
+    def call() -> None:
+        if factors.tobytes() == ones:
+            return
+        changed = np.flatnonzero(factors != 1)
+        if len(changed) <= few and np.min(factors) > 0:  # 0 times what is not finite has to be NaN
+            for row, factor in zip(changed.tolist(), factors[changed, 0].tolist(), strict=True):
+                scal(factor, rows[row])
+        else:
+            np.multiply(x, factors, x)
+
+    return call
 
 
 def scalable(a: NDArray, b: NDArray, out: NDArray) -> bool:

@@ -14,18 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.engine.blas import AXPY
-from backprop_cli.engine.calls import (
-    Axpy,
-    Call,
-    Elementwise,
-    Product,
-    Reduce,
-    Squares,
-    laid_out_alike,
-    owner,
-    substitute,
-    touches,
-)
+from backprop_cli.engine.calls import Axpy, Call, Elementwise, Product, Reduce, Squares
+from backprop_cli.engine.memory import laid_out_alike, owner, substitute, touches
 
 NDArray = npt.NDArray[Any]
 Kept = Mapping[int, NDArray]
@@ -89,6 +79,10 @@ class _Uses:
 
 def _is(call: Call | None, *ufuncs: np.ufunc) -> bool:
     return isinstance(call, Elementwise) and call.ufunc in ufuncs
+
+
+def _writes(call: Call, *arrays: NDArray) -> bool:
+    return any(owner(call.out) is owner(array) for array in arrays)
 
 
 def _scaled(call: Call | None) -> Scaled | None:
@@ -177,7 +171,7 @@ def _factors_last(calls: list[Call], uses: _Uses) -> list[Call]:
         if inner and scaled:
             found.remove(inner)
             call = Elementwise([scaled[1], scaled[0]], call.out, ufunc=np.multiply)
-        factors = {key: pair for key, pair in factors.items() if not any(owner(a) is owner(call.out) for a in pair[1])}
+        factors = {key: pair for key, pair in factors.items() if not _writes(call, *pair[1])}
         if scaled and scaled[0].ndim == 1 and uses.source(call.out):
             factors[id(call.out)] = call, scaled
         found.append(call)
@@ -203,7 +197,8 @@ def _vectors_into_sums(calls: list[Call], uses: _Uses) -> list[Call]:
         if multiply is None or scaled is None or y.dtype not in AXPY or not _is_dead(t, calls[place + 1 :]):
             continue
         (x, c), between = scaled, calls[calls.index(multiply) + 1 : place]
-        if x.flags.forc and not any(touches(o, t) or owner(o.out) in (owner(x), owner(c)) for o in between):
+        early = any(touches(other, t) or _writes(other, x, c) for other in between)
+        if not early and owner(x) is not owner(y) and x.flags.forc:
             calls = _replaced(calls, call, *_added(x, c, call, uses))
             calls.remove(multiply)
     return calls

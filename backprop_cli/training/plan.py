@@ -30,9 +30,9 @@ class Plan:
     """Everything that decides what training does, as objects. Raises UsageError if what is monitored is undefined.
 
     `monitor` is the metric of the validation split by which the best epoch is chosen; metrics are computed after every
-    `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result. `lanes` threads
-    share each step. `rates` are the η of layers 1 … L in units of `eta`, all 1 if there are none. The epochs of a run
-    are counted through its phases: `offset` of them come before the first one of this plan.
+    `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result. `lanes`
+    threads share each step. `rates` are the η of layers 1 … L in units of `eta`, all 1 if there are none. The epochs
+    of a run are counted through its phases: `offset` of them come before the first one of this plan.
     """
 
     objective: Objective

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg.blas
 
-from backprop_cli.engine.blas import GEMM, gemm, products
+from backprop_cli.engine.blas import GEMM, gemm, products, rows_multiplied
 
 
 def arrays(dtype="float32", m=50, k=300, n=7):
@@ -63,3 +63,18 @@ def test_the_functions_are_those_of_scipy_but_the_rest_of_its_linear_algebra_is_
     assert GEMM[np.dtype("float32")] is scipy.linalg.blas.sgemm
     program = "import sys, backprop_cli.engine.blas; sys.exit('scipy.linalg.lapack' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("changed", [(), (2, 8), range(9), (4,)])
+@pytest.mark.parametrize("factor", [0.5, 0.0, np.inf, np.nan])
+def test_rows_are_multiplied_to_the_bit(dtype, changed, factor):
+    rng = np.random.default_rng(0)
+    x, factors = rng.standard_normal((9, 700)).astype(dtype), np.ones((9, 1), dtype)
+    factors[list(changed)] = factor
+    x[4, 5:8] = np.inf, np.nan, -0.0
+    call = rows_multiplied(x, factors)
+    with np.errstate(all="ignore"):
+        expected = x * factors
+        call()
+    np.testing.assert_array_equal(x, expected)

@@ -138,6 +138,12 @@ def test_runs_of_a_stack_have_the_bits_of_runs_alone(name):
     check(plans_of(*TABLE[name]))
 
 
+@pytest.mark.parametrize("name", [name for name in TABLE if not name.startswith("hidden ")])
+def test_sums_of_vectors_by_blas_have_the_same_bits_in_a_stack(monkeypatch, name):
+    monkeypatch.setattr("backprop_cli.engine.fusion.VECTOR", 1)
+    check(plans_of(*TABLE[name]))
+
+
 def test_runs_that_stop_early_leave_the_stack():
     base, differences = TABLE["early stopping"]
     epochs = {state.status.epoch for state in check(plans_of(base, differences))}

@@ -80,7 +80,9 @@ def test_plain_sgd_with_both_penalties_by_hand(c):
 @pytest.mark.parametrize("rule", OPTIMIZERS.values(), ids=lambda rule: rule.name)
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("more", [{}, {"average": Ema(0.9), "max_norm": MaxNorm(0.5)}], ids=["", "ema, max-norm"])
-def test_a_recorded_step_equals_the_textbook_step(rule, penalty, more):
+@pytest.mark.parametrize("vector", [1, 1_000_000], ids=["sums by BLAS", ""])
+def test_a_recorded_step_equals_the_textbook_step(monkeypatch, rule, penalty, more, vector):
+    monkeypatch.setattr("backprop_cli.engine.fusion.VECTOR", vector)
     p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64", **more)
     recorded, state = Recorded(p), start(p)
     for rows, eta in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
@@ -90,6 +92,15 @@ def test_a_recorded_step_equals_the_textbook_step(rule, penalty, more):
     np.testing.assert_allclose(recorded.state.theta, state.theta, rtol=1e-11)
     for name, array in state.arrays.items():
         np.testing.assert_allclose(recorded.state.arrays[name], array, rtol=1e-9, atol=1e-14)
+
+
+def test_a_step_with_momentum_adds_the_products_of_the_gradient_to_the_velocity(monkeypatch):
+    monkeypatch.setattr("backprop_cli.engine.fusion.VECTOR", 1)
+    for strength, sums in ((0.0, 0), (0.1, 1)):
+        p = plan(optimizer=OPTIMIZERS["momentum"](), strength=strength)
+        layout, calls = p.objective.layout, Recorded(p).step.recorded[1].recorded
+        long = [call for call in calls if call.out.ndim == 1 and call.out.size >= layout.n_penalized]
+        assert len(long) == 1 + sums  # theta += v, and c theta added to v
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
