@@ -165,9 +165,9 @@ def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray], lan
         if array.ndim and id(array) not in kept and _whole(array) and _is_written(array, run)
         if not any(touches(call, array) for call in outside)
     ]
-    buffers = [{id(array): np.empty(SLICE, array.dtype) for array in own} for _ in range(lanes)]
-    size = run[0].out.size
-    count = lanes * -(-size // (lanes * SLICE))
+    size, longest = run[0].out.size, SLICE * lanes  # fewer calls, between which threads wait for each other
+    buffers = [{id(array): np.empty(longest, array.dtype) for array in own} for _ in range(lanes)]
+    count = lanes * -(-size // (lanes * longest))
     for number in range(count):
         piece, lane = slice(size * number // count, size * (number + 1) // count), number * lanes // count
 
