@@ -78,3 +78,20 @@ def test_rows_are_multiplied_to_the_bit(dtype, changed, factor):
         expected = x * factors
         call()
     np.testing.assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("beta", [0.0, 1.0, np.asarray(0.5)])
+@pytest.mark.parametrize(("units", "calls"), [(30, 1), (61, 2), (100, 3)])
+def test_a_gradient_of_weights_is_made_in_blocks_of_units(dtype, beta, units, calls):
+    rng = np.random.default_rng(0)
+    delta, x = rng.random((units, 32)).astype(dtype), rng.random((32, 784)).astype(dtype)
+    out = rng.random((units, 784)).astype(dtype)
+    beta = beta if isinstance(beta, float) else beta.astype(dtype)
+    expected = beta * out - 0.5 * delta @ x
+    made = products(delta, x, out, -0.5, beta)
+    scaled = isinstance(beta, np.ndarray) and calls > 1
+    assert len(made) == calls + scaled
+    for call in made:
+        call()
+    np.testing.assert_allclose(out, expected, rtol=1e-5)
