@@ -42,7 +42,9 @@ def test_a_shared_step_equals_the_textbook_step(rule, lanes, more):
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("lanes", [2, 3])
 def test_shared_steps_repeat_to_the_bit(rule, lanes):
-    p = plan("relu", "softmax", "cross_entropy", optimizer=OPTIMIZERS[rule](), eta=0.1, data=dataset(n=700), lanes=lanes)
+    p = plan(
+        "relu", "softmax", "cross_entropy", optimizer=OPTIMIZERS[rule](), eta=0.1, data=dataset(n=700), lanes=lanes
+    )
     rng, (first, *others) = np.random.default_rng(0), [Recorded(p, 64) for _ in range(4)]
     for _ in range(50):
         rows = rng.permutation(600)[:64]
@@ -58,7 +60,14 @@ def test_shared_steps_repeat_to_the_bit(rule, lanes):
 def test_training_in_two_threads_gives_the_weights_of_one(monkeypatch, tmp_path, layers, optimizer):
     monkeypatch.setattr("backprop_cli.engine.threads.LARGE", 0)
     monkeypatch.setattr("backprop_cli.engine.optimize.SLICE", 700)
-    config = {"dataset": "digits", "layers": layers, "activation": "tanh", "optimizer": optimizer, "eta": 0.01, "dropout": 0.2}
+    config = {
+        "dataset": "digits",
+        "layers": layers,
+        "activation": "tanh",
+        "optimizer": optimizer,
+        "eta": 0.01,
+        "dropout": 0.2,
+    }
     one, two, again = (
         bp.train({**config, "threads": threads, "dtype": "float64", "epochs": 1}, runs_dir=tmp_path / "runs")
         for threads in (1, 2, 2)
