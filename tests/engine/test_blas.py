@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -48,14 +49,22 @@ def test_parts_of_matrices_are_multiplied_where_they_are(dtype, unlocked):
             np.testing.assert_array_equal(whole[:, :20], out[:, :20])
 
 
-def test_a_long_product_lets_other_threads_run():
-    a = np.ones((1500, 1500))
+def test_an_unlocked_product_lets_other_threads_run():
+    a, times, calls = np.ones((1500, 1500)), [], []
     product = gemm(a, a, np.empty_like(a), unlocked=True)
-    counted, running = 0, threading.Thread(target=lambda: [product() for _ in range(3)])
+
+    def multiply():
+        for _ in range(5):
+            start = time.perf_counter()
+            product()
+            calls.append((start, time.perf_counter()))
+
+    running = threading.Thread(target=multiply)
     running.start()
     while running.is_alive():
-        counted += 1
-    assert counted > 1000  # with the lock held, this loop gets to run a few times
+        times.append(time.perf_counter())
+    middles = [(start + (end - start) / 4, end - (end - start) / 4) for start, end in calls]
+    assert any(start < now < end for now in times for start, end in middles)
 
 
 def test_products_that_blas_cannot_do_in_place_are_declined():
