@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.engine.blas import SCAL, SMALL_RESULT, axpy, gemm, products, rows_multiplied, scalable
+from backprop_cli.engine.memory import pieces
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
 
 FEW = 4_096
 """Up to so many numbers, BLAS adds in half of the time of NumPy."""
-
-
-def owner(array: NDArray) -> NDArray:
-    """Return the array whose memory this one is a view of."""
-    base: Any = array
-    while base is not None:  # as_strided puts an object of its own between a view and its array
-        array = base if isinstance(base, np.ndarray) else array
-        base = getattr(base, "base", None)
-    return array
-
-
-def laid_out_alike(a: NDArray, b: NDArray) -> bool:
-    """Whether two arrays have the same dtype, shape and order in memory."""
-    return a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides
 
 
 @dataclass(eq=False)
@@ -85,8 +71,8 @@ class Call:
 
     def split(self, lanes: int) -> list[Call]:
         """Return calls for so many threads that together do the same; one for the first if it cannot be split."""
-        axis, pieces = _pieces(self.out, lanes) if self.divisible else (0, [])
-        parts = [self.piece(axis, piece) for piece in pieces] or [self]
+        axis, found = pieces(self.out, lanes) if self.divisible else (0, [])
+        parts = [self.piece(axis, piece) for piece in found] or [self]
         return [replace(part, lane=lane) for lane, part in enumerate(parts)]
 
     def piece(self, axis: int, piece: slice) -> Call:
@@ -98,34 +84,6 @@ class Call:
             return array[index] if array.ndim >= -axis and array.shape[axis] == length else array
 
         return self.part(cut)
-
-
-def _pieces(out: NDArray, count: int) -> tuple[int, list[slice]]:
-    """Return the axis, counted from the last, along which out lies in memory, and so many parts of it; or none."""
-    axis = max(range(-out.ndim, 0), key=lambda axis: (out.shape[axis] >= count, abs(out.strides[axis])), default=0)
-    length = out.shape[axis] if out.ndim else 0
-    ends = [length * i // count for i in range(count + 1)]
-    return axis, [slice(start, end) for start, end in pairwise(ends)] if length >= count else []
-
-
-def touches(call: Call, array: NDArray) -> bool:
-    """Whether a call reads or writes an array, or one with the same owner."""
-    return any(owner(other) is owner(array) for other in (*call.arrays, call.out))
-
-
-def substitute(call: Call, old: NDArray, new: NDArray) -> None:
-    """Put views of `new` in the place of views of the owner `old`; both are laid out alike and have no gaps."""
-
-    def moved(value: Any) -> Any:
-        if not isinstance(value, np.ndarray) or owner(value) is not old:
-            return value
-        if value is old:
-            return new
-        offset = value.ctypes.data - old.ctypes.data
-        return np.ndarray(value.shape, value.dtype, new.ravel(order="K"), offset, value.strides)
-
-    call.inputs = [moved(value) for value in call.inputs]
-    call.out = moved(call.out)
 
 
 @dataclass(eq=False)

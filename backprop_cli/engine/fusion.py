@@ -14,18 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.engine.blas import AXPY
-from backprop_cli.engine.calls import (
-    Axpy,
-    Call,
-    Elementwise,
-    Product,
-    Reduce,
-    Squares,
-    laid_out_alike,
-    owner,
-    substitute,
-    touches,
-)
+from backprop_cli.engine.calls import Axpy, Call, Elementwise, Product, Reduce, Squares
+from backprop_cli.engine.memory import laid_out_alike, owner, substitute, touches
 
 NDArray = npt.NDArray[Any]
 Kept = Mapping[int, NDArray]

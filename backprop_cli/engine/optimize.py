@@ -14,18 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import (
-    Call,
-    Copy,
-    Elementwise,
-    Fill,
-    Product,
-    laid_out_alike,
-    owner,
-    substitute,
-    touches,
-)
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product
 from backprop_cli.engine.fusion import after_reuse, before_reuse
+from backprop_cli.engine.memory import laid_out_alike, owner, substitute, touches
 
 NDArray = npt.NDArray[Any]
 
@@ -174,9 +165,9 @@ def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray], lan
         if array.ndim and id(array) not in kept and _whole(array) and _is_written(array, run)
         if not any(touches(call, array) for call in outside)
     ]
-    buffers = [{id(array): np.empty(SLICE, array.dtype) for array in own} for _ in range(lanes)]
-    size = run[0].out.size
-    count = lanes * -(-size // (lanes * SLICE))
+    size, longest = run[0].out.size, SLICE * lanes  # fewer calls, between which threads wait for each other
+    buffers = [{id(array): np.empty(longest, array.dtype) for array in own} for _ in range(lanes)]
+    count = lanes * -(-size // (lanes * longest))
     for number in range(count):
         piece, lane = slice(size * number // count, size * (number + 1) // count), number * lanes // count
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import Call, Replays, owner
+from backprop_cli.engine.calls import Call, Replays
+from backprop_cli.engine.memory import owner
 from backprop_cli.engine.replay import Replay
 
 NDArray = npt.NDArray[Any]

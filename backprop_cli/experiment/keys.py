@@ -211,7 +211,7 @@ class Keys(BaseModel):
     dtype: Annotated[str, OneOf(("float32", "float64"))] = Field("float32", description="Floating-point precision.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="Random seed.")
     threads: Threads = Field(
-        "auto", description="Number of BLAS threads; `auto` uses one for small layers and all cores for large ones."
+        "auto", description="Number of threads; `auto` uses one for small layers and all cores for large ones."
     )
 
     @property

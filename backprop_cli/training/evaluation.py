@@ -14,10 +14,10 @@ from backprop_cli.data.dataset import Split
 from backprop_cli.data.metrics import LOWER_IS_BETTER
 from backprop_cli.data.tasks import Task
 from backprop_cli.engine.calls import Replays
-from backprop_cli.engine.images import fast
 from backprop_cli.engine.recording import Recording
 from backprop_cli.engine.stacks import Stack, form_of
 from backprop_cli.frozen import frozen
+from backprop_cli.image_layers import fast
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.objective import GradientEstimator

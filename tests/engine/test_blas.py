@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -31,6 +33,38 @@ def test_a_product_may_be_added_to_a_multiple_of_the_output():
     out[...] = 1
     gemm(a, b, out, alpha=-2.0, beta=0.5)()
     np.testing.assert_allclose(out, 0.5 - 2 * (a @ b), rtol=1e-5)
+
+
+@pytest.mark.parametrize("unlocked", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parts_of_matrices_are_multiplied_where_they_are(dtype, unlocked):
+    rng = np.random.default_rng(0)
+    a, b, out = (rng.random(shape).astype(dtype) for shape in ((40, 60), (60, 50), (40, 50)))
+    wide, high, rest, half = np.s_[:, 5:55], np.s_[3:53], np.s_[:, 20:], np.asarray(0.5, dtype)
+    for left, right in ((a[wide], b[high][rest]), (np.asfortranarray(a)[wide], np.asfortranarray(b)[high][rest])):
+        for order in "CF":
+            whole = np.array(out, order=order)
+            gemm(left, right, whole[rest], -2.0, half, unlocked)()
+            np.testing.assert_allclose(whole[rest], 0.5 * out[rest] - 2 * (left @ right), rtol=1e-5)
+            np.testing.assert_array_equal(whole[:, :20], out[:, :20])
+
+
+def test_an_unlocked_product_lets_other_threads_run():
+    a, times, calls = np.ones((1500, 1500)), [], []
+    product = gemm(a, a, np.empty_like(a), unlocked=True)
+
+    def multiply():
+        for _ in range(5):
+            start = time.perf_counter()
+            product()
+            calls.append((start, time.perf_counter()))
+
+    running = threading.Thread(target=multiply)
+    running.start()
+    while running.is_alive():
+        times.append(time.perf_counter())
+    middles = [(start + (end - start) / 4, end - (end - start) / 4) for start, end in calls]
+    assert any(start < now < end for now in times for start, end in middles)
 
 
 def test_products_that_blas_cannot_do_in_place_are_declined():

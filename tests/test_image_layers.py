@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from backprop_cli.engine.gradients import descent_of, gradient_of
-from backprop_cli.engine.images import Convolution, ConvolutionAndMaxPool, fast
 from backprop_cli.engine.recording import Recording
+from backprop_cli.image_layers import Convolution, ConvolutionAndMaxPool, fast
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
