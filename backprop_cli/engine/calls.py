@@ -10,27 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import SCAL, axpy, gemm, products, rows_multiplied, scalable
+from backprop_cli.engine.blas import LONGEST_SUM, SCAL, axpy, gemm, products, rows_multiplied, scalable
+from backprop_cli.engine.memory import owner
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
 
 FEW = 4_096
 """Up to so many numbers, BLAS adds in half of the time of NumPy."""
-
-
-def owner(array: NDArray) -> NDArray:
-    """Return the array whose memory this one is a view of."""
-    base: Any = array
-    while base is not None:  # as_strided puts an object of its own between a view and its array
-        array = base if isinstance(base, np.ndarray) else array
-        base = getattr(base, "base", None)
-    return array
-
-
-def laid_out_alike(a: NDArray, b: NDArray) -> bool:
-    """Whether two arrays have the same dtype, shape and order in memory."""
-    return a.dtype == b.dtype and a.shape == b.shape and a.strides == b.strides
 
 
 @dataclass(eq=False)
@@ -75,26 +62,6 @@ class Call:
         """Return the same call on a part of its arrays."""
         parts = {id(array): cut(array) for array in (*self.arrays, self.out)}  # an input that is out stays out
         return replace(self, inputs=[parts.get(id(value), value) for value in self.inputs], out=parts[id(self.out)])
-
-
-def touches(call: Call, array: NDArray) -> bool:
-    """Whether a call reads or writes an array, or one with the same owner."""
-    return any(owner(other) is owner(array) for other in (*call.arrays, call.out))
-
-
-def substitute(call: Call, old: NDArray, new: NDArray) -> None:
-    """Put views of `new` in the place of views of the owner `old`; both are laid out alike and have no gaps."""
-
-    def moved(value: Any) -> Any:
-        if not isinstance(value, np.ndarray) or owner(value) is not old:
-            return value
-        if value is old:
-            return new
-        offset = value.ctypes.data - old.ctypes.data
-        return np.ndarray(value.shape, value.dtype, new.ravel(order="K"), offset, value.strides)
-
-    call.inputs = [moved(value) for value in call.inputs]
-    call.out = moved(call.out)
 
 
 @dataclass(eq=False)
@@ -246,10 +213,10 @@ class Axpy(Call):
         self.inputs[1] = c
 
     def replays(self) -> Replays:
-        """Return the call of BLAS."""
-        call = axpy(self.inputs[0], self.out, self.factor)
-        assert call, "BLAS takes the vectors of a sum"
-        return [call]
+        """Return calls of BLAS on parts that it does not share among threads, which would take longer to wake."""
+        parts = [slice(start, start + LONGEST_SUM) for start in range(0, self.out.size, LONGEST_SUM)]
+        calls = [axpy(self.inputs[0][part], self.out[part], self.factor) for part in parts]
+        return [call for call in calls if call]
 
 
 @dataclass(eq=False)

@@ -14,18 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.engine.blas import AXPY
-from backprop_cli.engine.calls import (
-    Axpy,
-    Call,
-    Elementwise,
-    Product,
-    Reduce,
-    Squares,
-    laid_out_alike,
-    owner,
-    substitute,
-    touches,
-)
+from backprop_cli.engine.calls import Axpy, Call, Elementwise, Product, Reduce, Squares
+from backprop_cli.engine.memory import laid_out_alike, owner, substitute, touches
 
 NDArray = npt.NDArray[Any]
 Kept = Mapping[int, NDArray]
@@ -132,7 +122,7 @@ def _factors_into_products(calls: list[Call], uses: _Uses) -> list[Call]:
         final = not any(writer in calls[calls.index(call) :] for writer in uses.writers(x))
         if final and uses.is_constant(c) and x.flags.forc and laid_out_alike(x, call.out):
             for product in products:
-                product.alpha *= float(c)
+                product.alpha *= float(c) ** sum(owner(array) is call.out for array in product.arrays)
                 substitute(product, call.out, x)
             calls.remove(call)
     return calls

@@ -13,18 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import (
-    Call,
-    Copy,
-    Elementwise,
-    Fill,
-    Product,
-    laid_out_alike,
-    owner,
-    substitute,
-    touches,
-)
+from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product
 from backprop_cli.engine.fusion import after_reuse, before_reuse
+from backprop_cli.engine.memory import laid_out_alike, owner, substitute, touches
 
 NDArray = npt.NDArray[Any]
 

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take, owner
+from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Replay, Select, Take
+from backprop_cli.engine.memory import owner
 from backprop_cli.engine.optimize import optimize
 
 NDArray = npt.NDArray[Any]

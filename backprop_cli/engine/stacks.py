@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import Call, Replay, Replays, owner
+from backprop_cli.engine.calls import Call, Replay, Replays
+from backprop_cli.engine.memory import owner
 
 NDArray = npt.NDArray[Any]
 Recordings = Mapping[int, Replay]
