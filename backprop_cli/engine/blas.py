@@ -58,6 +58,9 @@ FEWEST, LARGE_PRODUCT = 10, 32_000_000
 FOR_ONE_THREAD = 4_000_000
 """Products with fewer multiplications are made by one thread (see `backprop_cli.engine.threads`)."""
 
+LONGEST_SUM = 10_000
+"""OpenBLAS adds longer vectors with all its threads, which takes milliseconds where other programs use the cores."""
+
 
 def order_of(m: int, n: int) -> Literal["C", "F"]:
     """Return the order in memory that a result (m, n) is quickest in: by rows if it is small, by columns if large."""

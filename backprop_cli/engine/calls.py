@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import SCAL, SMALL_RESULT, axpy, gemm, products, rows_multiplied, scalable
+from backprop_cli.engine.blas import LONGEST_SUM, SCAL, SMALL_RESULT, axpy, gemm, products, rows_multiplied, scalable
 from backprop_cli.engine.memory import pieces
 
 NDArray = npt.NDArray[Any]
@@ -235,10 +235,13 @@ class Axpy(Call):
         self.inputs[1] = c
 
     def replays(self) -> Replays:
-        """Return the call of BLAS."""
-        call = axpy(self.inputs[0], self.out, self.factor, self.lane is not None)
-        assert call, "BLAS takes the vectors of a sum"
-        return [call]
+        """Return calls of BLAS, on parts that BLAS does not share among its threads, which take long to wake."""
+        shared = self.lane is not None  # by the threads of the replay
+        length = self.out.size if shared else LONGEST_SUM
+        parts = [slice(start, start + length) for start in range(0, self.out.size, length)]
+        calls = [axpy(self.inputs[0][part], self.out[part], self.factor, shared) for part in parts]
+        assert all(calls), "BLAS takes the vectors of a sum"
+        return [call for call in calls if call]
 
 
 @dataclass(eq=False)

@@ -122,7 +122,7 @@ def _factors_into_products(calls: list[Call], uses: _Uses) -> list[Call]:
         final = not any(writer in calls[calls.index(call) :] for writer in uses.writers(x))
         if final and uses.is_constant(c) and x.flags.forc and laid_out_alike(x, call.out):
             for product in products:
-                product.alpha *= float(c)
+                product.alpha *= float(c) ** sum(owner(array) is call.out for array in product.arrays)
                 substitute(product, call.out, x)
             calls.remove(call)
     return calls

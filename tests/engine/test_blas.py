@@ -8,6 +8,7 @@ import pytest
 import scipy.linalg.blas
 
 from backprop_cli.engine.blas import GEMM, gemm, products, rows_multiplied
+from backprop_cli.engine.recording import Recording
 
 
 def arrays(dtype="float32", m=50, k=300, n=7):
@@ -129,3 +130,16 @@ def test_a_gradient_of_weights_is_made_in_blocks_of_units(dtype, beta, units, ca
     for call in made:
         call()
     np.testing.assert_allclose(out, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1_000, 10_000, 25_003])
+def test_a_multiple_of_a_vector_is_added_in_parts(size):
+    rng = np.random.default_rng(0)
+    x, y, c, recording = rng.random(size), rng.random(size), np.asarray(0.3), Recording()
+    expected = y - 0.3 * x
+    watched = recording.watch(y)
+    watched -= recording.watch(c) * recording.watch(x)
+    replay = recording.finish()
+    assert len(replay.calls) == 1 + -(-size // 10_000)  # -c, and the sums
+    replay()
+    np.testing.assert_allclose(y, expected, rtol=1e-14, atol=1e-15)

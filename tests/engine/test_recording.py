@@ -270,6 +270,14 @@ def test_a_scale_in_a_product_is_applied_to_the_smaller_factor():
     assert [call.args[-1].shape for call in replay.calls if call.func is np.multiply] == [(3, 2)]
 
 
+def test_a_scale_is_applied_once_for_each_factor_of_a_product():
+    x, recording = np.arange(6.0).reshape(2, 3), Recording()
+    half = recording.watch(x) * 0.5
+    replay = recording.finish(half @ half.mT)
+    replay()
+    np.testing.assert_allclose(replay.results[0], 0.25 * x @ x.T)
+
+
 def test_views_and_gathering_are_recorded():
     x, indices = np.arange(24.0).reshape(2, 3, 4), np.array([2, 0])
     recording = Recording()
