@@ -144,7 +144,7 @@ def fit(
     if classes:
         chosen = chosen.fitted_to(np.bincount(train_split.targets, minlength=classes).tolist())
     penalties = ((_named(PENALTIES, penalty, "penalty"), lmbda / len(train_split)),) if lmbda else ()
-    m = len(train_split) if rule.full_batch else min(batch_size, len(train_split))
+    m = len(train_split) if rule.full_batch else min(int(batch_size), len(train_split))
     threads = choose_threads("auto", m * layers.multiplications)
     plan = Plan(
         Objective(Backpropagation(layers, chosen), penalties),
