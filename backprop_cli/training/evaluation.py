@@ -16,6 +16,7 @@ from backprop_cli.data.tasks import Task
 from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.recording import Recording
 from backprop_cli.engine.stacks import Stack, form_of
+from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.frozen import frozen
 from backprop_cli.image_layers import fast
 from backprop_cli.nn.arrays import Array
@@ -161,7 +162,7 @@ class Evaluator:
         else:
             from concurrent.futures import ThreadPoolExecutor  # loads logging, which a small split does not need
 
-            with ThreadPoolExecutor(len(parts)) as pool:
+            with limit_in_lanes(len(parts)), ThreadPoolExecutor(len(parts)) as pool:
                 found = [result for part in pool.map(run, parts, self._buffers) for result in part]
         return dict(zip(networks, map(list, zip(*found, strict=True)), strict=True))
 
