@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from backprop_cli.engine.threads import blas_info, limit_threads
 from backprop_cli.training.evaluation import CHUNK, Evaluator
 from tests.training.helpers import dataset, plan, start
 
@@ -30,6 +31,23 @@ def test_the_number_of_workers_does_not_change_a_bit():
         for workers in (1, 2, 3, 7)
     }
     assert len(scores) == 1
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 2), (2, 1)])
+def test_blas_has_one_thread_where_several_evaluate(monkeypatch, workers, expected):
+    data, threads = dataset(n=10 * CHUNK), set()
+    p = plan(data=data)
+    measure = type(data.task).measure
+
+    def observed(*args):
+        threads.add(blas_info()["threads"])
+        return measure(*args)
+
+    monkeypatch.setattr(type(data.task), "measure", observed)
+    with limit_threads(2):
+        Evaluator(p.objective.estimator, start(p).theta, data.scale, data.task, workers).score(data.train)
+        assert blas_info()["threads"] == 2
+    assert threads == {expected}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
