@@ -8,9 +8,8 @@ from backprop_cli.engine.threads import blas_info, choose_lanes, limit_in_lanes,
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.optimizers import OPTIMIZERS
-from backprop_cli.training.step import textbook_step
-from tests.training.helpers import dataset, plan, start
-from tests.training.test_step import ROWS, Recorded, examples
+from tests.training.helpers import dataset, plan
+from tests.training.test_step import Recorded, assert_steps_are_those_of_the_textbook
 
 
 @pytest.fixture
@@ -28,14 +27,7 @@ def everything_is_shared(monkeypatch):
 @pytest.mark.parametrize("more", [{}, {"average": Ema(0.9), "max_norm": MaxNorm(0.5)}], ids=["", "ema, max-norm"])
 def test_a_shared_step_equals_the_textbook_step(rule, lanes, more):
     p = plan(optimizer=rule(), penalty="l1 + l2", strength=0.1, eta=0.5, dtype="float64", lanes=lanes, **more)
-    recorded, state = Recorded(p), start(p)
-    for rows, eta in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
-        recorded.eta[...] = eta
-        recorded(rows)
-        textbook_step(p, state, *examples(p, rows), np.asarray(eta))
-    np.testing.assert_allclose(recorded.state.theta, state.theta, rtol=1e-11)
-    for name, array in state.arrays.items():
-        np.testing.assert_allclose(recorded.state.arrays[name], array, rtol=1e-9, atol=1e-14)
+    assert_steps_are_those_of_the_textbook(p)
 
 
 @pytest.mark.usefixtures("everything_is_shared")

@@ -39,6 +39,17 @@ def examples(p, rows):
     return split.inputs[rows] * np.asarray(p.data.scale, p.dtype), p.data.task.encode(split.targets[rows], p.dtype)
 
 
+def assert_steps_are_those_of_the_textbook(p):
+    recorded, state = Recorded(p), start(p)
+    for rows, eta in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
+        recorded.eta[...] = eta
+        recorded(rows)
+        textbook_step(p, state, *examples(p, rows), np.asarray(eta))
+    np.testing.assert_allclose(recorded.state.theta, state.theta, rtol=1e-11)
+    for name, array in state.arrays.items():
+        np.testing.assert_allclose(recorded.state.arrays[name], array, rtol=1e-9, atol=1e-14)
+
+
 @pytest.mark.parametrize("hidden", OUTPUTS)  # all but the random ones
 @pytest.mark.parametrize(("cost", "output"), OUTPUT_PAIRS, ids=str)
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -84,14 +95,7 @@ def test_plain_sgd_with_both_penalties_by_hand(c):
 def test_a_recorded_step_equals_the_textbook_step(monkeypatch, rule, penalty, more, vector):
     monkeypatch.setattr("backprop_cli.engine.fusion.VECTOR", vector)
     p = plan(optimizer=rule(), penalty=penalty, strength=0.1, eta=0.5, dtype="float64", **more)
-    recorded, state = Recorded(p), start(p)
-    for rows, eta in ((ROWS, 0.5), (ROWS + 2, 0.5), (ROWS, 0.125)):
-        recorded.eta[...] = eta
-        recorded(rows)
-        textbook_step(p, state, *examples(p, rows), np.asarray(eta))
-    np.testing.assert_allclose(recorded.state.theta, state.theta, rtol=1e-11)
-    for name, array in state.arrays.items():
-        np.testing.assert_allclose(recorded.state.arrays[name], array, rtol=1e-9, atol=1e-14)
+    assert_steps_are_those_of_the_textbook(p)
 
 
 def test_a_step_with_momentum_adds_the_products_of_the_gradient_to_the_velocity(monkeypatch):
