@@ -13,7 +13,6 @@ import numpy.typing as npt
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.examples import Form
 from backprop_cli.data.tasks import Classification, Regression, Task
-from backprop_cli.engine.threads import choose_lanes, choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import UsageError
 from backprop_cli.frozen import frozen
 from backprop_cli.nn.activations import ACTIVATIONS, Activation
@@ -29,6 +28,7 @@ from backprop_cli.optim.minimizers import MINIMIZERS, Minimizer
 from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.optimizers import OPTIMIZERS
 from backprop_cli.optim.stopping import EarlyStopping
+from backprop_cli.threads import choose_lanes, choose_threads, choose_workers, limit_threads
 from backprop_cli.training.evaluation import Evaluator, outputs_of
 from backprop_cli.training.loop import EpochResult, Event, train
 from backprop_cli.training.plan import Plan

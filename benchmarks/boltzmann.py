@@ -21,9 +21,9 @@ import numpy as np
 import backprop_cli as bp
 from backprop_cli.api import cache_in
 from backprop_cli.config.arguments import experiment_from
-from backprop_cli.engine.threads import limit_threads
 from backprop_cli.nn.arrays import Array
 from backprop_cli.runs.build import build_plan, initial_theta, load_data
+from backprop_cli.threads import limit_threads
 from backprop_cli.training.loop import EpochResult, train
 
 SPEED = {"dataset": "mnist", "layers": [784, 500], "cost": "cd", "batch_size": 10, "epochs": 1, "threads": 1}

@@ -12,13 +12,13 @@ import numpy as np
 
 from backprop_cli.data.dataset import Dataset, Split
 from backprop_cli.data.tasks import Classification
-from backprop_cli.engine.threads import limit_threads
 from backprop_cli.nn.activations import ACTIVATIONS
 from backprop_cli.nn.initializers import Scaled
 from backprop_cli.nn.network import dense_network
 from backprop_cli.objectives.costs import COSTS
 from backprop_cli.objectives.objective import Backpropagation, Objective
 from backprop_cli.optim.optimizers import SGD
+from backprop_cli.threads import limit_threads
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.step import make_step
 from backprop_cli.training.streams import Streams

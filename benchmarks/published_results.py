@@ -22,11 +22,11 @@ from platformdirs import user_cache_path
 from backprop_cli import likelihood, load_run
 from backprop_cli.config.load import load_experiment
 from backprop_cli.data.cache import Cache
-from backprop_cli.engine.threads import limit_threads
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.runs.build import build_plan, initial_theta, load_data
 from backprop_cli.sources.mnist import Mnist
 from backprop_cli.text import duration
+from backprop_cli.threads import limit_threads
 from backprop_cli.training.evaluation import Evaluator
 from backprop_cli.training.loop import EpochResult, train
 

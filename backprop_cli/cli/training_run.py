@@ -10,13 +10,13 @@ import click
 from backprop_cli.advice.outcome import COMPLETE, advice, divergence_advice
 from backprop_cli.cli.continuing import print_outcome
 from backprop_cli.cli.signals import StopOnSignal
-from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import BackpropError, DivergedError, Exit
 from backprop_cli.runs.metrics import read_rows
 from backprop_cli.runs.session import Session
 from backprop_cli.terminal.console import Console
 from backprop_cli.terminal.live import LiveChart
 from backprop_cli.terminal.progress import naming, show
+from backprop_cli.threads import blas_info
 
 
 def run_training(

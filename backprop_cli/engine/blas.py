@@ -56,7 +56,7 @@ FEWEST, LARGE_PRODUCT = 10, 32_000_000
 """Blocks with fewer rows or columns, or of a product with more multiplications, gain nothing by being small."""
 
 FOR_ONE_THREAD = 4_000_000
-"""Products with fewer multiplications are made by one thread (see `backprop_cli.engine.threads`)."""
+"""Products with fewer multiplications are made by one thread (see `backprop_cli.threads`)."""
 
 LONGEST_SUM = 10_000
 """OpenBLAS adds longer vectors with all its threads, which takes milliseconds where other programs use the cores."""

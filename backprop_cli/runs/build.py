@@ -14,7 +14,6 @@ from backprop_cli.config.phases import total_epochs
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.density import mean_input, without_targets
-from backprop_cli.engine.threads import choose_lanes, choose_threads, choose_workers, limit_threads
 from backprop_cli.errors import CheckpointError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.nn.arrays import Array
@@ -27,6 +26,7 @@ from backprop_cli.objectives.sparsity import Divergence, L1Activity, Sparsity
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.runs.start import take_start
 from backprop_cli.sources.registry import load_dataset
+from backprop_cli.threads import choose_lanes, choose_threads, choose_workers, limit_threads
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.streams import stream
 

@@ -11,7 +11,6 @@ import numpy as np
 from backprop_cli.config.load import override_experiment
 from backprop_cli.data.dataset import Dataset
 from backprop_cli.data.tasks import Regression, Task
-from backprop_cli.engine.threads import choose_workers
 from backprop_cli.errors import CheckpointError, ConfigError, RunError, UsageError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.frozen import frozen
@@ -21,6 +20,7 @@ from backprop_cli.nn.parameters import Layout
 from backprop_cli.runs.build import build_network, build_objective, limit_blas, theta_of
 from backprop_cli.runs.checkpoint import Checkpoint, read_checkpoint
 from backprop_cli.runs.folder import RunFolder, find_run
+from backprop_cli.threads import choose_workers
 from backprop_cli.training.evaluation import Evaluator, outputs_of, rows_at_once
 from backprop_cli.training.state import AVERAGE
 

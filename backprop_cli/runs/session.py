@@ -17,7 +17,6 @@ import yaml
 
 from backprop_cli import __version__
 from backprop_cli.advice.learning import LearningWatch, Notice
-from backprop_cli.engine.threads import blas_info
 from backprop_cli.errors import CheckpointError, DataError, DivergedError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.files import atomic_write
@@ -29,6 +28,7 @@ from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.runs.pretraining import Pretraining
 from backprop_cli.runs.rows import columns_of, row_of
+from backprop_cli.threads import blas_info
 from backprop_cli.training.diagnostics import LayerState
 from backprop_cli.training.loop import EpochResult, Event, Stepper, Waiting, train
 from backprop_cli.training.plan import Plan

@@ -10,13 +10,13 @@ from statistics import fmean
 
 from backprop_cli.data.cache import Cache
 from backprop_cli.data.dataset import Dataset
-from backprop_cli.engine.threads import limit_threads
 from backprop_cli.errors import BackpropError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.frozen import frozen
 from backprop_cli.runs.build import batch_size, build_plan, initial_theta, load_data, n_train
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.sweeps.definition import Definition
+from backprop_cli.threads import limit_threads
 from backprop_cli.training.loop import EpochResult, train
 
 TIMED = 3

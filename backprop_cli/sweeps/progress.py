@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing, nullcontext
 from typing import Any
 
 from backprop_cli.data.cache import Cache
-from backprop_cli.engine.threads import cores
 from backprop_cli.search.samplers import SAMPLERS
 from backprop_cli.search.spaces import setting_text
 from backprop_cli.sweeps.definition import Definition
@@ -15,6 +14,7 @@ from backprop_cli.sweeps.driver import Driver
 from backprop_cli.sweeps.estimate import estimate
 from backprop_cli.sweeps.sweep import RUN_BYTES, RUN_FILES, check_size
 from backprop_cli.text import duration
+from backprop_cli.threads import cores
 
 FIRST_LINES, GROWTH = 10, 1.1
 """After so many lines about a new best setting, the next comes when so many times as many runs are done."""

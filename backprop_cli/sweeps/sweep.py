@@ -11,7 +11,6 @@ from typing import Any
 
 from backprop_cli.config.arguments import KEYWORD, words_of
 from backprop_cli.data.cache import Cache
-from backprop_cli.engine.threads import cores
 from backprop_cli.errors import UsageError
 from backprop_cli.runs.folder import check_name
 from backprop_cli.runs.session import versions
@@ -20,6 +19,7 @@ from backprop_cli.sweeps.driver import Driver
 from backprop_cli.sweeps.journal import Entry, journal_name, open_journal
 from backprop_cli.sweeps.local import LocalExecutor
 from backprop_cli.sweeps.result import SweepResult
+from backprop_cli.threads import cores
 
 FEW = 10_000
 """Runs above which it must be said how many folders are kept."""

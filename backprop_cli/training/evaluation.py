@@ -16,12 +16,12 @@ from backprop_cli.data.tasks import Task
 from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.recording import Recording
 from backprop_cli.engine.stacks import Stack, form_of
-from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.frozen import frozen
 from backprop_cli.image_layers import fast
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.objective import GradientEstimator
+from backprop_cli.threads import limit_in_lanes
 
 CHUNK = 1000
 """Examples at a time: enough for the threads not to wait for each other between calls. Fewer where layers are so wide

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from backprop_cli.data.dataset import Split
-from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.errors import DivergedError
 from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
+from backprop_cli.threads import limit_in_lanes
 from backprop_cli.training.batch import Rows, fetched_at_once
 from backprop_cli.training.diagnostics import LayerState, diagnose
 from backprop_cli.training.evaluation import Evaluator, Score, higher_is_better

@@ -22,9 +22,9 @@ import numpy as np
 from backprop_cli.data.dataset import Split
 from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.stacks import Recordings, Stack, form_of
-from backprop_cli.engine.threads import limit_in_lanes
 from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
+from backprop_cli.threads import limit_in_lanes
 from backprop_cli.training.batch import Batch, Rows
 from backprop_cli.training.evaluation import Score
 from backprop_cli.training.loop import Stepper, Waiting

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from backprop_cli.config.arguments import experiment_from
-from backprop_cli.engine.threads import limit_threads
 from backprop_cli.runs.build import build_plan, initial_theta
+from backprop_cli.threads import limit_threads
 from backprop_cli.training.loop import EpochResult, Event, Progress, train
 from backprop_cli.training.stacks import StackedStepper, train_together
 from benchmarks.peers.common import data_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from backprop_cli.engine.threads import limit_threads
+from backprop_cli.threads import limit_threads
 from benchmarks.peers.common import Peer, floats, run
 from benchmarks.workloads import Workload
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from backprop_cli.engine.threads import blas_info, limit_threads
+from backprop_cli.threads import blas_info, limit_threads
 from backprop_cli.training.evaluation import CHUNK, Evaluator
 from tests.training.helpers import dataset, plan, start
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import backprop_cli as bp
-from backprop_cli.engine.threads import blas_info, choose_lanes, limit_in_lanes, limit_threads
 from backprop_cli.optim.averages import Ema
 from backprop_cli.optim.max_norm import MaxNorm
 from backprop_cli.optim.optimizers import OPTIMIZERS
+from backprop_cli.threads import blas_info, choose_lanes, limit_in_lanes, limit_threads
 from tests.training.helpers import dataset, plan
 from tests.training.test_step import Recorded, assert_steps_are_those_of_the_textbook
 
@@ -50,7 +50,7 @@ def test_shared_steps_repeat_to_the_bit(rule, lanes):
 @pytest.mark.parametrize("layers", ["64-30-20-10", "8x8-conv4x3-max2-conv4x2same-10"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_training_in_two_threads_gives_the_weights_of_one(monkeypatch, tmp_path, layers, optimizer):
-    monkeypatch.setattr("backprop_cli.engine.threads.LARGE", 0)
+    monkeypatch.setattr("backprop_cli.threads.LARGE", 0)
     monkeypatch.setattr("backprop_cli.engine.optimize.SLICE", 700)
     config = {
         "dataset": "digits",

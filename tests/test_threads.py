@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from backprop_cli.engine.threads import blas_info, cgroup_cores, choose_threads, cores, limit_threads
+from backprop_cli.threads import blas_info, cgroup_cores, choose_threads, cores, limit_threads
 
 
 def test_auto_uses_one_thread_for_small_layers_and_all_cores_for_large_ones():
