@@ -17,7 +17,7 @@ from backprop_cli.engine.calls import Replays
 from backprop_cli.engine.recording import Recording
 from backprop_cli.engine.stacks import Stack, form_of
 from backprop_cli.frozen import frozen
-from backprop_cli.image_layers import fast
+from backprop_cli.image_layers.layers import fast
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.objective import GradientEstimator

@@ -11,7 +11,7 @@ import numpy as np
 from backprop_cli.engine.gradients import gradient_of
 from backprop_cli.engine.recording import Recording
 from backprop_cli.engine.replay import Replay
-from backprop_cli.image_layers import fast
+from backprop_cli.image_layers.layers import fast
 from backprop_cli.nn.arrays import Array
 from backprop_cli.nn.network import PIECE
 from backprop_cli.nn.parameters import Gradient

@@ -70,10 +70,11 @@ def test_a_batch_that_does_not_fit_into_memory_is_worked_through_in_pieces(backp
     backprop("train", images, "--name", "whole", *words)
     monkeypatch.setattr("backprop_cli.training.gradient.PIECE", 20_000)
     backprop("train", images, "--name", "pieces", *words)
-    whole, pieces = (np.load(f"runs/{name}/checkpoints/last.npz") for name in ("whole", "pieces"))
-    for name in ("W1", "b1", "W2", "b3"):
-        np.testing.assert_allclose(pieces[name], whole[name], rtol=1e-9, atol=1e-12)
-    assert whole["W1"].shape == (6, 1, 3, 3)
+    whole, pieces = "runs/whole/checkpoints/last.npz", "runs/pieces/checkpoints/last.npz"
+    with np.load(whole) as expected, np.load(pieces) as found:
+        for name in ("W1", "b1", "W2", "b3"):
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-12)
+        assert expected["W1"].shape == (6, 1, 3, 3)
 
 
 @pytest.mark.parametrize(

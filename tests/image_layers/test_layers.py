@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from backprop_cli.engine.gradients import descent_of, gradient_of
 from backprop_cli.engine.recording import Recording
-from backprop_cli.image_layers import Convolution, ConvolutionAndMaxPool, fast
+from backprop_cli.image_layers.layers import Convolution, ConvolutionAndMaxPool, SquareMaxPool, fast
+from backprop_cli.image_layers.patches import AT_ONCE, Patches
 from backprop_cli.nn.activations import ACTIVATIONS, HIDDEN
 from backprop_cli.nn.layers.convolution import Conv2D
 from backprop_cli.nn.layers.dense import Dense
 from backprop_cli.nn.layers.pooling import MaxPool, MeanPool
 from backprop_cli.nn.layers.upsampling import Upsample
+from backprop_cli.nn.layers.windows import Windows
 from backprop_cli.nn.network import Network
 from backprop_cli.objectives.costs import CrossEntropy
 from backprop_cli.objectives.objective import Backpropagation, Objective
@@ -36,6 +39,21 @@ LAYERS = {
 SHAPE = (2, 9, 8)
 
 
+@pytest.fixture(params=["all windows at once", "some windows at a time"])
+def parts(request, monkeypatch):
+    if request.param == "some windows at a time":
+        monkeypatch.setattr("backprop_cli.image_layers.patches.AT_ONCE", 150)
+
+
+@pytest.fixture(params=["few filters", "many filters"])
+def filters(request, monkeypatch):
+    if request.param == "many filters":
+        monkeypatch.setattr("backprop_cli.image_layers.layers.MANY_FILTERS", 2)
+
+
+both = pytest.mark.usefixtures("parts", "filters")
+
+
 def objective_of(layers, penalties=()):
     network = Network(SHAPE, (*layers, Dense(4), TANH, Dense(3)), ACTIVATIONS["softmax"])
     return Objective(Backpropagation(network, CrossEntropy()), tuple((PENALTIES[name], 0.1) for name in penalties))
@@ -55,6 +73,7 @@ def layers_of(objective):
     return [type(layer) for layer in objective.estimator.network.layers]
 
 
+@both
 @pytest.mark.parametrize("m", [1, 7])
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
 def test_fast_layers_give_the_costs_and_the_gradient_of_the_textbook(layers, m):
@@ -68,6 +87,7 @@ def test_fast_layers_give_the_costs_and_the_gradient_of_the_textbook(layers, m):
     np.testing.assert_allclose(quick.gradient(theta, x, y), expected, rtol=1e-10, atol=1e-14)
 
 
+@both
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
 def test_recorded_layers_give_the_gradient_of_the_textbook_for_new_numbers(layers):
     objective, m = objective_of(layers), 7
@@ -86,6 +106,7 @@ def test_recorded_layers_give_the_gradient_of_the_textbook_for_new_numbers(layer
             assert replay.results[0].mean() == pytest.approx(objective.value(*held), rel=1e-12)
 
 
+@both
 @pytest.mark.parametrize("penalties", [(), ("l2",), ("l1",), ("l1", "l2")], ids=str)
 def test_a_recorded_step_of_descent_is_that_of_the_textbook(penalties):
     objective, m = objective_of(LAYERS["twice"], penalties), 5
@@ -107,12 +128,31 @@ def test_pooling_is_fused_where_the_activation_falls_nowhere(name):
     assert layers[0] is (Convolution if falls or ACTIVATIONS[name].random else ConvolutionAndMaxPool)
 
 
+@both
 def test_equal_maxima_are_passed_the_gradient_once():
     """Windows of background are equal numbers: the first gets all, as in the textbook."""
     objective = objective_of(LAYERS["conv, max"])
     theta, x, y = example_of(objective, 3)
     x[:] = 0.25
     np.testing.assert_allclose(fast_form(objective).gradient(theta, x, y), objective.gradient(theta, x, y), atol=1e-14)
+
+
+def test_convolutions_with_many_filters_are_not_fused_with_their_pooling():
+    layers = layers_of(fast_form(objective_of((Conv2D(32, 3), TANH, MaxPool(2), Conv2D(31, 2), MaxPool(2)))))
+    assert layers[:4] == [Convolution, SquareMaxPool, type(TANH), ConvolutionAndMaxPool]
+
+
+def test_patches_take_little_memory_however_many_there_are():
+    images = np.arange(3 * 40 * 41 * 50, dtype=np.float32).reshape(3, 40, 41, 50)
+    patches = Patches(images, Windows(5, 2))
+    parts = [(part, some.copy()) for part, some in patches.parts()]
+    assert len(parts) > 2
+    assert max(some.size for _, some in parts) <= 1.5 * AT_ONCE
+    found = np.zeros((5, 5, 3, *patches.shape))
+    for (_, rows, columns), some in parts:
+        found[..., rows, columns, :] += np.moveaxis(some, 0, 2)
+    expected = sliding_window_view(images, (5, 5), axis=(1, 2))[:, ::2, ::2]
+    assert np.array_equal(found, np.moveaxis(expected, (-2, -1, 0), (0, 1, 2)))
 
 
 def test_dense_networks_stay_as_they_are():

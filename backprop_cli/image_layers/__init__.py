@@ -1,0 +1,1 @@
+"""Layers of images as they are recorded."""
