@@ -8,38 +8,19 @@ step while the gradient is being computed.
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy
+
+from backprop_cli.scipy_parts import part_of_scipy
 
 NDArray = npt.NDArray[Any]
 
 
-def _fortran_blas() -> Any:
-    """Return SciPy's module of BLAS functions, without the rest of scipy.linalg, which takes longer to load than NumPy.
-
-    The module that is loaded by its file is private to SciPy; where there is none, the public one has the functions.
-    """
-    name, folder = "scipy.linalg._fblas", Path(scipy.__file__).parent / "linalg"
-    found = PathFinder.find_spec("_fblas", [str(folder)]) if name not in sys.modules else None
-    spec = spec_from_file_location(name, found.origin) if found and found.origin else None
-    if spec is None or spec.loader is None:
-        return import_module("scipy.linalg.blas")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_BLAS = _fortran_blas()
+_BLAS = part_of_scipy("scipy.linalg._fblas", public="scipy.linalg.blas")
 GEMM = {np.dtype(np.float32): _BLAS.sgemm, np.dtype(np.float64): _BLAS.dgemm}
 AXPY = {np.dtype(np.float32): _BLAS.saxpy, np.dtype(np.float64): _BLAS.daxpy}
 SCAL = {np.dtype(np.float32): _BLAS.sscal, np.dtype(np.float64): _BLAS.dscal}

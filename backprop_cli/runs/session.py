@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy
 import yaml
 
 from backprop_cli import __version__
@@ -28,6 +27,7 @@ from backprop_cli.runs.folder import RunFolder
 from backprop_cli.runs.model import Model, evaluated_theta
 from backprop_cli.runs.pretraining import Pretraining
 from backprop_cli.runs.rows import columns_of, row_of
+from backprop_cli.scipy_parts import part_of_scipy
 from backprop_cli.threads import blas_info
 from backprop_cli.training.diagnostics import LayerState
 from backprop_cli.training.loop import EpochResult, Event, Stepper, Waiting, train
@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
     return {
         "backprop": __version__,
         "numpy": np.__version__,
-        "scipy": scipy.__version__,
+        "scipy": part_of_scipy("scipy.version", public="scipy.version").version,
         "python": platform.python_version(),
     }
 

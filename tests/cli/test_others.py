@@ -155,7 +155,7 @@ def test_help_loads_nothing_heavy(words):
 
 UNUSED = (
     "asyncio concurrent.futures jinja2 matplotlib multiprocessing numpy.ma numpy.testing pandas PIL pyarrow "
-    "pydantic.v1 requests scipy.linalg scipy.sparse sklearn ssl tqdm "
+    "pydantic.v1 requests scipy sklearn ssl tqdm "
     "backprop_cli.api backprop_cli.drawing backprop_cli.exporting backprop_cli.fitting backprop_cli.inputs "
     "backprop_cli.plots backprop_cli.report backprop_cli.search backprop_cli.sweeps"
 )
