@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${RUNS:-runs/published}
-slow=(24 25 26 28 30 33 35-softmax 35 37 39-0-rbm 39-55000{,-random} 39-1000{,-random} 39-100{,-random} 40)
+slow=(24 25 26 28 30 33{,-adam} 35-softmax 35 37 39-0-rbm 39-55000{,-random} 39-1000{,-random} 39-100{,-random} 40)
 names=("$@")
 if [ "$*" = slow ]; then
     names=("${slow[@]}")

@@ -188,6 +188,7 @@ FIGURES = [
     Figure(31, "31", PER_PIXEL, "0.0915", Run.cost_per_pixel, digits=4),
     Figure(32, "32", PER_PIXEL, "0.097", Run.cost_per_pixel, digits=4),
     Figure(33, "33", PER_PIXEL, "0.094", Run.cost_per_pixel, digits=4),
+    Figure(33, "33-adam", f"{PER_PIXEL}, with Adam", "0.094", Run.cost_per_pixel, digits=4),
     Figure(34, "34", NOISY.format("epoch 1"), "29.16", lambda run: run.noisy_squared_error(1)),
     Figure(34, "34", NOISY.format("epoch 2"), "21.97", lambda run: run.noisy_squared_error(2)),
     Figure(34, "34", NOISY.format("epoch 10"), "11.41", lambda run: run.noisy_squared_error(10)),

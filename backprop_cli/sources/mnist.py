@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from backprop_cli.data.cache import Cache, RemoteFile
 from backprop_cli.data.dataset import DataSpec, Split
 from backprop_cli.formats.idx import parse_idx
 from backprop_cli.frozen import frozen
+from backprop_cli.sources.own import Seed
 from backprop_cli.sources.pixels import Pixels
 
 MIRRORS = (
@@ -46,7 +49,10 @@ FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 @frozen
 class Mnist(Pixels):
-    """60,000 images for training and validation (10,000 by default), and 10,000 for testing."""
+    """60,000 images for training and validation (10,000 by default), and 10,000 for testing.
+
+    With `shuffle`, the 60,000 are put into an order that `split_seed` decides before they are split.
+    """
 
     name = "mnist"
     origin = "cache"
@@ -60,6 +66,8 @@ class Mnist(Pixels):
         scale=1 / 255,
         sha256={file.unpacked_name: file.unpacked_sha256 for file in FILES},
     )
+    shuffle: bool = False
+    split_seed: Seed = 0
 
     def load(self, cache: Cache) -> tuple[Split, Split]:
         """Return the training and the test images, 784 pixels each, 0 (paper) to 255 (ink)."""
@@ -67,4 +75,5 @@ class Mnist(Pixels):
             parse_idx(data, file.unpacked_name)
             for data, file in zip(cache.fetch_all(FILES, self.name, MIRRORS), FILES, strict=True)
         )
-        return Split(images.reshape(-1, 784), labels), Split(test_images.reshape(-1, 784), test_labels)
+        pool, test = Split(images.reshape(-1, 784), labels), Split(test_images.reshape(-1, 784), test_labels)
+        return pool[np.random.default_rng(self.split_seed).permutation(len(pool))] if self.shuffle else pool, test

@@ -19,3 +19,20 @@ def test_mnist_is_downloaded_from_a_mirror(serve, mnist_folder, tmp_path):
     assert data.train.inputs.max() * data.scale == 1.0
     assert len(mirror.requests) == 4
     load_dataset(Mnist(), Classification(10), 10_000, 50_000, Cache(tmp_path, offline=True))
+
+
+def test_shuffled_mnist_is_split_in_the_order_of_its_seed(mnist_cache):
+    def digits(**options):
+        return load_dataset(Mnist(**options), Classification(10), 10, 90, Cache(mnist_cache, offline=True))
+
+    plain, first, again, second = (
+        digits(),
+        digits(shuffle=True),
+        digits(shuffle=True),
+        digits(shuffle=True, split_seed=1),
+    )
+    np.testing.assert_array_equal(first.train.inputs, again.train.inputs)
+    assert len({data.train.targets.tobytes() for data in (plain, first, second)}) == 3
+    np.testing.assert_array_equal(plain.test.targets, second.test.targets)
+    everything = [np.asarray(Mnist(**o).load(Cache(mnist_cache))[0].targets) for o in ({}, {"shuffle": True})]
+    np.testing.assert_array_equal(*map(np.bincount, everything))
