@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from backprop_cli.sweeps import arguments
 from tests.cli.helpers import on_a_terminal
 from tests.cli.test_completion import completions
 from tests.conftest import ROOT
@@ -110,6 +111,15 @@ def test_exit_codes(backprop, words, code, message):
     assert done.code == code, done.err
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_file_of_dask_that_never_appears_is_an_error(backprop, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(arguments, "FILE_TIME", 0.2)
+    done = backprop("sweep", "digits", "eta=1,2", "--on", "dask:none.json")
+    assert done.code == 2
+    assert "--on dask:none.json: there is no such file after 0.2 seconds" in done.err
+    assert "start dask scheduler --scheduler-file none.json" in done.err
 
 
 def test_an_executor_of_a_function_does_the_work(backprop, tmp_path, monkeypatch):
