@@ -61,6 +61,13 @@ class SweepResult:
             return Exit.FAILED
         return Exit.DIVERGED if self.settings and self.settings[0].unusable else Exit.DONE
 
+    @property
+    def failures(self) -> str:
+        """The runs that failed, why, and what to do."""
+        errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
+        names = some_of([entry.run for entry in self.failed])
+        return f"{names}: {some_of(list(errors))}; try again with --retry-failed"
+
     def require_accuracy(self, least: float | None) -> None:
         """Raise CheckFailed if the best setting has a lower accuracy on the validation split than `least`, if given."""
         if least is None:
@@ -82,9 +89,7 @@ class SweepResult:
         more = f"{self.missing:,} to train: repeat the command" if self.missing else "complete"
         lines.append(f"sweep       {self.path}  ({counts or 'no runs'}; {more})")
         if self.failed:
-            errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
-            names = some_of([entry.run for entry in self.failed])
-            lines.append(f"failed      {names}: {some_of(list(errors))}; try again with --retry-failed")
+            lines.append(f"failed      {self.failures}")
         if self.shards > 1:
             lines.append(f"next        backprop runs merge {self.path}, when all {self.shards} shards have ended")
         elif self.settings and not self.settings[0].unusable:

@@ -125,6 +125,9 @@ def _noting_failure(name: str, outcomes: dict[str, Outcome]) -> Iterator[None]:
         raise
     except BackpropError as error:
         outcomes[name] = Outcome("failed", error=str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        outcomes[name] = Outcome("failed", error=f"{place}{error.strerror or error}")
     except Exception as error:
         outcomes[name] = Outcome("failed", error=f"{type(error).__name__}: {error}")
 
