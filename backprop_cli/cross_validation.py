@@ -37,9 +37,9 @@ def cross_validate(
     """
     stem = name or (Path(config).stem if isinstance(config, Path | str) else "run")
     where: dict[str, Any] = {"runs_dir": runs_dir, "data_dir": data_dir, "offline": offline, "on_event": on_event}
-    runs = []
-    for one, words in fold_runs(folds, stem).items():
+    words, runs = fold_runs(folds, stem), []
+    experiments = {one: experiment_from(config, [*words_of(overrides), *its]) for one, its in words.items()}
+    for one, experiment in experiments.items():
         saved: dict[str, Any] = {} if runs_dir is None else {"name": one, "continue_run": True}
-        experiment = experiment_from(config, [*words_of(overrides), *words])
         runs.append(train(experiment, **where, **saved))
     return CrossValidation(tuple(runs))

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "drawing": "errors training",
     "plots": "errors text nn formats data training listing results drawing",
     "terminal": "errors files text formats data config training advice drawing plots",
-    "exporting": "errors files nn tables data runs results",
+    "exporting": "errors files nn tables data experiment runs results",
     "explain": "errors text nn objectives boltzmann data sources experiment config training advice runs",
     "search": "errors experiment config listing",
     "sweeps": "errors files text threads data experiment config training runs listing results search",

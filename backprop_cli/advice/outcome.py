@@ -37,12 +37,14 @@ def outcome(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
     """Return the best epoch, the reason for stopping early, the folder, and the commands for the next steps."""
     status, epochs, best = record.get("status"), record.get("epochs") or 0, record.get("best")
-    lines = []
+    lines, eval_option = [], ""
     if best:
         metrics = "the last one, as there is no validation split"
-        validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}
+        known = {name: value for name, value in best.items() if name.startswith("val_") and value is not None}
+        validation = {name.removeprefix("val_"): value for name, value in known.items()}
         test = record.get("test") or {}
-        if validation.get("cost") is not None:
+        eval_option = "" if test else f" --split {'val' if validation else 'train'}"
+        if "cost" in validation:
             monitored = further_metrics(validation)
             metrics = f"validation {_main_metric(validation)}{f', {monitored}' if monitored else ''}"
         if test:
@@ -59,7 +61,7 @@ def outcome_text(path: Path, record: Mapping[str, Any]) -> str:
         lines.append(f"phase       {phase}, of pre-training")
     lines.append(f"run         {path}  ({status}, {duration(record.get('seconds') or 0)})")
     if status in COMPLETE:
-        lines.append(f"next        backprop eval {path}")
+        lines.append(f"next        backprop eval {path}{eval_option}")
         if status == "finished":
             after = (record.get("experiment") or {}).get("epochs") or epochs  # without those of pre-training
             lines.append(f"            backprop resume {path} --epochs {2 * after}")

@@ -34,15 +34,12 @@ def command(run: str, output: Path, check: bool, chosen: Selection, console: Con
     """
     from backprop_cli.errors import CheckFailed
     from backprop_cli.exporting.formats import check_export, export_model
-    from backprop_cli.results.evaluation import evaluate_model
     from backprop_cli.results.run import DatasetCache
     from backprop_cli.runs.model import load_model
 
     model = load_model(run, chosen.runs_dir, chosen.checkpoint)
     export_model(model, output)
-    found = None
-    if check:
-        found = check_export(model, output, evaluate_model(model, DatasetCache(chosen.cache()).load, chosen.split))
+    found = check_export(model, output, DatasetCache(chosen.cache()).load, chosen.split) if check else None
     data = {"file": str(output), "checkpoint": str(model.path), "epoch": model.epoch}
     text = f"{output}\n{found.to_text()}" if found else str(output)
     console.result(text, data | {"check": found and found.to_dict()}, quiet=str(output))

@@ -44,5 +44,7 @@ def command(config: ConfigFile, console: Console, dry_run: bool, **options: Any)
             follow(driver, console.say, not console.quiet and sys.stderr.isatty())
             result = driver.result()
         console.result(result.to_text(), result.to_dict(), quiet=str(result.path))
+        if console.quiet and result.failed:
+            console.warn(f"failed: {result.failures}")
         result.require_accuracy(options["min_accuracy"])
     click.get_current_context().exit(signals.exit_code or result.exit_code)

@@ -67,9 +67,10 @@ def command(
     from backprop_cli.results.folds import CrossValidation, fold_runs
 
     how["continued"] = not how["overwrite"]
-    runs = fold_runs(folds, name or stem_of(config.path))
-    for one, words in runs.items():
-        fold = replace(config, overrides=(*config.overrides, *words))
+    words = fold_runs(folds, name or stem_of(config.path))
+    runs = {one: replace(config, overrides=(*config.overrides, *its)) for one, its in words.items()}
+    [*runs.values()][-1].load(runs_dir)  # the smallest fold, so that too many are found before the first is trained
+    for one, fold in runs.items():
         _train(fold, one, runs_dir, replace(console, results=False), **how)
     found = CrossValidation.read(runs_dir, runs, how["cache"]())
     console.result(found.to_text(), found.to_dict(), quiet=f"{found.headline:.4f}")

@@ -16,7 +16,8 @@ def tied_layers(e: Experiment) -> Iterator[Problem]:
         return
     images = [k for k, layer in enumerate(e.layers) if layer.of_images and not layer.image]
     if images or last % 2:
-        what = f"{e.layers[images[0]].word} is no dense layer" if images else f"there are {last} layers of weights"
+        count = f"is {last} layer" if last == 1 else f"are {last} layers"
+        what = f"{e.layers[images[0]].word} is no dense layer" if images else f"there {count} of weights"
         use = "needs dense layers, an even number that mirror each other, such as 784-100-784"
         yield ("layers", images[0] if images else last), f"layers: {what}, but 'tied' {use}"
         return

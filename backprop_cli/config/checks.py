@@ -152,7 +152,7 @@ def _encoding(e: Experiment) -> Iterator[Problem]:
         if e.targets and not e.reconstructs:
             yield ("targets",), f"targets: {e.dataset.name} is a regression data set without classes; remove this key"
         return
-    if e.outputs != e.task.outputs:  # reported by _input_output_sizes
+    if not e.layers[-1].units or e.outputs != e.task.outputs:  # reported by the rules about layers
         return
     encoding, output = ENCODINGS[e.encoding], e.activations[-1]
     place: Path = ("targets",) if e.targets else ("layers", len(e.layers) - 1)

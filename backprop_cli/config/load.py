@@ -20,7 +20,7 @@ from backprop_cli.config.reader import ALIASES, Document, Path, read_file
 from backprop_cli.config.shipped import find_config
 from backprop_cli.config.short import OF_DATA, keys_for, look_at
 from backprop_cli.data.dataset import DataSpec, Source
-from backprop_cli.errors import MAX_PROBLEMS, ConfigError, UsageError
+from backprop_cli.errors import MAX_PROBLEMS, CheckpointError, ConfigError, UsageError
 from backprop_cli.experiment.keys import KEYS, choices_of, options_of
 from backprop_cli.experiment.options import TAGS
 from backprop_cli.experiment.schema import Experiment
@@ -205,10 +205,13 @@ def validate(
     experiment = with_defaults(experiment)
     if not find_start:
         return experiment
+    place = _place(document.value_places, ("start",)) or home
     try:
         return find_start(experiment)
     except UsageError as error:
-        raise ConfigError([f"{_place(document.value_places, ('start',)) or home}: start: {error}"]) from error
+        raise ConfigError([f"{place}: start: {error}"]) from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{place}: start: {error}") from error
 
 
 def _look_at_data(experiment: Experiment, known: DataSpec | None, place: str) -> Experiment:

@@ -84,6 +84,7 @@ _WITHOUT_KEY = {
     "shuffle": "the order of the examples is random in each epoch",
     "name": "use the option --name",
     "bias use_bias": "every unit has a bias",
+    "sweep": "many settings are trained by: backprop sweep CONFIG",
 }
 """What to say of the keys of other tools that have no counterpart here."""
 

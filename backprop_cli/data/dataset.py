@@ -165,9 +165,16 @@ class DataSpec:
         """The number of examples of an epoch."""
         return self.train * self.copies
 
-    def cut(self, x: Inputs) -> Inputs:
-        """Return scaled inputs as a network is fed them: 0 or 1 if they are `binary`."""
-        return x if self.binary is None else (x > self.binary).astype(x.dtype)
+    @property
+    def limit(self) -> float | None:
+        """The number above which a pixel is 1, in the units of the data, and else 0; None if pixels are not cut."""
+        return None if self.binary is None else self.binary / self.scale
+
+    def fed(self, x: Inputs, scale: float) -> Inputs:
+        """Return inputs as a network is fed them: x · scale, or 0 or 1 if they are `binary`."""
+        if self.binary is None:
+            return np.asarray(x * np.asarray(scale, x.dtype))
+        return (x > self.binary / scale).astype(x.dtype)
 
     def with_sizes(self, validation: Amount | None, train_size: Amount | None) -> DataSpec:
         """Return the same with these sizes of the splits; a share of training examples is of those that remain."""

@@ -39,6 +39,10 @@ OPERATIONS = {
     (void)n_in;
     for (int i = 0; i < n; i++) y[i] = ((isnan(x[i]) ? fill[i] : x[i]) - center[i]) / scale[i];
 }""",
+    "cut": """(const float *limit, const float *x, float *y, int n_in, int n) {
+    (void)n_in;
+    for (int i = 0; i < n; i++) y[i] = x[i] > *limit ? 1.0f : 0.0f;
+}""",
     "rescale": """(const float *center, const float *scale, const float *x, float *y, int n_in, int n) {
     (void)n_in;
     for (int i = 0; i < n; i++) y[i] = x[i] * scale[i] + center[i];
@@ -73,8 +77,8 @@ def to_bytes(network: Description) -> bytes:
     """Return the header. Its function backprop_predict returns the class, from 0, or nothing for a regression."""
     constants: list[str] = []
     calls: list[str] = []
-    if network.standardize:
-        calls.append(_call(network.standardize, "x", "p", "input", constants))
+    if network.prepare:
+        calls.append(_call(network.prepare, "x", "p", "input", constants))
     else:
         scale = _number(np.float32(network.scale))
         calls.append(f"for (int i = 0; i < {network.inputs}; i++) p[i] = x[i] * {scale};")

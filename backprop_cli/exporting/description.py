@@ -32,7 +32,8 @@ class Step:
     Images have the shape (c, h, w); `flatten` makes numbers of them, in this order, and `unflatten` images of numbers.
     `options` are those of `Layer.options`. The arrays of `dense` are W (n_out, n_in) and b (n_out,). Those of
     `standardize` are fill, center and scale, each (n,): its output is (x - center) / scale, where a missing number,
-    NaN, counts as fill. Those of `rescale` are center and scale: its output is x · scale + center.
+    NaN, counts as fill. That of `cut` is limit (1,): its output is 1 where x is above it, else 0. Those of `rescale`
+    are center and scale: its output is x · scale + center.
     """
 
     operation: str
@@ -46,11 +47,11 @@ class Step:
 class Description:
     """What a network computes for an example x (inputs,) in the units of its data set, such as pixels of 0 to 255.
 
-    The input of the first step is x · scale, or the output of `standardize`; the output of the last one, or that of
+    The input of the first step is x · scale, or the output of `prepare`; the output of the last one, or that of
     `rescale`, in the units of the values, is the output of the network. `classes` are the names of the classes, empty
     for a regression. The predicted class is the index of the largest score; the scores are the output of `decoder`, or
     of the network itself if there is none. `image` is the (height, width) of the images that the inputs are, if they
-    are; `dtype` is the one that the network was trained in.
+    are; `dtype` is the one that the network was trained in. If it `reconstructs`, the outputs are its inputs again.
 
     For a table, `columns` are its columns as plain data, whose inputs have the names `input_names`, and `targets` are
     the columns to predict. A column of words has an input for each of its categories: 1 for the word of the row, and 0.
@@ -64,11 +65,12 @@ class Description:
     classes: tuple[str, ...] = ()
     decoder: Step | None = None
     image: tuple[int, int] | None = None
-    standardize: Step | None = None
+    prepare: Step | None = None
     rescale: Step | None = None
     columns: tuple[Mapping[str, Any], ...] = ()
     input_names: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    reconstructs: bool = False
 
     @property
     def outputs(self) -> int:
@@ -83,7 +85,7 @@ class Description:
     @property
     def all_steps(self) -> tuple[Step, ...]:
         """The steps, and what is before and after them."""
-        return tuple(step for step in (self.standardize, *self.steps, self.rescale, self.decoder) if step)
+        return tuple(step for step in (self.prepare, *self.steps, self.rescale, self.decoder) if step)
 
     def facts(self) -> dict[str, Any]:
         """Return what a file says about the data, as far as there is anything to say."""
@@ -99,13 +101,7 @@ class Description:
 
 
 def describe(model: Model) -> Description:
-    """Return the description of a trained network. Raises UsageError if it takes images that were cut at a limit.
-
-    That of a Boltzmann machine gives the means of the hidden units.
-    """
-    if model.experiment.data.binary is not None:
-        use = "which exported files cannot express; train without this option"
-        raise UsageError(f"{model.path}: its images were cut at {model.experiment.data.binary:g} ('binary'), {use}")
+    """Return the description of a trained network; that of a Boltzmann machine gives the means of the hidden units."""
     network, data, task = model.network, model.experiment.data, model.experiment.task
     names = data.class_names or tuple(map(str, range(data.classes)))
     decoder = _decoder(task, model.experiment.dtype) if isinstance(task, Classification) else None
@@ -118,11 +114,12 @@ def describe(model: Model) -> Description:
         names,
         decoder,
         data.image,
-        _standardize(data.preprocessing),
+        _prepare(data),
         _rescale(data, data.scale if model.experiment.reconstructs else 1.0),
         _columns(data.preprocessing),
         data.preprocessing.inputs if data.preprocessing else (),
         data.targets,
+        model.experiment.reconstructs,
     )
 
 
@@ -146,14 +143,16 @@ def _columns(preprocessing: Preprocessing | None) -> tuple[Mapping[str, Any], ..
     return tuple({"name": column.name, "kind": column.kind, **asdict(column)} for column in columns)
 
 
-def _standardize(preprocessing: Preprocessing | None) -> Step | None:
-    if preprocessing is None:
+def _prepare(data: DataSpec) -> Step | None:
+    """Return what is done to the inputs; None if they are multiplied by a number."""
+    shape = (data.inputs,)
+    if data.limit is not None:
+        return Step("cut", shape, shape, {"limit": np.array([data.limit])})
+    if data.preprocessing is None:
         return None
-    constants = (
-        np.array([of_input for column in preprocessing.columns for of_input in column.constants]).reshape(-1, 3).T
-    )
-    shape = (constants.shape[1],)
-    return Step("standardize", shape, shape, dict(zip(("fill", "center", "scale"), constants, strict=True)))
+    constants = np.array([of_input for column in data.preprocessing.columns for of_input in column.constants])
+    names = ("fill", "center", "scale")
+    return Step("standardize", shape, shape, dict(zip(names, constants.reshape(-1, 3).T, strict=True)))
 
 
 def _rescale(data: DataSpec, factor: float) -> Step | None:

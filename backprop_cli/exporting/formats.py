@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from backprop_cli.data.dataset import Dataset
 from backprop_cli.errors import UsageError
+from backprop_cli.experiment.schema import Experiment
 from backprop_cli.exporting.description import RESHAPES, Description, describe
 from backprop_cli.files import atomic_write
 from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
-from backprop_cli.results.evaluation import Evaluation
+from backprop_cli.results.evaluation import evaluate_model
 from backprop_cli.results.preparation import raw_inputs
 from backprop_cli.runs.model import Model
 
@@ -102,19 +104,20 @@ def export_model(model: Model, path: Path) -> None:
     atomic_write(path, data)
 
 
-def check_export(model: Model, path: Path, program: Evaluation) -> Check:
-    """Compare the outputs computed from an exported file with those of the program, its evaluation of the model.
+def check_export(model: Model, path: Path, load: Callable[[Experiment], Dataset], split: str = "test") -> Check:
+    """Compare the outputs computed from an exported file with those of the program, on a split; `load` returns data.
 
-    Raises UsageError if what computes them is not installed.
+    Raises UsageError if what computes them is not installed, or the split is empty.
     """
+    program = evaluate_model(model, load, split)
     examples, task = program.examples, program.task
     machine = model.experiment.cost.unsupervised  # whose evaluation has no outputs
     expected = model.outputs(np.asarray(examples.inputs)) if machine else program.outputs
-    x, network = raw_inputs(model.experiment, examples, program.split), describe(model)
+    x, network = raw_inputs(model.experiment, load, split), describe(model)
     found = format_of(path).run(path, network, np.asarray(x, np.float32)).astype(np.float64)
     if network.rescale:  # values are compared in the units of the outputs
         found = (found - network.rescale.arrays["center"]) / network.rescale.arrays["scale"]
     differing = np.count_nonzero(task.predict(found) != program.predictions) if task.classes else 0
     limit = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     difference = np.abs(found - expected).max()
-    return Check(program.split, len(examples), float(difference), limit, int(differing))
+    return Check(split, len(examples), float(difference), limit, int(differing))

@@ -27,6 +27,7 @@ OPERATIONS = {
   })""",
     "standardize": """(x, { fill, center, scale }) =>
     Float32Array.from(x, (v, i) => ((Number.isNaN(v) ? fill[i] : v) - center[i]) / scale[i])""",
+    "cut": "(x, { limit }) => x.map(v => (v > limit[0] ? 1 : 0))",
     "rescale": "(x, { center, scale }) => x.map((v, i) => v * scale[i] + center[i])",
     "identity": "x => x",
     "sigmoid": "x => x.map(z => 1 / (1 + Math.exp(-z)))",
@@ -52,7 +53,7 @@ def to_bytes(network: Description) -> bytes:
     """Return the page. Its content security policy allows its own scripts and nothing from elsewhere."""
     used = sorted({step.operation for step in network.all_steps})
     operations = "".join(f"  {name}: {OPERATIONS[name]},\n" for name in used)
-    around = {"standardize": network.standardize, "rescale": network.rescale, "decoder": network.decoder}
+    around = {"prepare": network.prepare, "rescale": network.rescale, "decoder": network.decoder}
     about = {
         "dataset": network.dataset,
         "sizes": network.sizes,
@@ -61,7 +62,8 @@ def to_bytes(network: Description) -> bytes:
         "image": network.image,
         "classes": network.classes,
         "columns": network.columns,
-        "targets": network.targets,
+        "targets": network.input_names if network.reconstructs else network.targets,
+        "reconstructs": network.reconstructs,
         "steps": [_plain(step) for step in network.steps],
         **{name: step and _plain(step) for name, step in around.items()},
     }

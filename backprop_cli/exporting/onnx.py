@@ -29,6 +29,9 @@ OPERATIONS = {
         {y}_filled = Where ({y}_missing, {fill}, {x})
         {y}_centered = Sub ({y}_filled, {center})
         {y} = Div ({y}_centered, {scale})""",
+    "cut": """
+        {y}_is_one = Greater ({x}, {limit})
+        {y} = Cast <to = 1> ({y}_is_one)""",
     "rescale": """
         {y}_scaled = Mul ({x}, {scale})
         {y} = Add ({y}_scaled, {center})""",
@@ -81,8 +84,8 @@ def to_bytes(network: Description) -> bytes:
 
     arrays: dict[str, Array] = {}
     nodes = [f"scale = Constant <value_float = {network.scale!r}> ()", "s0 = Mul (input, scale)"]
-    if network.standardize:
-        nodes = [_node(network.standardize, "input", "s0", "input", arrays)]
+    if network.prepare:
+        nodes = [_node(network.prepare, "input", "s0", "input", arrays)]
     signals = [*(f"s{k}" for k in range(len(network.steps))), "scaled" if network.rescale else "output"]
     for k, step in enumerate(network.steps):
         nodes.append(_node(step, signals[k], signals[k + 1], str(k), arrays))

@@ -63,6 +63,15 @@ ARGUMENTS: dict[str, Callable[[Step], tuple[Any, ...]]] = {
 }
 """The positional arguments of the modules that have any."""
 
+PREPARE: dict[str, tuple[tuple[str, ...], Callable[..., Any]]] = {
+    "standardize": (
+        ("x = torch.where(x.isnan(), {fill}, x)", "x = (x - {center}) / {scale}"),
+        lambda x, fill, center, scale: (x.where(~x.isnan(), fill) - center) / scale,
+    ),
+    "cut": (("x = (x > {limit}).to(x)",), lambda x, limit: (x > limit).to(x)),
+}
+"""What is done to inputs x before the network: the lines of PyTorch, and their function of x and the arrays."""
+
 NAMES = {"W": "weight", "b": "bias"}
 """What torch.nn calls the arrays."""
 
@@ -104,13 +113,12 @@ def pytorch_lines(network: Description) -> str:
         f").to(torch.{network.dtype})",
         'network.load_state_dict(load_file("net.safetensors"))',
     ]
-    shape = f"# x: (n, {network.inputs}), torch.{network.dtype}"
-    if network.standardize:
-        fill, center, scale = (_tensor(array) for array in network.standardize.arrays.values())
-        lines += [f"x = torch.where(x.isnan(), {fill}, x)  {shape}", f"x = (x - {center}) / {scale}"]
-        lines.append("outputs = network(x)")
-    else:
-        lines.append(f"outputs = network(x * {network.scale!r})  {shape}")
+    applying = ["outputs = network(x)"] if network.prepare else [f"outputs = network(x * {network.scale!r})"]
+    if step := network.prepare:
+        numbers = {name: _tensor(array) for name, array in step.arrays.items()}
+        applying = [*(line.format(**numbers) for line in PREPARE[step.operation][0]), *applying]
+    applying[0] += f"  # x: (n, {network.inputs}), torch.{network.dtype}"
+    lines += applying
     if network.rescale:
         center, scale = (_tensor(array) for array in network.rescale.arrays.values())
         lines.append(f"outputs = outputs * {scale} + {center}")
@@ -150,10 +158,12 @@ def run(path: Path, network: Description, x: Array) -> Array:
     parts = [getattr(torch.nn, name)(*arguments, **options) for name, arguments, options in map(_module, network.steps)]
     sequential = torch.nn.Sequential(*parts).to(getattr(torch, network.dtype))
     sequential.load_state_dict(load_file(path))
-    inputs = torch.from_numpy(x).to(getattr(torch, network.dtype)) * network.scale
-    if network.standardize:
-        fill, center, scale = (torch.from_numpy(array).to(inputs) for array in network.standardize.arrays.values())
-        inputs = (torch.where(inputs.isnan(), fill, inputs) - center) / scale
+    inputs = torch.from_numpy(x).to(getattr(torch, network.dtype))
+    if step := network.prepare:
+        arrays = {name: torch.from_numpy(array).to(inputs) for name, array in step.arrays.items()}
+        inputs = PREPARE[step.operation][1](inputs, **arrays)
+    else:
+        inputs = inputs * network.scale
     with torch.no_grad():
         outputs: Array = sequential(inputs).numpy()
     if network.rescale:

@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
@@ -51,22 +52,20 @@ class Numbered:
 class InputBatch:
     """The examples of a file: an iterable of their inputs (m, n_in), some rows at a time; see `TableRows`.
 
-    `values` (n, n_in), which may be in the file, become inputs when they are cast, scaled and cut.
+    `values` (n, n_in), which may be in the file, become inputs when they are cast and `fed`.
     """
 
     values: npt.NDArray[Any]
     names: Iterable[str]
     problems: list[tuple[str, str]] = field(default_factory=list)
-    scale: float = 1.0
     dtype: str = "float32"
-    cut: Callable[[Inputs], Inputs] = lambda x: x
+    fed: Callable[[Inputs], Inputs] = lambda x: x
     columns: ClassVar[tuple[str, ...]] = ("input",)
     notes: ClassVar[tuple[str, ...]] = ()
     targets: ClassVar[Targets | None] = None
 
     def __iter__(self) -> Iterator[Inputs]:
-        for x in self._cast():
-            yield self.cut(x * self.scale)
+        yield from map(self.fed, self._cast())
 
     def _cast(self) -> Iterator[Inputs]:
         """Yield the values in the type of the inputs; a number that is too large becomes infinite."""
@@ -97,8 +96,8 @@ def read_inputs(name: str, source: Source, dtype: str, spec: DataSpec | None = N
             return read_stream(sys.stdin.buffer, "stdin", spec, dtype)
         return TableRows(Path(name), name, spec, dtype)
     batch = _read_csv(sys.stdin, "stdin", spec) if name == STDIN else _read_file(name, source, spec)
-    batch = replace(batch, dtype=dtype, cut=spec.cut)
-    return replace(batch, scale=_scale_of(batch, source.name, spec))
+    batch = replace(batch, dtype=dtype)
+    return replace(batch, fed=partial(spec.fed, scale=_scale_of(batch, source.name, spec)))
 
 
 def _read_file(name: str, source: Source, spec: DataSpec) -> InputBatch:

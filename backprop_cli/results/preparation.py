@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
-from backprop_cli.data.dataset import DataSpec, Inputs, Split
+from backprop_cli.data.dataset import Dataset, DataSpec, Inputs
 from backprop_cli.errors import DataError
 from backprop_cli.experiment.schema import Experiment
 from backprop_cli.frozen import frozen
@@ -92,14 +92,17 @@ class Units:
         return np.asarray((x - self.center) / self.scale)
 
 
-def raw_inputs(e: Experiment, examples: Split, split: str) -> Inputs:
-    """Return the inputs (n, n_0) of the examples of a split before they are filled and scaled: a missing number is NaN.
+def raw_inputs(e: Experiment, load: Callable[[Experiment], Dataset], split: str) -> Inputs:
+    """Return the inputs (n, n_0) of the examples of a split as a user has them; `load` returns a data set.
 
-    Data other than tables have no such step, and are returned as they are. Raises DataError if the file has changed.
+    Columns of a table are neither filled nor scaled, a missing number being NaN; images are not cut. Raises DataError
+    if the table has changed.
     """
     preprocessing = e.data.preprocessing
     if preprocessing is None:
-        return examples.inputs
+        source: Any = e.dataset
+        uncut = replace(source, binary=None) if e.data.binary else source
+        return load(e.model_copy(update={"dataset": uncut})).split(split).inputs
     prepared = _prepared(e)
     rows = {"train": prepared.split.train, "val": prepared.split.validation, "test": prepared.test_rows}[split]
     table = prepared.test_table if split == "test" and prepared.test_table else prepared.table

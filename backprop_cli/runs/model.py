@@ -130,7 +130,7 @@ class Model:
     def outputs(self, x: Array) -> Array:
         """Return the outputs (n, n_L) for inputs x (n, n_0) in the units of the data set, such as pixels."""
         data, dtype = self.experiment.data, self.theta.dtype
-        return self.apply(data.cut(np.asarray(x, dtype) * np.asarray(data.scale, dtype)))
+        return self.apply(data.fed(np.asarray(x, dtype), data.scale))
 
     def evaluator(self, data: Dataset) -> Evaluator:
         """Return what evaluates the network on splits of the data, as during training."""

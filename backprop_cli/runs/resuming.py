@@ -171,7 +171,8 @@ def prepare_resume(folder: RunFolder, epochs: int | None = None) -> Resumption:
         raise UsageError(f"{stopped}; it cannot be trained longer")
     if total == status.epoch and record.get("status") == "finished" and not warnings:
         longer = f"to train longer use --epochs {2 * experiment.epochs}"
-        return replace(found, complete=f"{folder.path} is already finished ({status.epoch} epochs); {longer}")
+        parts = f", {experiment.epochs} after pre-training" if total > experiment.epochs else ""
+        return replace(found, complete=f"{folder.path} is already finished ({status.epoch} epochs{parts}); {longer}")
     warnings += _changes(folder, checkpoint, experiment_of(checkpoint, str(origin)))
     best = meta.best
     if best and (problem := _problem_of_best(folder, experiment)):

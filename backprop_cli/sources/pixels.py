@@ -58,11 +58,11 @@ class Pixels(Source):
 
 def _cut(split: Split, spec: DataSpec) -> Split:
     """Return examples whose pixels are 0 or the largest pixel."""
-    if spec.binary is None:
+    if spec.limit is None:
         return split
     x = np.asarray(split.inputs)
     largest = x.dtype.type(round(1 / spec.scale))
-    return replace(split, inputs=(x > spec.binary / spec.scale) * largest)
+    return replace(split, inputs=(x > spec.limit) * largest)
 
 
 def _shifted(split: Split, spec: DataSpec, pixels: int) -> Split:

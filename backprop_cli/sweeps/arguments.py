@@ -8,13 +8,16 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
 from backprop_cli.errors import UsageError, not_installed
 from backprop_cli.sweeps.definition import Definition, load_sweep
 from backprop_cli.sweeps.driver import Driver
 from backprop_cli.sweeps.sweep import open_sweep
+
+FILE_TIME = 60.0
+"""Seconds in which the file of a Dask scheduler has to appear; it may be started with the sweep."""
 
 T = TypeVar("T")
 
@@ -91,7 +94,14 @@ def _dask(place: str) -> Executor:
         from distributed import Client
     except ImportError:
         raise UsageError(not_installed("distributed", extra="dask")) from None
-    at: dict[str, Any] = {"address" if "://" in place else "scheduler_file": place}
+    is_address = "://" in place or re.search(":[0-9]+$", place)
+    end = monotonic() + FILE_TIME
+    while not (is_address or Path(place).exists()):  # Dask would wait for ever
+        if monotonic() > end:
+            start = f"dask scheduler --scheduler-file {place}"
+            raise UsageError(f"--on dask:{place}: there is no such file after {FILE_TIME:g} seconds; start {start}")
+        sleep(0.1)
+    at: dict[str, Any] = {"address" if is_address else "scheduler_file": place}
     try:
         client: Any = Client(**at, timeout=10)  # type: ignore[no-untyped-call]  # of Dask
     except (OSError, ValueError) as error:

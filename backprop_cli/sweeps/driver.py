@@ -109,7 +109,7 @@ class Driver:
         return SweepResult(self.folder, ranking, counts, missing, failures, test, self.cache, self.shard[1])
 
     def _test(self, best: Standing) -> dict[str, tuple[float, ...]]:
-        """Evaluate the best setting's runs on the test split, which is used for nothing else."""
+        """Evaluate the best setting's runs on the test split, if there is one; it is used for nothing else."""
         call = Call(best, evaluate_runs, (self.folder, best.runs, self.cache))
         ((_, done),) = dispatch(self.executor, 1, iter([call]))
         if isinstance(done, Lost):

@@ -29,7 +29,8 @@ class SweepResult:
     """A sweep after training: `settings` are those that are done, the best first; `counts` are runs by status.
 
     Of the runs, `missing` are still to be trained. `test` has the metrics of the best setting on the test split, one
-    for each seed; it is empty unless the sweep is complete. Of several `shards`, this is the result of one.
+    for each seed; it is empty unless the sweep is complete and there is a test split. Of several `shards`, this is the
+    result of one.
     """
 
     path: Path
@@ -60,6 +61,13 @@ class SweepResult:
             return Exit.FAILED
         return Exit.DIVERGED if self.settings and self.settings[0].unusable else Exit.DONE
 
+    @property
+    def failures(self) -> str:
+        """The runs that failed, why, and what to do."""
+        errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
+        names = some_of([entry.run for entry in self.failed])
+        return f"{names}: {some_of(list(errors))}; try again with --retry-failed"
+
     def require_accuracy(self, least: float | None) -> None:
         """Raise CheckFailed if the best setting has a lower accuracy on the validation split than `least`, if given."""
         if least is None:
@@ -71,20 +79,21 @@ class SweepResult:
     def to_text(self) -> str:
         """Return the best settings, how many runs there are, and the next commands."""
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
-        lines = [self._table()] if self.settings else []
+        lines, eval_option = [self._table()] if self.settings else [], ""
         if self.test:
             metrics = (f"{name} {_over_seeds(name, values)}" for name, values in self.test.items() if name != "cost")
             lines.append(f"\nbest        {self.best.text}: test {', '.join(metrics) or 'cost'}")
+        elif self.settings and self.settings[0].complete and not self.missing and self.shards == 1:
+            lines.append(f"\nbest        {self.best.text}: not tested, as there is no test split")
+            eval_option = f" --split {self.best.metric.partition('_')[0]}"
         more = f"{self.missing:,} to train: repeat the command" if self.missing else "complete"
         lines.append(f"sweep       {self.path}  ({counts or 'no runs'}; {more})")
         if self.failed:
-            errors = Counter(str(entry.error).replace(entry.run, "…").splitlines()[0] for entry in self.failed)
-            names = some_of([entry.run for entry in self.failed])
-            lines.append(f"failed      {names}: {some_of(list(errors))}; try again with --retry-failed")
+            lines.append(f"failed      {self.failures}")
         if self.shards > 1:
             lines.append(f"next        backprop runs merge {self.path}, when all {self.shards} shards have ended")
         elif self.settings and not self.settings[0].unusable:
-            lines.append(f"next        backprop eval {self.path / self.best.runs[0]}")
+            lines.append(f"next        backprop eval {self.path / self.best.runs[0]}{eval_option}")
             lines.append(f"            backprop runs list --runs-dir {self.path} --group-by-seed --top 20")
         return "\n".join(lines)
 

@@ -89,7 +89,10 @@ def train_runs(task: Task) -> dict[str, Outcome]:
 
 
 def evaluate_runs(where: tuple[Path, tuple[str, ...], Cache]) -> dict[str, Mapping[str, float]]:
-    """Evaluate the runs of these names in a folder on the test split, once; the metrics are added to run.json."""
+    """Evaluate the runs of these names in a folder on the test split, once; the metrics are added to run.json.
+
+    Those of a run without a test split are empty.
+    """
     folder, names, cache = where
     return {name: _test(RunFolder(folder / name), cache) for name in names}
 
@@ -122,6 +125,9 @@ def _noting_failure(name: str, outcomes: dict[str, Outcome]) -> Iterator[None]:
         raise
     except BackpropError as error:
         outcomes[name] = Outcome("failed", error=str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        outcomes[name] = Outcome("failed", error=f"{place}{error.strerror or error}")
     except Exception as error:
         outcomes[name] = Outcome("failed", error=f"{type(error).__name__}: {error}")
 
@@ -169,16 +175,17 @@ def _outcome(
     if until:  # from the same file, whether the run has been continued since or not
         status, epochs = "interrupted" if epochs > until else status, min(epochs, until)
         best = best_row(read_rows(folder.metrics, epochs), {"monitor": experiment.monitor})
-    validated = any(name.startswith("val_") for name in best)
+    known = {name: value for name, value in best.items() if value is not None}
+    validated = any(name.startswith("val_") for name in known)
     kept = ("epoch", "val_" if validated else "train_")
-    return Outcome(status, epochs, {key: value for key, value in best.items() if key.startswith(kept)}, seconds)
+    return Outcome(status, epochs, {key: value for key, value in known.items() if key.startswith(kept)}, seconds)
 
 
 def _test(folder: RunFolder, cache: Cache) -> Mapping[str, float]:
     with folder.lock():
         run = Run(folder, _datasets(cache))
-        if not run.test:
+        if not run.test and len(run.data.test):
             with limit_blas(run.config):
                 score = run.model.evaluator(run.data).score(run.data.test)
             folder.write_record({**run.record, "test": score.metrics()})
-    return folder.read_record()["test"]
+    return folder.read_record().get("test") or {}

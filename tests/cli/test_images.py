@@ -98,6 +98,7 @@ def test_check_shows_a_table_of_the_layers(backprop, images):
     [
         ("layers=64-conv2x9-10", "layers[1]: conv2x9 has windows of 9x9, but its input is 8x8; use 8 or less"),
         ("layers=64-max2-max2-max4-10", "layers[3]: max4 has windows of 4x4, but its input is 2x2; use 2 or less"),
+        ("layers=64-30-10-conv2x3", "layers[3]: conv2x3 cannot be the output layer; write its number of units"),
         ("layers=64-30-conv2x3-10", "layers[2]: conv2x3 needs images as its input, not 30 numbers"),
         ("layers=64-conv2-10", "layers[1] must be a number of units, 'auto', or a word such as conv20x5"),
         ("layers=8x8-max2", "layers[1]: max2 cannot be the output layer; write its number of units"),

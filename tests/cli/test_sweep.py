@@ -1,13 +1,19 @@
+import contextlib
+import errno
 import json
+import os
 import re
 import sys
 import time
 
 import pytest
 
+from backprop_cli.runs import session
+from backprop_cli.sweeps import arguments, sweep
 from tests.cli.helpers import on_a_terminal
 from tests.cli.test_completion import completions
 from tests.conftest import ROOT
+from tests.sweeps.helpers import Here
 
 WORDS = ("eta=1,2", "epochs=1", "train_size=195")
 SWEEP = ("sweep", "digits", *WORDS, "--jobs", 1)
@@ -110,6 +116,30 @@ def test_exit_codes(backprop, words, code, message):
     assert done.code == code, done.err
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_quiet_sweep_tells_which_runs_failed_and_why(backprop, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    def here(jobs):
+        return contextlib.nullcontext(Here())
+
+    monkeypatch.setattr(sweep, "LocalExecutor", here)
+    monkeypatch.setattr(session, "atomic_write", full)
+    done = backprop(*SWEEP, "--name", "some", "-q")
+    assert (done.code, done.out) == (1, "runs/some\n")
+    assert "warning: failed: 0001, 0002: runs/some/…/config.yaml: No space left on device" in done.err
+    assert "try again with --retry-failed" in done.err
+
+
+def test_a_file_of_dask_that_never_appears_is_an_error(backprop, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(arguments, "FILE_TIME", 0.2)
+    done = backprop("sweep", "digits", "eta=1,2", "--on", "dask:none.json")
+    assert done.code == 2
+    assert "--on dask:none.json: there is no such file after 0.2 seconds" in done.err
+    assert "start dask scheduler --scheduler-file none.json" in done.err
 
 
 def test_an_executor_of_a_function_does_the_work(backprop, tmp_path, monkeypatch):

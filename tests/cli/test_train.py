@@ -155,6 +155,15 @@ def test_without_validation_the_last_epoch_is_the_best(backprop, tiny, tmp_path)
     assert numbers(tmp_path / "runs/tiny-001/metrics.csv")[0]["val_accuracy"] == ""
 
 
+@pytest.mark.parametrize(("validation", "split"), [(20, "val"), (0, "train")])
+def test_the_next_command_evaluates_on_a_split_that_there_is(backprop, tmp_path, validation, split):
+    (tmp_path / "rows.csv").write_text("a,b\n" + "".join(f"{k % 7},{'xy'[k % 7 > 3]}\n" for k in range(80)))
+    words = ("rows.csv", "target=b", "dataset.test=0", f"validation={validation}", "epochs=2")
+    done = backprop("train", *words, "--name", "rows")
+    assert f"next        backprop eval runs/rows --split {split}\n" in done.out
+    assert backprop("eval", "runs/rows", "--split", split).code == 0
+
+
 def test_mnist_is_downloaded_on_first_use_and_never_again(backprop, serve, mnist_folder, tmp_path):
     mirror = serve(mnist_folder)
     words = ("train", ROOT / "configs/mnist.yaml", "epochs=1", "train_size=1000", "--data-dir", tmp_path / "cache")

@@ -204,6 +204,7 @@ def test_an_invalid_line_is_located_and_explained(write, line, problem):
         ("lambda=much", "lambda must be a number or a mapping such as {l1: …}, not 'much'"),
         ("optimizer.name=nothing", "optimizer: unknown name 'nothing'"),
         ("eta.x=1", "eta has no options"),
+        ("sweep.trials=5", "unknown key 'sweep'; many settings are trained by: backprop sweep CONFIG"),
         ("lmbda=3", "unknown key 'lmbda'; did you mean 'lambda'?"),
         ("eta=1e300", "eta: 1e+300 underflows or overflows float32"),
         ("eta=1e-50", "eta: 1e-50 underflows or overflows float32"),

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from shutil import which
 
 import numpy as np
@@ -12,10 +13,13 @@ import pytest
 
 import backprop_cli
 from backprop_cli.config.load import load_experiment
+from backprop_cli.data.cache import Cache
 from backprop_cli.errors import UsageError
 from backprop_cli.exporting import c
 from backprop_cli.exporting.description import Description, Step, describe
 from backprop_cli.exporting.formats import FORMATS, check_export, export_bytes, format_of
+from backprop_cli.results.run import DatasetCache
+from backprop_cli.sources.digits import Digits
 from tests.conftest import ROOT
 from tests.exporting.conftest import REFUSED
 
@@ -94,9 +98,26 @@ def test_the_arrays_of_tied_layers_are_both_in_the_file(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_images_that_were_cut_are_refused_with_the_remedy(backprop, tiny, suffix):
-    assert backprop("train", tiny, "dataset.binary=0.5").code == 0
-    assert "its images were cut at 0.5 ('binary')" in export(backprop, suffix, code=2).err
+@pytest.mark.parametrize("words", [(), VARIANTS["autoencoder"]], ids=["classes", "autoencoder"])
+def test_a_file_cuts_pixels_as_the_program_does(backprop, tiny, tmp_path, reader, words, suffix):
+    reader(suffix)
+    assert backprop("train", tiny, *words, "dataset.binary=0.25", "--name", "cut").code == 0  # 4 of 16
+    assert json.loads(export(backprop, suffix, "--check", "--json").out)["check"]["passed"]
+    model = backprop_cli.load_run(tmp_path / "runs" / "cut").model
+    grey = Digits().splits(Cache(), 300, 1197)[2].inputs.astype(np.float32)
+    black = np.where(grey > 4, np.float32(16), np.float32(0))
+    of_grey, of_black = (
+        format_of(path).run(path, describe(model), x) for path in [tmp_path / f"net{suffix}"] for x in (grey, black)
+    )
+    np.testing.assert_array_equal(of_grey, of_black)
+
+
+def test_the_check_feeds_images_that_are_not_cut(tiny, reader, tmp_path):
+    reader(".h")
+    run = backprop_cli.train(load_experiment(tiny, ["dataset.binary=0.25"]), runs_dir=None)
+    path, scaling = tmp_path / "net.h", replace(describe(run.model), prepare=None)
+    path.write_bytes(export_bytes(scaling, path))
+    assert not check_export(run.model, path, DatasetCache(Cache()).load).passed
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -122,8 +143,9 @@ def test_the_check_notices_another_network(tiny, reader, tmp_path):
     reader(".onnx")
     one, other = (backprop_cli.train(tiny, runs_dir=None, seed=seed) for seed in (0, 1))
     path = backprop_cli.export(one, tmp_path / "net.onnx")
-    assert check_export(one.model, path, one.evaluate()).passed
-    found = check_export(other.model, path, other.evaluate())
+    load = DatasetCache(Cache()).load
+    assert check_export(one.model, path, load).passed
+    found = check_export(other.model, path, load)
     assert not found.passed
     assert found.differing > 0
 
@@ -177,7 +199,9 @@ def test_safetensors_has_the_arrays_of_a_sequential_and_the_lines_that_load_them
     assert about["classes"] == list("0123456789")
 
 
-@pytest.mark.parametrize("words", [VARIANTS["softmax"], VARIANTS["binary"]], ids=["one hot", "binary"])
+@pytest.mark.parametrize(
+    "words", [VARIANTS["softmax"], VARIANTS["binary"], ["dataset.binary=0.25"]], ids=["one hot", "binary", "cut"]
+)
 def test_the_lines_of_pytorch_predict_as_the_program_does(tiny, tmp_path, words, monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
@@ -185,9 +209,10 @@ def test_the_lines_of_pytorch_predict_as_the_program_does(tiny, tmp_path, words,
     backprop_cli.export(run, tmp_path / "net.safetensors")
     with pytest.importorskip("safetensors").safe_open("net.safetensors", "np") as file:
         lines = json.loads(file.metadata()["backprop"])["pytorch"]
-    names = {"x": torch.from_numpy(run.data.test.inputs.astype(np.float32))}
+    grey = Digits().splits(Cache(), 300, 1197)[2].inputs.astype(np.float32)
+    names = {"x": torch.from_numpy(grey)}
     exec(lines, names)  # written above
-    np.testing.assert_array_equal(names["labels"].numpy(), run.predict(run.data.test.inputs))
+    np.testing.assert_array_equal(names["labels"].numpy(), run.predict(grey))
 
 
 @pytest.mark.parametrize("words", [VARIANTS["softmax"], VARIANTS["binary"]], ids=["one hot", "binary"])

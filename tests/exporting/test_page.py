@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import backprop_cli
+from backprop_cli.config.load import load_experiment
 from backprop_cli.exporting.description import Description, Step
 from backprop_cli.exporting.formats import export_bytes
 from backprop_cli.exporting.html import run_scripts
@@ -170,6 +171,26 @@ def test_a_digit_drawn_in_a_browser_is_predicted_as_from_an_image_file(
     chromium.run("byId('clear').click()")
     chromium.settle()
     assert answer(chromium) == "–"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("binary", [(), ("dataset.binary=0.5",)], ids=["grey", "binary"])
+def test_an_autoencoder_shows_the_reconstruction_of_a_drawing(chromium, tmp_path, binary):
+    words = ["targets=inputs", "layers=64-20-64", "output=sigmoid", "lambda=0", "epochs=5", *binary]
+    run = backprop_cli.train(load_experiment(ROOT / "configs" / "digits.yaml", words), runs_dir=None)
+    chromium.open(backprop_cli.export(run, tmp_path / "net.html"), width=390)
+    chromium.drag(strokes(chromium, THREE))
+    x = np.array([chromium.run("[...latest]")], np.float32)
+    a, fed = run.outputs(x), x > 8 if binary else x / 16
+    assert np.count_nonzero(x) > 10
+    assert float(answer(chromium).removeprefix("squared error ")) == pytest.approx(np.sum((a - fed) ** 2), rel=1e-3)
+    canvases = "[...document.querySelectorAll('#images canvas')]"
+    opacity = (
+        f"{canvases}.map(one => [...one.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, k) => k % 4 == 3))"
+    )
+    np.testing.assert_allclose(np.array(chromium.run(opacity)) / 255, np.concatenate([fed, a]), atol=0.005)
+    assert chromium.run("document.querySelectorAll('#outputs tr').length") == 0
+    assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.long

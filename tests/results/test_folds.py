@@ -8,6 +8,7 @@ import pytest
 
 import backprop_cli
 from backprop_cli.data.cache import Cache
+from backprop_cli.errors import ConfigError
 from backprop_cli.sources.digits import Digits
 
 TINY = {"dataset": "digits", "layers": [64, 12, 10], "eta": 1.0, "epochs": 2}
@@ -120,3 +121,11 @@ def test_wrong_folds_are_errors(backprop, tiny, table):
         done = backprop("train", *words)
         assert (done.code, message in done.err) == (2, True), done.err
     assert not Path("runs").exists() or not list(Path("runs").glob("*/run.json"))
+
+
+def test_more_folds_than_examples_are_refused_before_the_first_is_trained(backprop, tiny):
+    done = backprop("train", tiny, "--folds", 1498)
+    assert (done.code, Path("runs").exists()) == (2, False)
+    assert "fold.k: 1498 folds are more than the examples of digits" in done.err
+    with pytest.raises(ConfigError, match="1498 folds are more than the examples"):
+        backprop_cli.cross_validate(TINY, folds=1498, runs_dir=None)

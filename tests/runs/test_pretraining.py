@@ -205,7 +205,9 @@ def test_progress_and_result_say_the_phase(backprop, tmp_path):
     found = backprop("train", "deep.yaml", "pretrain=autoencoder", "pretrain.epochs=1")
     assert "epoch 1/4  autoencoder 1/2  train cost" in found.err
     assert "backprop resume runs/deep-001 --epochs 4" in found.out
-    assert backprop("resume", "@last").err.endswith("to train longer use --epochs 4\n")
+    assert backprop("resume", "@last").err.endswith(
+        "(4 epochs, 2 after pre-training); to train longer use --epochs 4\n"
+    )
     assert backprop("resume", "@last", "--epochs", "3").code == 0
 
 

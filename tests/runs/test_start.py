@@ -99,6 +99,13 @@ def test_what_does_not_fit_is_an_error_at_its_place(source, backprop, tmp_path, 
     assert [p.name for p in (tmp_path / "runs").iterdir()] == ["source"]
 
 
+def test_a_start_that_is_no_checkpoint_is_an_error_at_its_place(backprop, tmp_path):
+    (tmp_path / "net.npz").write_text("not a checkpoint")
+    done = backprop("train", "digits", "start=net.npz")
+    assert done.code == 1
+    assert f"command line: start=net.npz: start: {tmp_path / 'net.npz'}: not a whole checkpoint" in done.err
+
+
 def test_a_repeat_without_the_source_says_that_it_is_missing(source, backprop):
     run = bp.train(CONFIG, name="next", start="source")
     source.folder.path.rename("moved")

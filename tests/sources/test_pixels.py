@@ -103,6 +103,16 @@ def test_rows_to_predict_are_cut_as_the_training_images_were(tmp_path):
     np.testing.assert_array_equal(*(found.outputs for found in of_files))
 
 
+def test_a_pixel_at_the_limit_is_0_in_training_and_for_prediction(tmp_path):
+    bytes_ = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.savez(tmp_path / "all.npz", x=np.stack([bytes_] * 20), y=np.arange(20) % 2)
+    for k in range(1, 255):
+        source = Arrays(file=str(tmp_path / "all.npz"), binary=k / 255)
+        trained, expected = source.splits(CACHE, 4, 12)[0].inputs[0], bytes_.ravel() > k
+        np.testing.assert_array_equal(trained > 0, expected)
+        np.testing.assert_array_equal(source.spec.fed(bytes_.ravel().astype(np.float32), source.spec.scale), expected)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 
 import backprop_cli
@@ -59,6 +60,21 @@ def test_only_the_best_setting_is_evaluated_on_the_test_split(undisturbed):
     assert tested == set(found.best.runs)
     for run, accuracy in zip(found.runs(found.best), found.test["accuracy"], strict=True):
         assert run.evaluate("test").metrics["accuracy"] == accuracy == run.test["accuracy"]
+
+
+@pytest.mark.parametrize(("validation", "split"), [(10, "val"), (0, "train")])
+def test_without_a_test_split_the_best_setting_is_found_and_not_tested(tmp_path, validation, split):
+    rng = np.random.default_rng(0)
+    x = rng.random((60, 3), np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=(x[:, 0] > 0.5).astype(int))
+    source = {"name": "arrays", "file": str(tmp_path / "data.npz"), "test": 0}
+    config = {"dataset": source, "layers": [3, 4, 2], "epochs": 2, "validation": validation}
+    found = sweep(tmp_path / "runs", {"eta": [1e-6, 1]}, config)
+    assert (found.exit_code, found.test, found.best.metric) == (0, {}, f"{split}_accuracy")
+    (run,) = found.runs(found.best)
+    assert found.best.mean == run.evaluate(split).metrics["accuracy"]
+    assert "not tested, as there is no test split" in found.to_text()
+    assert f"backprop eval {run.path} --split {split}\n" in found.to_text()
 
 
 def test_a_run_of_a_sweep_has_the_bits_of_train_with_its_config(undisturbed, tmp_path):

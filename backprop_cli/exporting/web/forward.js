@@ -7,8 +7,8 @@ const OPERATIONS = {
 /* Decode the arrays of a network: base64 of little-endian float32. */
 function load(network) {
   const floats = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
-  const { standardize, steps, rescale, decoder } = network;
-  for (const step of [standardize, ...steps, rescale, decoder].filter(Boolean)) {
+  const { prepare, steps, rescale, decoder } = network;
+  for (const step of [prepare, ...steps, rescale, decoder].filter(Boolean)) {
     step.arrays = Object.fromEntries(Object.entries(step.arrays).map(([name, text]) => [name, floats(text)]));
   }
   return network;
@@ -24,8 +24,8 @@ function encode(network, row) {
    in these units. */
 function forward(network, x) {
   const apply = (step, x) => OPERATIONS[step.operation](x, step.arrays);
-  const { standardize, rescale } = network;
-  const signals = [standardize ? apply(standardize, x) : x.map(v => v * network.scale)];
+  const { prepare, rescale } = network;
+  const signals = [prepare ? apply(prepare, x) : x.map(v => v * network.scale)];
   for (const step of network.steps) signals.push(apply(step, signals.at(-1)));
   return rescale ? [...signals, apply(rescale, signals.at(-1))] : signals;
 }

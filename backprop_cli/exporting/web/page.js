@@ -2,7 +2,8 @@
 
 const byId = id => document.getElementById(id);
 const network = load(JSON.parse(byId("network").textContent));
-const { classes, columns, image, sizes, targets } = network;
+const { classes, columns, image, reconstructs, sizes, targets } = network;
+const outputs = network.steps.at(-1).size, drawn = image && reconstructs; // outputs that are an image
 
 function element(parent, tag, properties = {}) {
   return parent.appendChild(Object.assign(document.createElement(tag), properties));
@@ -11,20 +12,29 @@ function element(parent, tag, properties = {}) {
 const short = v => (Math.abs(v) < 1e4 ? v.toFixed(3) : v.toExponential(2));
 const compact = v => String(Number(v.toPrecision(5)));
 
-/* Outputs: a row for each, with a bar where there are classes. */
+/* Outputs: a row for each, with a bar where there are classes; none where they are an image. */
 const perClass = classes.length && !network.decoder;
 const outputName = k => (classes.length ? null : targets[k]) ?? `output ${k + 1}`;
-const rows = Array.from({ length: network.steps.at(-1).size }, (_, k) => {
+const rows = Array.from({ length: drawn ? 0 : outputs }, (_, k) => {
   const row = element(byId("outputs"), "tr");
   element(row, "th", { scope: "row", textContent: perClass ? classes[k] : outputName(k) });
   return { row, bar: element(element(row, "td"), "div", { className: "bar" }), value: element(row, "td") };
 });
 
-function showOutputs(output) {
+/* The squared error of a reconstruction, as in training. */
+const squaredError = signals => signals[0].reduce((sum, x, k) => sum + (signals[network.steps.length][k] - x) ** 2, 0);
+
+function answerOf(signals, label) {
+  if (reconstructs) return `squared error ${compact(squaredError(signals))}`;
+  if (classes.length) return classes[label];
+  return outputs > 8 ? `${outputs} outputs` : Array.from(signals.at(-1), compact).join(", ");
+}
+
+function showOutputs(signals) {
+  const output = signals?.at(-1);
   const most = Math.max(1, ...(output ?? []).map(Math.abs));
   const label = output && classes.length ? predict(network, output) : -1;
-  const values = () => Array.from(output, compact).join(", ");
-  const text = !output ? "–" : classes.length ? classes[label] : values();
+  const text = output ? answerOf(signals, label) : "–";
   if (byId("answer").textContent !== text) byId("answer").textContent = text; // screen readers announce a change
   rows.forEach(({ row, bar, value }, k) => {
     row.className = perClass && k === label ? "best" : "";
@@ -33,9 +43,9 @@ function showOutputs(output) {
   });
 }
 
-/* Layers: a canvas for each, a pixel for each unit, shown as a cell of so many pixels of the screen. */
-function picture(caption, count, width, cell) {
-  const figure = element(byId("layers"), "figure");
+/* A canvas for the numbers of a layer, a pixel for each, shown as a cell of so many pixels of the screen. */
+function picture(caption, count, width, cell, parent = byId("layers")) {
+  const figure = element(parent, "figure");
   const canvas = element(figure, "canvas", { width, height: Math.ceil(count / width) });
   canvas.style.width = `${cell * width}px`;
   canvas.setAttribute("role", "img");
@@ -63,17 +73,26 @@ const grid = n => {
   const width = n <= 40 ? n : Math.min(80, Math.ceil(Math.sqrt(4 * n)));
   return [n, width, Math.max(4, Math.min(22, Math.floor(880 / width)))];
 };
-const scaled = network.scale === 1 && !network.standardize ? "" : ", scaled";
+const prepared = { standardize: ", scaled", cut: ", 0 or 1" }[network.prepare?.operation];
+const scaled = prepared ?? (network.scale === 1 ? "" : ", scaled");
+const small = image && [image[0] * image[1], image[1], 112 / image[1]];
 const pictures = [
   image
-    ? [0, picture(`input: ${image[0]} x ${image[1]} pixels${scaled}`, network.inputs, image[1], 112 / image[1])]
+    ? [0, picture(`input: ${image[0]} x ${image[1]} pixels${scaled}`, ...small)]
     : [0, picture(`inputs: ${network.inputs}${scaled}`, ...grid(network.inputs))],
 ];
 network.steps.forEach((step, k) => {
   if (!Object.keys(step.arrays).length) return;
   const units = `${step.size} ${step.size > 1 ? "units" : "unit"}, ${network.steps[k + 1].operation}`;
-  pictures.push([k + 2, picture(`layer ${pictures.length}: ${units}`, ...grid(step.size))]);
+  const shape = drawn && k === network.steps.length - 2 ? small : grid(step.size);
+  pictures.push([k + 2, picture(`layer ${pictures.length}: ${units}`, ...shape)]);
 });
+
+/* Beside each other: what the network is given, and its reconstruction. */
+if (drawn) {
+  const beside = caption => picture(caption, outputs, image[1], 200 / image[1], byId("images"));
+  pictures.push([0, beside("input")], [network.steps.length, beside("reconstruction")]);
+}
 
 let latest = null;
 
@@ -81,7 +100,7 @@ let latest = null;
 function update(x = latest) {
   latest = x;
   const signals = x && forward(network, x);
-  showOutputs(signals?.at(-1));
+  showOutputs(signals);
   for (const [k, show] of pictures) show(signals?.[k]);
 }
 
@@ -235,7 +254,8 @@ function setUpColumns() {
 
 const task = !image ? "Set the inputs" : PREPARE[network.dataset] ? "Draw a digit" : "Draw an image";
 byId("title").textContent = task;
-const predicts = columns.length ? ` that predicts ${targets.join(", ")} from ${columns.length} columns of a table` : `, trained on ${network.dataset}`;
-byId("about").textContent = `A ${sizes} network${predicts}. It runs in this page; nothing is sent anywhere.`;
-document.title = `${columns.length ? targets.join(", ") : network.dataset} ${sizes}`;
+const table = `${columns.length} columns of a table`, columnTask = reconstructs ? `reconstructs ${table}` : `predicts ${targets.join(", ")} from ${table}`;
+const about = columns.length ? ` that ${columnTask}` : `${reconstructs ? " that reconstructs its inputs" : ""}, trained on ${network.dataset}`;
+byId("about").textContent = `A ${sizes} network${about}. It runs in this page; nothing is sent anywhere.`;
+document.title = `${columns.length && !reconstructs ? targets.join(", ") : network.dataset} ${sizes}`;
 (image ? setUpDrawing : columns.length ? setUpColumns : setUpFields)();
