@@ -31,7 +31,7 @@ def seconds_per_network(w: Workload, networks: int, batches: str) -> float:
     def timed(events: Iterator[Event]) -> Iterator[Event]:
         """Pass events on until the last step is made; the clock starts when the first epoch has ended."""
         for event in events:
-            if isinstance(event, EpochResult):
+            if isinstance(event, EpochResult) and event.epoch == 1:
                 begun.append(time.perf_counter())
             if isinstance(event, Progress) and (event.epoch, event.step) == (1 + w.epochs, event.steps):
                 return
