@@ -33,6 +33,9 @@ LAYERS = {
     "conv, not monotone, max": (Conv2D(3, 3), GELU, MaxPool(2)),
     "conv, overlapping max": (Conv2D(3, 3), TANH, MaxPool(3, stride=1)),
     "conv, mean, conv, up": (Conv2D(3, 3), TANH, MeanPool(2), Conv2D(2, 2), TANH, Upsample(2)),
+    "conv, conv, max": (Conv2D(2, 2), TANH, Conv2D(4, 3), TANH, MaxPool(2)),
+    "conv, conv stride": (Conv2D(2, 2), TANH, Conv2D(3, 3, stride=2), TANH),
+    "conv, conv stride, max": (Conv2D(2, 2), TANH, Conv2D(3, 2, stride=2), TANH, MaxPool(2)),
     "twice": (Conv2D(3, 3), TANH, MaxPool(2), Conv2D(4, 2), TANH, MaxPool(2)),
     "twice, second same": (Conv2D(3, 3), TANH, MaxPool(2), Conv2D(4, 3, same=True), TANH, MaxPool(2)),
 }
@@ -153,6 +156,14 @@ def test_patches_take_little_memory_however_many_there_are():
         found[..., rows, columns, :] += np.moveaxis(some, 0, 2)
     expected = sliding_window_view(images, (5, 5), axis=(1, 2))[:, ::2, ::2]
     assert np.array_equal(found, np.moveaxis(expected, (-2, -1, 0), (0, 1, 2)))
+
+
+@both
+def test_of_equal_maxima_with_unlike_patches_the_first_gets_the_gradient():
+    objective = objective_of(LAYERS["conv, conv, max"])
+    theta, x, y = example_of(objective, 3)
+    objective.layout.named(theta)["W2"][...] = 0  # all z are the bias
+    np.testing.assert_allclose(fast_form(objective).gradient(theta, x, y), objective.gradient(theta, x, y), atol=1e-14)
 
 
 def test_dense_networks_stay_as_they_are():
