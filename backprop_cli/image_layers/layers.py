@@ -81,7 +81,7 @@ class Convolution(Layer):
         in_shape, patches = cache
         W, d = _matrix(p.W, 1), by_rows(examples_last(delta))
         dx = np.zeros_like(patches.images, order="C")
-        for part, some in patches.buffers():
+        for part, some in patches.buffers(len(patches.images), self.of.size, self.of.size):
             np.matmul(W.mT, _matrix(d[part], 1), out=_matrix(some, 3))
             patches.add(some, part, dx)
         dW = _sum_of_products((_matrix(d[part], 1), _matrix(some, 3)) for part, some in patches.parts())
@@ -127,8 +127,8 @@ class ConvolutionAndMaxPool(Convolution):
             W4[place, ..., u : u + k, v : v + k] = p.W
         z = np.empty_like(windows.images, shape=(filters, *windows.shape), order="C")
         is_lower, is_right = (np.empty_like(z, shape=(*rows, *z.shape), dtype=bool) for rows in ((), (2,)))
-        for part, some in windows.parts():
-            z4 = _product(_matrix(W4, 2), _matrix(some, 3)).reshape(4, *z[part].shape)
+        for (part, some), (_, z4) in zip(windows.parts(), windows.buffers(4, filters), strict=True):
+            np.matmul(_matrix(W4, 2), _matrix(some, 3), out=_matrix(z4, 2))
             for row in (0, 1):
                 np.greater(z4[2 * row + 1], z4[2 * row], out=is_right[row][part])  # of equal ones, the first
                 np.maximum(z4[2 * row], z4[2 * row + 1], out=z4[2 * row])
@@ -144,8 +144,8 @@ class ConvolutionAndMaxPool(Convolution):
 
         def pairs() -> Iterator[tuple[Array, Array]]:
             """Yield dC/dz of all four and the windows they see, part by part."""
-            for (part, some), (_, d_some) in zip(windows.parts(), windows.buffers(), strict=True):
-                d4 = np.empty_like(d, shape=(4, *d[part].shape), order="C")
+            memory = (windows.buffers(*axes) for axes in (W4.shape[:2], W4.shape[2:]))
+            for (part, some), (_, d4), (_, d_some) in zip(windows.parts(), *memory, strict=True):
                 lower = d[part] * cache.is_lower[part]
                 for row, of_row in enumerate((d[part] - lower, lower)):
                     np.multiply(of_row, cache.is_right[row][part], out=d4[2 * row + 1])

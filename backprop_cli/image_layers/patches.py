@@ -18,7 +18,7 @@ from backprop_cli.nn.layers.windows import Windows
 
 Index = tuple[slice, slice, slice]
 
-AT_ONCE = 400_000
+AT_ONCE = 330_000
 """About so many numbers are in the patches that are made at a time."""
 
 
@@ -68,17 +68,17 @@ class Patches:
         if self._kept:
             yield self._parts[0], self._kept[0]
             return
-        for part, some in self.buffers():
+        for part, some in self.buffers(*self._all.shape[:3]):
             some[...] = self._all[:, :, *part]
             if len(self._parts) == 1:
                 self._kept = [some]
             yield part, some
 
-    def buffers(self) -> Iterator[tuple[Index, Array]]:
-        """Yield the parts, and for each the memory for its pixels, which later ones use, too."""
+    def buffers(self, *axes: int) -> Iterator[tuple[Index, Array]]:
+        """Yield the parts, and for each memory (*axes, h', w', m), which later ones use, too."""
         found: dict[Shape, Array] = {}
         for part in self._parts:
-            shape = self._all[:, :, *part].shape
+            shape = (*axes, *self._all[:, :, *part].shape[3:])
             if shape not in found:
                 found[shape] = np.empty_like(self.images, shape=shape, order="C")
             yield part, found[shape]
