@@ -6,9 +6,10 @@ after a replay: those of watched arrays and of results. All others are temporary
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def optimize(calls: list[Call], kept: Mapping[int, NDArray], lanes: int = 1) -> 
     calls = _write_directly(calls, kept)
     calls = _reuse_buffers(calls, kept)
     calls = after_reuse(calls, kept)
+    if lanes > 1:
+        calls = _in_lanes(calls, kept, lanes)
     return list(_in_slices(calls, kept, lanes))
 
 
@@ -138,6 +141,44 @@ def _is_overwritten(array: NDArray, calls: list[Call], uses: list[int], until: i
     return following[:1] == [until] and overwrites
 
 
+def _in_lanes(calls: list[Call], kept: Mapping[int, NDArray], lanes: int) -> list[Call]:
+    """Give each thread whole parts of a computation, if it is done in parts; other calls are left to be split.
+
+    Parts use memory that is written over anew for each, of which there is some for every thread. What is computed from
+    one thread's results alone, or for one thread alone, is its own, too.
+    """
+    anew = Counter(id(owner(call.out)) for call in calls if _overwrites(call) and call.out.size >= SHARED)
+    free, lane_of = cycle(range(lanes)), dict[int, int]()
+    writers: dict[int, set[int | None]] = defaultdict(set)
+    readers: dict[int, set[int | None]] = defaultdict(set)
+    for call in calls:
+        memory = {id(owner(array)) for array in (*call.arrays, call.out)} - kept.keys()
+        before = set().union(*(writers[key] for key in memory))
+        if parts := sorted(key for key in memory if anew[key] > 1):
+            known = [lane_of[key] for key in parts if key in lane_of]
+            call.lane = known[0] if known else next(free)
+            lane_of.update(dict.fromkeys(parts, call.lane))
+        elif len(before) == 1:
+            (call.lane,) = before
+        writers[id(owner(call.out))].add(call.lane)
+    for call in reversed(calls):
+        after = readers[id(owner(call.out))]
+        if call.lane is None and len(after) == 1 and id(owner(call.out)) not in kept:
+            (call.lane,) = after
+        for array in call.arrays:
+            readers[id(owner(array))].add(call.lane)
+    if len(set(lane_of.values())) < lanes:
+        for call in calls:
+            call.lane = None
+    return calls
+
+
+def _overwrites(call: Call) -> bool:
+    """Whether a call writes all numbers of an array without a look at them."""
+    memory = owner(call.out)
+    return call.out.size == memory.size and not call.keeps and all(owner(array) is not memory for array in call.arrays)
+
+
 def _in_slices(calls: list[Call], kept: Mapping[int, NDArray], lanes: int) -> Iterator[Call]:
     """Make runs of calls on long vectors slice by slice, all calls of one slice before the next."""
     run: list[Call] = []
@@ -182,7 +223,7 @@ def _sliced(run: list[Call], calls: list[Call], kept: Mapping[int, NDArray], lan
 def _shared(call: Call, lanes: int) -> list[Call]:
     """Return what the threads do of a call: parts of a large one, or all of it in the first."""
     large = max(array.size for array in (*call.arrays, call.out)) >= SHARED
-    return [call] if lanes == 1 else call.split(lanes if large else 1)
+    return [call] if lanes == 1 or call.lane is not None else call.split(lanes if large else 1)
 
 
 def _is_long(call: Call) -> bool:

@@ -28,6 +28,9 @@ from backprop_cli.engine.memory import owner
 
 NDArray = npt.NDArray[Any]
 
+EFFORT = 1_000
+"""NumPy's work to find out whether two arrays have a number in common, before it assumes that they have."""
+
 
 class Replay:
     """The calls of a recording, and the arrays that hold its results after each replay.
@@ -143,7 +146,7 @@ def _synchronized(recorded: Sequence[Call]) -> tuple[list[Replays], list[LockTyp
         for array, writes in uses:
             for lane, other, used, written in users[id(owner(array))]:
                 new = lane != own and other > needed[lane]
-                if new and (writes or written) and np.may_share_memory(array, used):
+                if new and (writes or written) and np.may_share_memory(array, used, EFFORT):  # type: ignore[arg-type]
                     needed[lane] = other
         for lane, other in enumerate(needed):
             if other > known[lane]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from backprop_cli.frozen import frozen
-from backprop_cli.image_layers.patches import Patches, by_rows, examples_last, inside, padded
+from backprop_cli.image_layers.patches import TURNS, Patches, by_rows, examples_last, inside, padded
 from backprop_cli.nn.activations import Activation
 from backprop_cli.nn.arrays import Array, Noise, Shape
 from backprop_cli.nn.layers.convolution import Conv2D
@@ -199,10 +199,11 @@ class SquareMaxPool(MaxPool):
 def _sum_of_products(pairs: Iterable[tuple[Array, Array]]) -> Array:
     """Return Σ a b^T, for a (n, …), b (k, …): as Σ b a^T if that has more rows than columns, which is faster."""
     products = (_product(b, a.mT).mT if len(b) > len(a) else _product(a, b.mT) for a, b in pairs)
-    total = next(products)
-    for term in products:
-        total += term
-    return total
+    totals = list(islice(products, TURNS))
+    for number, term in enumerate(products):
+        totals[number % TURNS] += term
+    first, *others = totals
+    return sum(others, start=first)
 
 
 def _squares(x: Array) -> Array:

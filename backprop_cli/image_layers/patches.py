@@ -21,6 +21,9 @@ Index = tuple[slice, slice, slice]
 AT_ONCE = 330_000
 """About so many numbers are in the patches that are made at a time."""
 
+TURNS = 2
+"""The parts take turns with so many memories, so that as many threads can each work through parts of their own."""
+
 
 def examples_last(x: Array) -> Array:
     """Return a view (c, h, w, m) of x (m, c, h, w)."""
@@ -57,6 +60,7 @@ class Patches:
         self._all = np.moveaxis(sliding_window_view(images, both, axis=(1, 2))[:, every, every], (-2, -1), (1, 2))
         h, w, m = self.shape = self._all.shape[3:]
         count = -(-self._all.size // AT_ONCE)
+        count += -count % TURNS if count > 1 else 0
         rows = min(h, count)
         self._parts = [
             (slice(None), row, column) for row in _slices(h, rows) for column in _slices(w, min(w, -(-count // rows)))
@@ -75,13 +79,14 @@ class Patches:
             yield part, some
 
     def buffers(self, *axes: int) -> Iterator[tuple[Index, Array]]:
-        """Yield the parts, and for each memory (*axes, h', w', m), which later ones use, too."""
-        found: dict[Shape, Array] = {}
-        for part in self._parts:
+        """Yield the parts, and for each memory (*axes, h', w', m), which is that of earlier ones (see TURNS)."""
+        found: dict[tuple[Shape, int], Array] = {}
+        for number, part in enumerate(self._parts):
             shape = (*axes, *self._all[:, :, *part].shape[3:])
-            if shape not in found:
-                found[shape] = np.empty_like(self.images, shape=shape, order="C")
-            yield part, found[shape]
+            key = shape, number % TURNS
+            if key not in found:
+                found[key] = np.empty_like(self.images, shape=shape, order="C")
+            yield part, found[key]
 
     def add(self, some: Array, part: Index, images: Array) -> None:
         """Add the pixels of the windows of a part to images (c, h, w, m)."""

@@ -2,6 +2,7 @@ import os
 import threading
 import warnings
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -43,6 +44,50 @@ def test_a_product_whose_parts_are_made_by_threads_equals_the_product(lanes, ord
     assert {call.lane for call in replay.recorded} == set(range(lanes))
     replay()
     np.testing.assert_allclose(replay.results[0], a @ b + 1, rtol=1e-13)
+
+
+def in_turns(lanes, turns, x):
+    """A replay of the sum of (2 x_i + 1)² over the parts x_i, which take turns with so many memories."""
+    recording = Recording(lanes=lanes)
+    traced = recording.watch(x)
+    memories = [np.empty_like(traced[0]) for _ in range(turns)]
+    totals = [np.zeros_like(traced[0]) for _ in range(turns)]
+    for number in range(len(x)):
+        memory, turn = memories[number % turns], number % turns
+        np.multiply(traced[number], 2, out=memory)
+        memory += 1
+        totals[turn] += memory * memory
+    first, *others = totals
+    return recording.finish(sum(others, start=first))
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_parts_that_have_memory_of_their_own_are_made_by_a_thread_each(lanes, turns):
+    x = np.zeros((8, 200, N // 200))
+    replay = in_turns(lanes, turns, x)
+    whole = {call.lane for call in replay.recorded if call.out.shape == x[0].shape and call.lane is not None}
+    assert whole == ({0, 1} if lanes == turns == 2 else set())
+    for value in range(20):
+        x[...] = value + np.arange(x.size).reshape(x.shape) % 1_000
+        replay()
+        np.testing.assert_array_equal(replay.results[0], ((2 * x + 1) ** 2).sum(0))
+
+
+@dataclass(eq=False)
+class Meeting(Call):
+    """A call whose thread has to meet another one's."""
+
+    def replays(self):
+        return [partial(self.inputs[0].wait, timeout=10)]
+
+
+def test_threads_do_not_wait_for_columns_between_their_own():
+    x, meeting = np.zeros((200, 400)), threading.Barrier(2)
+    left, right = (
+        Meeting([meeting], x[:, columns], lane=lane) for lane, columns in enumerate((slice(0, 150), slice(150, 300)))
+    )
+    Replay([left, right], (), (x,))()
 
 
 @dataclass(eq=False)

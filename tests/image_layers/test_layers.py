@@ -54,6 +54,12 @@ def filters(request, monkeypatch):
         monkeypatch.setattr("backprop_cli.image_layers.layers.MANY_FILTERS", 2)
 
 
+@pytest.fixture(params=[1, 2, 3], ids="{} threads".format)
+def lanes(request, monkeypatch):
+    monkeypatch.setattr("backprop_cli.engine.optimize.SHARED", 20)
+    return request.param
+
+
 both = pytest.mark.usefixtures("parts", "filters")
 
 
@@ -92,11 +98,11 @@ def test_fast_layers_give_the_costs_and_the_gradient_of_the_textbook(layers, m):
 
 @both
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
-def test_recorded_layers_give_the_gradient_of_the_textbook_for_new_numbers(layers):
+def test_recorded_layers_give_the_gradient_of_the_textbook_for_new_numbers(layers, lanes):
     objective, m = objective_of(layers), 7
     theta, x, y = example_of(objective, m)
     for form in (objective, fast_form(objective)):
-        recording, grad = Recording(), np.zeros_like(theta)
+        recording, grad = Recording(lanes=lanes), np.zeros_like(theta)
         held = [array.copy() for array in (theta, x, y)]
         sinks = gradient_of(recording, form.layout, recording.watch(grad))
         found = form.estimator.estimate(*map(recording.watch, held), sinks, weight=1 / m)
@@ -111,11 +117,11 @@ def test_recorded_layers_give_the_gradient_of_the_textbook_for_new_numbers(layer
 
 @both
 @pytest.mark.parametrize("penalties", [(), ("l2",), ("l1",), ("l1", "l2")], ids=str)
-def test_a_recorded_step_of_descent_is_that_of_the_textbook(penalties):
+def test_a_recorded_step_of_descent_is_that_of_the_textbook(penalties, lanes):
     objective, m = objective_of(LAYERS["twice"], penalties), 5
     theta, x, y = example_of(objective, m)
     expected = theta - 0.5 * objective.gradient(theta, x, y)
-    quick, recording, eta = fast_form(objective), Recording(), np.asarray(0.5)
+    quick, recording, eta = fast_form(objective), Recording(lanes=lanes), np.asarray(0.5)
     watched, rate = recording.watch(theta), recording.watch(eta)
     sinks = descent_of(recording, quick, watched, rate)
     quick.estimator.estimate(watched, recording.watch(x), recording.watch(y), sinks, weight=rate / m)
