@@ -19,6 +19,10 @@ LARGE = 4_000_000
 MOST_LANES = 4
 """The interpreter runs one thread at a time between NumPy's calls, so that more of them would wait for each other."""
 
+SMALL_MATRICES = {"SkylakeX", "Cooperlake", "SapphireRapids"}
+"""The names of OpenBLAS's kernels for AVX-512, which has some for small matrices. Haswell's are up to six times slower
+in small products."""
+
 TRAINING = "backprop_cli.engine.blas"
 """The module that loads the BLAS library that trains, besides that of NumPy."""
 
@@ -74,6 +78,15 @@ def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/
                 yield -(-int(quota) // int(period))
         if folder == root:
             return
+
+
+def prefers_small_products(multiplications: int) -> bool:
+    """Return whether BLAS is faster with many products of up to a million multiplications than with one of so many.
+
+    It is if it has kernels for small matrices, and would not share the large one among its threads.
+    """
+    blas = blas_info()
+    return blas.get("kernel") in SMALL_MATRICES and (multiplications < LARGE or blas["threads"] == 1)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "boltzmann": "errors nn objectives",
     "optim": "nn",
     "image_layers": "nn objectives",
-    "engine": "scipy_parts nn objectives",
+    "engine": "threads scipy_parts nn objectives",
     "formats": "errors files",
     "tables": "errors files",
     "data": "errors files text tables",

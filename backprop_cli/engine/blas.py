@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backprop_cli.scipy_parts import part_of_scipy
+from backprop_cli.threads import prefers_small_products
 
 NDArray = npt.NDArray[Any]
 
@@ -27,20 +28,17 @@ SCAL = {np.dtype(np.float32): _BLAS.sscal, np.dtype(np.float64): _BLAS.dscal}
 
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
-"""Up to so many multiplications, and numbers in the result, OpenBLAS (for AVX-512) takes a kernel for small matrices,
-which does not copy the operands first and is up to three times as fast."""
+"""Up to so many multiplications, and numbers in the result where both factors lie across it in memory, OpenBLAS for
+AVX-512 takes kernels for small matrices, which do not copy the factors first and are up to three times as fast."""
 
-LONG_ENOUGH = 190
-"""Parts of the inner or the longer outer axis of a product gain from this length on."""
+LONG_SUM = 400
+"""These kernels are faster from sums of so many terms on where the first factor lies across the result."""
 
-FEWEST, LARGE_PRODUCT = 10, 32_000_000
-"""Blocks with fewer rows or columns, or of a product with more multiplications, gain nothing by being small."""
+THIN = 32
+"""Blocks of a result by columns that has no more rows are made of whole columns."""
 
-FOR_ONE_THREAD = 4_000_000
-"""Products with fewer multiplications are made by one thread (see `backprop_cli.threads`)."""
-
-QUICKER_WITH_NUMPY = 640
-"""Products of two large matrices by rows, the second of up to so many columns, take np.matmul 0.85 of the time."""
+LARGE_PRODUCT = 60_000_000
+"""Products of so many multiplications gain nothing from blocks."""
 
 LONGEST_SUM = 10_000
 """OpenBLAS adds longer vectors with all its threads, which takes milliseconds where other programs use the cores."""
@@ -62,73 +60,62 @@ def products(
 ) -> list[Callable[[], object]]:
     """Return calls that do out <- beta out + alpha a b: one, or one for each block of out that is small for BLAS.
 
-    With `threads`, np.matmul makes the calls, which lets other threads run meanwhile; SciPy's gemm does not. The list
-    is empty where BLAS cannot do it in place (see `gemm`, also for `unlocked`).
+    With `threads`, np.matmul makes the calls, which lets other threads run meanwhile; SciPy's gemm does not. Those that
+    are `unlocked` (see `gemm`) do so, too, and are never small: each waits for its turn with the interpreter. The list
+    is empty where BLAS cannot do it in place.
     """
     if not a.ndim == b.ndim == out.ndim == 2:
         call = gemm(a, b, out, alpha, beta, unlocked)
         return [call] if call else []
-    (m, n), k = out.shape, a.shape[1]
-    if threads:  # blocks of rows
-        return [partial(np.matmul, a[rows], b, out[rows]) for rows in _blocks(m, n, k)]
-    large = m * n * k > SMALL_PRODUCT
-    if large and isinstance(beta, np.ndarray) and beta.dtype == out.dtype:
+    blocks = [(slice(None), slice(None))] if unlocked else _blocks(a, b, out)
+    if threads:
+        return [partial(np.matmul, a[rows], b[:, columns], out[rows, columns]) for rows, columns in blocks]
+    first: list[Callable[[], object]] = []
+    whole_and_large = len(blocks) == 1 and out.size * a.shape[1] > SMALL_PRODUCT
+    if whole_and_large and isinstance(beta, np.ndarray) and beta.dtype == out.dtype:
         # BLAS takes longer for beta than for all else: 155 us in place of 93 (100x2880, batch size 10)
-        rest = products(a, b, out, alpha, 1.0, unlocked=unlocked)
-        return [partial(np.multiply, out, beta, out), *rest] if rest else []
-    if large and alpha == 1 and isinstance(beta, float) and beta == 0:
-        if pieces := _in_pieces(a, b, out):
-            return pieces
-        if n <= QUICKER_WITH_NUMPY and a.flags.c_contiguous and b.flags.c_contiguous:
-            return [partial(np.matmul, a, b, out)]
-    if rows := _rows(a, b, out):
-        a_and_out = [(a[block], out[block]) for block in rows]
-        return [call for part, result in a_and_out if (call := gemm(part, b, result, alpha, beta))]
-    columns = _blocks(n, m, k) if out.flags.f_contiguous and b.flags.f_contiguous else [slice(None)]
-    calls = [gemm(a, b[:, block], out[:, block], alpha, beta, unlocked) for block in columns]
-    return [call for call in calls if call is not None]
+        first, beta = [partial(np.multiply, out, beta, out)], 1.0
+    calls = [gemm(a[rows], b[:, columns], out[rows, columns], alpha, beta, unlocked) for rows, columns in blocks]
+    return first + [call for call in calls if call] if all(calls) else []
 
 
-def _in_pieces(a: NDArray, b: NDArray, out: NDArray) -> list[Callable[[], object]]:
-    """Return calls that do out <- a b where one axis is long: in parts that are small for BLAS; else none.
+def _blocks(a: NDArray, b: NDArray, out: NDArray) -> list[tuple[slice, slice]]:
+    """Return rows and columns of the blocks in which BLAS makes a product fastest: small ones, or one that is whole.
 
-    A layer of 100 units on 2,880 inputs takes 86 us in place of 161 at batch size 10, and 64 in place of 176 backward.
+    A layer of 100 units on 2,880 inputs takes 61 us in place of 157 at batch size 10, its gradient 63 in place of 76;
+    one of 100x784 takes 46 in place of 73 at batch size 32, and its gradient 47 in place of 56. What counts is how the
+    factors lie beside the result.
     """
-    (m, n), k = out.shape, a.shape[1]
-    if n > k and out.flags.f_contiguous and b.flags.c_contiguous:
-        return [partial(np.matmul, a, b[:, part], out[:, part]) for part in _parts(n, m * k)]
-    if k > n and m * n <= SMALL_RESULT and (parts := _parts(k, m * n)):
-        terms = np.empty((len(parts), m, n), out.dtype)
-        calls = [partial(np.matmul, a[:, part], b[part], term) for part, term in zip(parts, terms, strict=True)]
-        return [*calls, partial(np.add.reduce, terms, 0, None, out)]
-    return []
+    if _distance(out) is None:
+        return [(rows, columns) for columns, rows in _blocks(b.T, a.T, out.T)] if _distance(out.T) is not None else []
+    m, n = out.shape
+    rows, columns = _size_of_blocks(m, n, a.shape[1], _distance(a) is None, _distance(b) is None) or (m, n)
+    return [
+        (slice(row, row + rows), slice(column, column + columns))
+        for row in range(0, m, rows)
+        for column in range(0, n, columns)
+    ]
 
 
-def _blocks(length: int, other: int, k: int) -> list[slice]:
-    """Return the parts of an axis of the result, `other` being the length of its other axis."""
-    size = min(SMALL_RESULT // other, SMALL_PRODUCT // (other * k))
-    if not FEWEST <= size < length or length * other * k > LARGE_PRODUCT:
-        return [slice(None)]
-    return [slice(start, start + size) for start in range(0, length, size)]
+def _size_of_blocks(m: int, n: int, k: int, a_across: bool, b_across: bool) -> tuple[int, int] | None:
+    """Return the rows and columns of small blocks of a result (m, n) by columns; None if it should be whole.
 
-
-def _rows(a: NDArray, b: NDArray, out: NDArray) -> list[slice]:
-    """Return the blocks of rows in which a gradient of weights is small for BLAS; none where it is, or is too large.
-
-    One of 100x784 takes 46 us in place of 59 at batch size 32. BLAS works on four units at a time.
+    The two flags say whether a (m, k) and b (k, n) lie by rows, unlike the result.
     """
-    (m, n), k = out.shape, a.shape[1]
-    size = SMALL_PRODUCT // (n * k) // 4 * 4
-    if not (all(array.flags.c_contiguous for array in (a, b, out)) and 0 < size < m and m * n * k < FOR_ONE_THREAD):
-        return []
-    return [slice(start, start + size) for start in range(0, m, size)]
-
-
-def _parts(length: int, others: int) -> list[slice]:
-    """Return equal parts of a long axis, given the product of the others; none where they would be too short."""
-    count = -(-length * others // SMALL_PRODUCT)
-    size = -(-length // count)
-    return [slice(start, start + size) for start in range(0, length, size)] if size >= LONG_ENOUGH else []
+    most, thin = SMALL_PRODUCT // k, m <= THIN
+    if a_across and not b_across:
+        most = min(most, SMALL_RESULT)
+    if m * n <= most or m * n * k >= LARGE_PRODUCT or not prefers_small_products(m * n * k):
+        return None
+    if a_across and k < LONG_SUM and not (thin and b_across):
+        return None
+    if b_across and not thin:
+        fitting = most // n // 16 * 16
+        rows, columns = (fitting, n) if fitting >= THIN else (32, most // 32 // 16 * 16)
+    else:
+        fitting = most // m // 4 * 4
+        rows, columns = (m, fitting) if fitting else (64, most // 64 // 4 * 4)
+    return (rows, columns) if columns else None
 
 
 def gemm(
@@ -199,9 +186,7 @@ def rows_multiplied(x: NDArray, factors: NDArray) -> Callable[[], object]:
 
 def scalable(a: NDArray, b: NDArray, out: NDArray) -> bool:
     """Whether a product, which `products` makes, takes no longer with another alpha."""
-    if gemm(a, b, out) is None:
-        return False
-    return a.ndim == 1 or out.size * a.shape[1] <= SMALL_PRODUCT or not _in_pieces(a, b, out)
+    return gemm(a, b, out) is not None
 
 
 def _by_columns(array: NDArray) -> tuple[NDArray, int] | None:

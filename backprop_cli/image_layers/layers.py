@@ -81,10 +81,12 @@ class Convolution(Layer):
         in_shape, patches = cache
         W, d = _matrix(p.W, 1), by_rows(examples_last(delta))
         dx = np.zeros_like(patches.images, order="C")
-        for part, some in patches.buffers(len(patches.images), self.of.size, self.of.size):
-            np.matmul(W.mT, _matrix(d[part], 1), out=_matrix(some, 3))
+        of_parts = [_matrix(by_rows(d[part]), 1) for part in patches.places]
+        memory = patches.buffers(len(patches.images), self.of.size, self.of.size)
+        for (part, some), of_part in zip(memory, of_parts, strict=True):
+            np.matmul(W.mT, of_part, out=_matrix(some, 3))
             patches.add(some, part, dx)
-        dW = _sum_of_products((_matrix(d[part], 1), _matrix(some, 3)) for part, some in patches.parts())
+        dW = _sum_of_products((o, _matrix(some, 3)) for (_, some), o in zip(patches.parts(), of_parts, strict=True))
         grad.add("W", dW.reshape(*p.W.shape))
         grad.add_sum("b", _matrix(d, 1).mT)
         return inside(self.of, dx, in_shape)

@@ -62,7 +62,7 @@ class Patches:
         count = -(-self._all.size // AT_ONCE)
         count += -count % TURNS if count > 1 else 0
         rows = min(h, count)
-        self._parts = [
+        self.places = [
             (slice(None), row, column) for row in _slices(h, rows) for column in _slices(w, min(w, -(-count // rows)))
         ]
         self._kept: list[Array] = []
@@ -70,18 +70,18 @@ class Patches:
     def parts(self) -> Iterator[tuple[Index, Array]]:
         """Yield where parts of the windows are in (…, h', w', m), and a copy of their pixels, each time anew."""
         if self._kept:
-            yield self._parts[0], self._kept[0]
+            yield self.places[0], self._kept[0]
             return
         for part, some in self.buffers(*self._all.shape[:3]):
             some[...] = self._all[:, :, *part]
-            if len(self._parts) == 1:
+            if len(self.places) == 1:
                 self._kept = [some]
             yield part, some
 
     def buffers(self, *axes: int) -> Iterator[tuple[Index, Array]]:
         """Yield the parts, and for each memory (*axes, h', w', m), which is that of earlier ones (see TURNS)."""
         found: dict[tuple[Shape, int], Array] = {}
-        for number, part in enumerate(self._parts):
+        for number, part in enumerate(self.places):
             shape = (*axes, *self._all[:, :, *part].shape[3:])
             key = shape, number % TURNS
             if key not in found:

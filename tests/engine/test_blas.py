@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -76,12 +77,28 @@ def test_products_that_blas_cannot_do_in_place_are_declined():
     assert gemm(a.astype("float16"), b.astype("float16"), out.astype("float16")) is None
 
 
+@pytest.fixture(params=[True, False], ids=["kernels for small matrices", "none"])
+def small(request, monkeypatch):
+    monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda multiplications: request.param)
+    return request.param
+
+
+SHAPES = [
+    (10, 2880, 100),
+    (10, 100, 2880),
+    (100, 10, 2880),
+    (3, 400_003, 1),
+    (40, 500, 512),
+    (500, 40, 512),
+    (200, 784, 100),
+]
+
+
 @pytest.mark.parametrize("order_a", "CF")
 @pytest.mark.parametrize("order_b", "CF")
 @pytest.mark.parametrize("order", "CF")
-@pytest.mark.parametrize(("m", "k", "n"), [(10, 2880, 100), (10, 100, 2880), (100, 10, 2880), (3, 400_003, 1)])
-def test_products_in_pieces_are_products(m, k, n, order_a, order_b, order):
-    """Layers with thousands of inputs: forward, back to the inputs, and the gradient of the weights."""
+@pytest.mark.parametrize(("m", "k", "n"), SHAPES)
+def test_products_in_blocks_are_products(m, k, n, order_a, order_b, order, small):
     rng, keep = np.random.default_rng(0), np.asarray(0.5)
     a, b = np.array(rng.random((m, k)), order=order_a), np.array(rng.random((k, n)), order=order_b)
     for alpha, beta in ((1.0, 0.0), (-2.0, 1.0), (-1.0, keep)):
@@ -89,9 +106,34 @@ def test_products_in_pieces_are_products(m, k, n, order_a, order_b, order):
         expected = alpha * (a @ b) + beta * out
         calls = products(a, b, out, alpha, beta)
         assert calls
+        assert small or len(calls) == 1 + (beta is keep)
         for call in calls:
             call()
         np.testing.assert_allclose(out, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(("m", "k", "n"), SHAPES[4:])
+def test_blocks_are_as_small_as_the_kernels_for_small_matrices_want_them(m, k, n, order, monkeypatch):
+    monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda multiplications: True)
+    a, b, out = (np.zeros(shape, order=order) for shape in ((m, k), (k, n), (m, n)))
+    count = len(products(a, b, out))
+    assert m * k * n / 1e6 < count < 3 * m * k * n / 1e6
+    assert len(products(a, b, out, unlocked=True)) == 1
+
+
+def test_products_stay_whole_where_blas_has_no_kernels_for_small_matrices():
+    program = """if True:
+        import numpy as np
+        from backprop_cli.engine.blas import products
+        from backprop_cli.threads import limit_threads
+        a, b, out = np.zeros((40, 500)), np.zeros((500, 512)), np.zeros((40, 512))
+        with limit_threads(1):
+            print(len(products(a, b, out)))
+    """
+    environment = {**os.environ, "OPENBLAS_CORETYPE": "Haswell"}
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout == "1\n"
 
 
 def test_the_functions_are_those_of_scipy_but_the_rest_of_its_linear_algebra_is_not_loaded():
@@ -118,15 +160,14 @@ def test_rows_are_multiplied_to_the_bit(dtype, changed, factor):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("beta", [0.0, 1.0, np.asarray(0.5)])
 @pytest.mark.parametrize(("units", "calls"), [(30, 1), (61, 2), (100, 3)])
-def test_a_gradient_of_weights_is_made_in_blocks_of_units(dtype, beta, units, calls):
+def test_a_gradient_of_weights_is_made_in_blocks_of_units(dtype, beta, units, calls, small):
     rng = np.random.default_rng(0)
-    delta, x = rng.random((units, 32)).astype(dtype), rng.random((32, 784)).astype(dtype)
+    delta, x = rng.random((32, units)).astype(dtype), rng.random((32, 784)).astype(dtype)
     out = rng.random((units, 784)).astype(dtype)
     beta = beta if isinstance(beta, float) else beta.astype(dtype)
-    expected = beta * out - 0.5 * delta @ x
-    made = products(delta, x, out, -0.5, beta)
-    scaled = isinstance(beta, np.ndarray) and calls > 1
-    assert len(made) == calls + scaled
+    expected = beta * out - 0.5 * delta.T @ x
+    made = products(np.asfortranarray(delta).T, x, out, -0.5, beta)
+    assert len(made) == calls if small else len(made) <= 2
     for call in made:
         call()
     np.testing.assert_allclose(out, expected, rtol=1e-5)
