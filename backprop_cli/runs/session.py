@@ -45,8 +45,8 @@ def versions() -> dict[str, str]:
     }
 
 
-SAVING_PAUSE = 3
-"""After a save, the next waits for so many times as long as that took: saving takes a quarter of the time at most."""
+SAVING_PAUSE = 9
+"""After a save, the next waits for so many times as long as that took: saving takes a tenth of the time at most."""
 
 
 @dataclass
