@@ -235,10 +235,12 @@ def _options(e: Experiment) -> Iterator[Problem]:
 
 def _without_effect(e: Experiment) -> Iterator[Problem]:
     """A key without effect is a mistake."""
-    if len(e.layers) == 2:
-        for key, used in (("dropout", e.dropout), ("max_norm", e.max_norm)):
-            if used:
-                yield (key,), f"{key}: applies to hidden layers, but there are none; remove this key"
+    hidden = e.layers[1:-1]
+    for key, used in (("dropout", e.dropout), ("max_norm", e.max_norm)):
+        if used and not hidden:
+            yield (key,), f"{key}: applies to hidden layers, but there are none; remove this key"
+    if e.dropout and hidden and not any(entry.units for entry in hidden):
+        yield ("dropout",), "dropout: applies to hidden layers of units; for one of the others set layers.1.dropout"
     if e.penalty != "l2" and e.strengths and e.penalty not in e.strengths:
         names = " and ".join(e.strengths)
         yield ("penalty",), f"penalty: {e.penalty} has no strength in 'lambda', which sets {names}; remove this key"

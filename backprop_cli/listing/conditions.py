@@ -13,7 +13,7 @@ from backprop_cli.listing.columns import ALIASES, FIXED, require_known
 from backprop_cli.listing.settings import config_keys, flatten
 from backprop_cli.listing.summary import RunSummary
 
-_CONDITION = re.compile(r"([^=!<>]+)(!=|<=|>=|==?|<|>)(.*)", re.DOTALL)
+_CONDITION = re.compile(r"([^=!<>]+)(!=|<=|>=|==?|<|>)(?![=<>])(.*)", re.DOTALL)
 _PERCENT = re.compile(r"([0-9.]+)%")
 
 

@@ -218,6 +218,7 @@ def test_full_batch_optimizers_get_all_examples(load):
         (["schedule=cosin"], "schedule: unknown name 'cosin'; did you mean 'cosine'?"),
         (["dataset.noise=1"], "unknown key 'noise'"),
         (["layers=64-10", "dropout=0.5"], "dropout: applies to hidden layers, but there are none"),
+        (["layers=8x8-conv4x3-max2-10", "dropout=0.5"], "dropout: applies to hidden layers of units"),
         (["layers=64-10", "max_norm=3"], "max_norm: applies to hidden layers, but there are none"),
         (["penalty=l1", "lambda={l2: 5}"], "penalty: l1 has no strength in 'lambda', which sets l2"),
         (["augment={smoothness: 2}"], "augment: changes nothing; set shift, rotation or elastic"),

@@ -61,6 +61,8 @@ def test_a_condition_without_an_operator_is_told_to_use_quotes(backprop):
     done = backprop("runs", "list", "--where", "val_accuracy")
     assert (done.code, done.out) == (2, "")
     assert "in quotes 'val_accuracy>0.9'" in done.err
+    done = backprop("runs", "list", "--where", "eta>>3")
+    assert "--where eta>>3: expected KEY=VALUE" in done.err
     done = backprop("runs", "list", "--where", "val_acuracy>0.9")
     assert "did you mean 'val_accuracy'?" in done.err
 
