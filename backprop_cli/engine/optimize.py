@@ -152,12 +152,12 @@ def _in_lanes(calls: list[Call], kept: Mapping[int, NDArray], lanes: int) -> lis
     writers: dict[int, set[int | None]] = defaultdict(set)
     readers: dict[int, set[int | None]] = defaultdict(set)
     for call in calls:
-        memory = {id(owner(array)) for array in (*call.arrays, call.out)} - kept.keys()
+        memory = [key for array in (*call.arrays, call.out) if (key := id(owner(array))) not in kept]
         before = set().union(*(writers[key] for key in memory))
-        if parts := sorted(key for key in memory if anew[key] > 1):
+        if parts := [key for key in memory if anew[key] > 1]:
             known = [lane_of[key] for key in parts if key in lane_of]
             call.lane = known[0] if known else next(free)
-            lane_of.update(dict.fromkeys(parts, call.lane))
+            lane_of = {**dict.fromkeys(parts, call.lane), **lane_of}
         elif len(before) == 1:
             (call.lane,) = before
         writers[id(owner(call.out))].add(call.lane)

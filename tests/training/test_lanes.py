@@ -47,9 +47,11 @@ def test_shared_steps_repeat_to_the_bit(rule, lanes):
 
 
 @pytest.mark.usefixtures("everything_is_shared")
-@pytest.mark.parametrize("layers", ["64-30-20-10", "8x8-conv4x3-max2-conv4x2same-10"])
+@pytest.mark.parametrize(
+    ("layers", "noise"), [("64-30-20-10", "dropout"), ("8x8-conv4x3-max2-conv4x2same-10", "input_dropout")]
+)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_training_in_two_threads_gives_the_weights_of_one(monkeypatch, tmp_path, layers, optimizer):
+def test_training_in_two_threads_gives_the_weights_of_one(monkeypatch, tmp_path, layers, noise, optimizer):
     monkeypatch.setattr("backprop_cli.threads.LARGE", 0)
     monkeypatch.setattr("backprop_cli.engine.optimize.SLICE", 700)
     config = {
@@ -58,7 +60,7 @@ def test_training_in_two_threads_gives_the_weights_of_one(monkeypatch, tmp_path,
         "activation": "tanh",
         "optimizer": optimizer,
         "eta": 0.01,
-        "dropout": 0.2,
+        noise: 0.2,
     }
     one, two, again = (
         bp.train({**config, "threads": threads, "dtype": "float64", "epochs": 1}, runs_dir=tmp_path / "runs")
