@@ -80,13 +80,14 @@ def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/
             return
 
 
-def prefers_small_products(multiplications: int) -> bool:
+def prefers_small_products(multiplications: int, threads: bool) -> bool:
     """Return whether BLAS is faster with many products of up to a million multiplications than with one of so many.
 
-    It is if it has kernels for small matrices, and would not share the large one among its threads.
+    It is if it has kernels for small matrices, and would not share the large one among threads of its own, which it
+    does not where `threads` of the program make products side by side.
     """
     blas = blas_info()
-    return blas.get("kernel") in SMALL_MATRICES and (multiplications < LARGE or blas["threads"] == 1)
+    return blas.get("kernel") in SMALL_MATRICES and (threads or multiplications < LARGE or blas["threads"] == 1)
 
 
 @contextmanager

@@ -28,8 +28,8 @@ SCAL = {np.dtype(np.float32): _BLAS.sscal, np.dtype(np.float64): _BLAS.dscal}
 
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
-"""Up to so many multiplications, and numbers in the result where both factors lie across it in memory, OpenBLAS for
-AVX-512 takes kernels for small matrices, which do not copy the factors first and are up to three times as fast."""
+"""Up to so many multiplications, and numbers in the result if only the first factor lies across it in memory, OpenBLAS
+for AVX-512 takes kernels for small matrices, which do not copy the factors first and are up to three times as fast."""
 
 LONG_SUM = 400
 """These kernels are faster from sums of so many terms on where the first factor lies across the result."""
@@ -39,6 +39,9 @@ THIN = 32
 
 LARGE_PRODUCT = 60_000_000
 """Products of so many multiplications gain nothing from blocks."""
+
+QUICKER_WITH_NUMPY = 640
+"""Whole products of two matrices by rows, the second of up to so many columns, take np.matmul 0.85 of the time."""
 
 LONGEST_SUM = 10_000
 """OpenBLAS adds longer vectors with all its threads, which takes milliseconds where other programs use the cores."""
@@ -67,19 +70,22 @@ def products(
     if not a.ndim == b.ndim == out.ndim == 2:
         call = gemm(a, b, out, alpha, beta, unlocked)
         return [call] if call else []
-    blocks = [(slice(None), slice(None))] if unlocked else _blocks(a, b, out)
+    blocks = [(slice(None), slice(None))] if unlocked else _blocks(a, b, out, threads)
     if threads:
         return [partial(np.matmul, a[rows], b[:, columns], out[rows, columns]) for rows, columns in blocks]
     first: list[Callable[[], object]] = []
-    whole_and_large = len(blocks) == 1 and out.size * a.shape[1] > SMALL_PRODUCT
-    if whole_and_large and isinstance(beta, np.ndarray) and beta.dtype == out.dtype:
-        # BLAS takes longer for beta than for all else: 155 us in place of 93 (100x2880, batch size 10)
-        first, beta = [partial(np.multiply, out, beta, out)], 1.0
+    if len(blocks) == 1 and out.size * a.shape[1] > SMALL_PRODUCT:
+        by_rows, plain = a.flags.c_contiguous and b.flags.c_contiguous, alpha == 1 and isinstance(beta, float)
+        if isinstance(beta, np.ndarray) and beta.dtype == out.dtype:
+            # BLAS takes longer for beta than for all else: 155 us in place of 93 (100x2880, batch size 10)
+            first, beta = [partial(np.multiply, out, beta, out)], 1.0
+        elif plain and beta == 0 and by_rows and out.shape[1] <= QUICKER_WITH_NUMPY:
+            return [partial(np.matmul, a, b, out)]
     calls = [gemm(a[rows], b[:, columns], out[rows, columns], alpha, beta, unlocked) for rows, columns in blocks]
     return first + [call for call in calls if call] if all(calls) else []
 
 
-def _blocks(a: NDArray, b: NDArray, out: NDArray) -> list[tuple[slice, slice]]:
+def _blocks(a: NDArray, b: NDArray, out: NDArray, threads: bool) -> list[tuple[slice, slice]]:
     """Return rows and columns of the blocks in which BLAS makes a product fastest: small ones, or one that is whole.
 
     A layer of 100 units on 2,880 inputs takes 61 us in place of 157 at batch size 10, its gradient 63 in place of 76;
@@ -87,9 +93,11 @@ def _blocks(a: NDArray, b: NDArray, out: NDArray) -> list[tuple[slice, slice]]:
     factors lie beside the result.
     """
     if _distance(out) is None:
-        return [(rows, columns) for columns, rows in _blocks(b.T, a.T, out.T)] if _distance(out.T) is not None else []
-    m, n = out.shape
-    rows, columns = _size_of_blocks(m, n, a.shape[1], _distance(a) is None, _distance(b) is None) or (m, n)
+        turned = _blocks(b.T, a.T, out.T, threads) if _distance(out.T) is not None else []
+        return [(rows, columns) for columns, rows in turned]
+    (m, n), k = out.shape, a.shape[1]
+    small = _size_of_blocks(m, n, k, _distance(a) is None, _distance(b) is None)
+    rows, columns = small if small and prefers_small_products(m * n * k, threads) else (m, n)
     return [
         (slice(row, row + rows), slice(column, column + columns))
         for row in range(0, m, rows)
@@ -105,7 +113,7 @@ def _size_of_blocks(m: int, n: int, k: int, a_across: bool, b_across: bool) -> t
     most, thin = SMALL_PRODUCT // k, m <= THIN
     if a_across and not b_across:
         most = min(most, SMALL_RESULT)
-    if m * n <= most or m * n * k >= LARGE_PRODUCT or not prefers_small_products(m * n * k):
+    if m * n <= most or m * n * k >= LARGE_PRODUCT:
         return None
     if a_across and k < LONG_SUM and not (thin and b_across):
         return None

@@ -79,7 +79,7 @@ def test_products_that_blas_cannot_do_in_place_are_declined():
 
 @pytest.fixture(params=[True, False], ids=["kernels for small matrices", "none"])
 def small(request, monkeypatch):
-    monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda multiplications: request.param)
+    monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda *_: request.param)
     return request.param
 
 
@@ -115,7 +115,7 @@ def test_products_in_blocks_are_products(m, k, n, order_a, order_b, order, small
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize(("m", "k", "n"), SHAPES[4:])
 def test_blocks_are_as_small_as_the_kernels_for_small_matrices_want_them(m, k, n, order, monkeypatch):
-    monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda multiplications: True)
+    monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda *_: True)
     a, b, out = (np.zeros(shape, order=order) for shape in ((m, k), (k, n), (m, n)))
     count = len(products(a, b, out))
     assert m * k * n / 1e6 < count < 3 * m * k * n / 1e6
