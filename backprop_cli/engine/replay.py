@@ -146,7 +146,7 @@ def _synchronized(recorded: Sequence[Call]) -> tuple[list[Replays], list[LockTyp
         for array, writes in uses:
             for lane, other, used, written in users[id(owner(array))]:
                 new = lane != own and other > needed[lane]
-                if new and (writes or written) and np.may_share_memory(array, used, EFFORT):  # type: ignore[arg-type]
+                if new and (writes or written) and _meet(array, used):
                     needed[lane] = other
         for lane, other in enumerate(needed):
             if other > known[lane]:
@@ -160,6 +160,11 @@ def _synchronized(recorded: Sequence[Call]) -> tuple[list[Replays], list[LockTyp
         for array, writes in uses:
             users[id(owner(array))].append((own, number, array, writes))
     return [[replay for made in lane for replay in made.replays] for lane in lanes], locks
+
+
+def _meet(a: NDArray, b: NDArray) -> bool:
+    """Whether two arrays may have a number in common."""
+    return np.may_share_memory(a, b, EFFORT)  # type: ignore[arg-type]  # NumPy's stubs know of 0 and -1 only
 
 
 class _Worker:
