@@ -29,7 +29,8 @@ def first_line(driver: Driver) -> str:
     seeds = f" x {len(d.seeds)} seeds" if len(d.seeds) > 1 else ""
     before = f", {driver.done:,} runs done before" if driver.done else ""
     workers = f"{driver.jobs} worker{'s' * (driver.jobs > 1)}"
-    return f"{d.settings:,} settings ({d.sampler}){seeds} on {workers}, in {driver.folder}{before}"
+    settings = f"{d.settings:,} setting{'s' * (d.settings != 1)}"
+    return f"{settings} ({d.sampler}){seeds} on {workers}, in {driver.folder}{before}"
 
 
 def describe(d: Definition, cache: Cache, jobs: int | None = None) -> tuple[str, dict[str, Any]]:

@@ -112,13 +112,15 @@ def test_products_in_blocks_are_products(m, k, n, order_a, order_b, order, small
         np.testing.assert_allclose(out, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("order_a", "CF")
+@pytest.mark.parametrize("order_b", "CF")
 @pytest.mark.parametrize("order", "CF")
-@pytest.mark.parametrize(("m", "k", "n"), SHAPES[4:])
-def test_blocks_are_as_small_as_the_kernels_for_small_matrices_want_them(m, k, n, order, monkeypatch):
+@pytest.mark.parametrize(("m", "k", "n"), [(40, 500, 512), (200, 784, 100), (800, 500, 100)])
+def test_blocks_are_as_small_as_the_kernels_for_small_matrices_want_them(m, k, n, order_a, order_b, order, monkeypatch):
     monkeypatch.setattr("backprop_cli.engine.blas.prefers_small_products", lambda *_: True)
-    a, b, out = (np.zeros(shape, order=order) for shape in ((m, k), (k, n), (m, n)))
+    a, b, out = np.zeros((m, k), order=order_a), np.zeros((k, n), order=order_b), np.zeros((m, n), order=order)
     count = len(products(a, b, out))
-    assert m * k * n / 1e6 < count < 3 * m * k * n / 1e6
+    assert m * k * n / 1e6 <= count < 3 * m * k * n / 1e6
     assert len(products(a, b, out, unlocked=True)) == 1
 
 
