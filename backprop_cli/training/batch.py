@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from functools import cached_property
 from math import prod
@@ -30,6 +30,27 @@ def fetched_at_once(plan: Plan, m: int) -> int:
     """Return for how many steps the examples, m each, are fetched at once."""
     size, by_rows = m * prod(plan.data.train.inputs.shape[1:]), order_of(m, plan.data.task.outputs) == "C"
     return max(1, FETCHED // size) if by_rows else 1
+
+
+class Batches:
+    """The rows of the examples of an epoch, in their order, in batches of m; the last one may be smaller."""
+
+    def __init__(self, order: Rows, m: int) -> None:
+        self._order, self._m = order, m
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._m)
+
+    def __getitem__(self, number: int) -> Rows:
+        return self._order[number * self._m : (number + 1) * self._m]
+
+    def __iter__(self) -> Iterator[Rows]:
+        return map(self.__getitem__, range(len(self)))
+
+    def alike(self, first: int, last: int) -> Rows:
+        """Return the rows of batches first (from 0) to last - 1, as far as they are of the size of the first."""
+        rows = self._order[first * self._m : last * self._m]
+        return rows[: len(rows) // self._m * self._m] if len(rows) > self._m else rows
 
 
 class Drawn(Noise):

@@ -12,7 +12,7 @@ from backprop_cli.nn.arrays import Array
 from backprop_cli.objectives.objective import Backpropagation
 from backprop_cli.optim.optimizer import Optimizer
 from backprop_cli.optim.state import State
-from backprop_cli.training.batch import Rows
+from backprop_cli.training.batch import Batches, Rows
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
 
@@ -47,7 +47,7 @@ def diagnostics_of(activation: Activation) -> tuple[str, ...]:
     return ("delta_norm", "gradient_norm", "weight_norm", "update_ratio", *saturated, *dead)
 
 
-def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float | None) -> Iterator[LayerState]:
+def diagnose(plan: Plan, state: TrainingState, batches: Batches, eta: float | None) -> Iterator[LayerState]:
     """Yield the state of layer 1 … L after an epoch, or before training, from a few of its batches; it changes nothing.
 
     eta is that of a step, None for a minimizer, whose steps depend on a search. The batches are a function of the
@@ -69,7 +69,8 @@ def diagnose(plan: Plan, state: TrainingState, batches: list[Rows], eta: float |
         objective = plan.objective.weighing(None if data.train.weights is None else data.train.weights[rows])
         return objective.gradient(theta, inputs(rows), data.task.encode(data.train.targets[rows], theta.dtype))
 
-    chosen = [rows[:EXAMPLES] for rows in batches[:: max(1, len(batches) // BATCHES)][:BATCHES]]
+    numbers = range(0, len(batches), max(1, len(batches) // BATCHES))[:BATCHES]
+    chosen = [batches[number][:EXAMPLES] for number in numbers]
     gradients, ratios = np.zeros(len(network.units)), np.zeros(len(network.units))
     with np.errstate(all="ignore"):
         for rows in chosen:

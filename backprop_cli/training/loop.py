@@ -14,7 +14,7 @@ from backprop_cli.errors import DivergedError
 from backprop_cli.frozen import frozen
 from backprop_cli.nn.arrays import Array
 from backprop_cli.threads import limit_in_lanes
-from backprop_cli.training.batch import Rows, fetched_at_once
+from backprop_cli.training.batch import Batches, fetched_at_once
 from backprop_cli.training.diagnostics import LayerState, diagnose
 from backprop_cli.training.evaluation import Evaluator, Score, higher_is_better
 from backprop_cli.training.finish import drop_negligible
@@ -146,16 +146,15 @@ def _value(plan: Plan, validation: Score | None) -> float | None:
     return value if higher_is_better(plan.monitor) else -value
 
 
-def batches_of_epoch(plan: Plan, epoch: int) -> list[Rows]:
+def batches_of_epoch(plan: Plan, epoch: int) -> Batches:
     """Return the rows of each batch of an epoch (from 1): a new order each time, decided by (seed, epoch) alone.
 
     If one batch holds all examples, they keep their order, so that the same weights have the same cost to the bit.
     """
     n, m = len(plan.data.train), plan.batch_size
     if m >= n:
-        return [np.arange(n)]
-    order = stream(plan.seed, "order", epoch).permutation(n)
-    return [order[i : i + m] for i in range(0, n, m)]
+        return Batches(np.arange(n), m)
+    return Batches(stream(plan.seed, "order", epoch).permutation(n), m)
 
 
 class Stepper:
@@ -184,7 +183,7 @@ class Stepper:
         """Return for how many steps on m examples these are fetched at once."""
         return fetched_at_once(self._plan, m)
 
-    def begin(self, epoch: int, batches: list[Rows]) -> None:
+    def begin(self, epoch: int, batches: Batches) -> None:
         """Prepare the next step of an epoch (from 1)."""
         if self._rates != self._plan.layer_rates(epoch):
             self._record(epoch)
@@ -196,8 +195,8 @@ class Stepper:
         self._plan.optimizer.begin_epoch(self._state.group("optimizer"), epoch - self._plan.offset)
         self._etas = None if np.all(etas == etas[0]) else etas
         self._streams.restart(epoch)
-        for rows in batches[: self._state.status.step]:
-            self._steps[len(rows)].draw()
+        for number in range(self._state.status.step):
+            self._steps[len(batches[number])].draw()
 
     def run(self, numbers: range, stop: Callable[[], bool]) -> Generator[Waiting, None, int]:
         """Make the steps of these numbers (from 0), or as many as there are before stop(); return how many."""
@@ -206,9 +205,8 @@ class Stepper:
         # overflow to inf is meant in a sigmoid; elsewhere it is detected afterwards
         with np.errstate(all="ignore"), limit_in_lanes(self._plan.lanes):
             while done < numbers.stop:
-                m = len(self._batches[done])
-                following = self._batches[done : min(done + self._steps[m].at_once, numbers.stop)]
-                for make in self._steps[m].fetch([rows for rows in following if len(rows) == m]):
+                step = self._steps[len(self._batches[done])]
+                for make in step.fetch(self._batches.alike(done, min(done + step.at_once, numbers.stop))):
                     if self._etas is not None:
                         self._eta[...] = self._etas[done]
                     make()
@@ -244,7 +242,7 @@ class _Snapshot:
         arrays = {name: array.copy() for name, array in state.arrays.items()}
         self._then = replace(state, theta=state.theta.copy(), arrays=arrays)
 
-    def find_divergence(self, plan: Plan, epoch: int, batches: list[Rows]) -> int:
+    def find_divergence(self, plan: Plan, epoch: int, batches: Batches) -> int:
         """Return the step (from 1) after which theta is not finite, given that there is one."""
         state, then = self._state, self._then
         state.status.step = step = self._step

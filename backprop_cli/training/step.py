@@ -68,12 +68,12 @@ class Step(Protocol):
     recorded: tuple[Batch, Replay] | None = None
     at_once: int = 1
 
-    def fetch(self, batches: Sequence[Rows]) -> Sequence[Callable[[], object]]:
-        """Fetch the examples of steps, in rows (m,) each, of at most `at_once`; return what makes these steps."""
+    def fetch(self, rows: Rows) -> Sequence[Callable[[], object]]:
+        """Fetch the examples of k steps, at most `at_once`, in rows (k m,); return what makes these steps."""
 
     def __call__(self, rows: Rows) -> None:
         """Make the step on the examples in rows (m,)."""
-        for make in self.fetch([rows]):
+        for make in self.fetch(rows):
             make()
 
     def draw(self) -> None:
@@ -113,13 +113,15 @@ class RecordedStep(Step):
             recorded.apply(optimizer, g, eta)
         self.recorded = self._batch, self._replay = batch, recorded.finish()
         self._replays: list[Replay] = []
+        self._m = m
 
-    def fetch(self, batches: Sequence[Rows]) -> Sequence[Replay]:
+    def fetch(self, rows: Rows) -> Sequence[Replay]:
         """Fetch the examples of steps."""
-        self._batch.fill(np.concatenate(batches) if len(batches) > 1 else batches[0])
-        for number in range(len(self._replays), len(batches)):
+        self._batch.fill(rows)
+        steps = len(rows) // self._m
+        for number in range(len(self._replays), steps):
             self._replays.append(self._replay.on_part(number, self.at_once, self._batch.buffers))
-        return self._replays[: len(batches)]
+        return self._replays[:steps]
 
     def draw(self) -> None:
         """Draw the random numbers of a step."""
@@ -137,9 +139,8 @@ class GradientStep(Step):
         recorded.apply(optimizer, recorded.recording.watch(grad), recorded.recording.watch(eta))
         self._replay = recorded.finish()
 
-    def fetch(self, batches: Sequence[Rows]) -> Sequence[Callable[[], object]]:
+    def fetch(self, rows: Rows) -> Sequence[Callable[[], object]]:
         """Return the gradient of one step, and what follows it."""
-        (rows,) = batches
         return [partial(self._make, rows)]
 
     def _make(self, rows: Rows) -> None:
@@ -162,9 +163,8 @@ class MinimizerStep(Step):
         self._gradient = AccumulatedGradient(plan, self._trial, self._grad, m, streams)
         self._finish = Recorded(plan, state).finish()
 
-    def fetch(self, batches: Sequence[Rows]) -> Sequence[Callable[[], object]]:
+    def fetch(self, rows: Rows) -> Sequence[Callable[[], object]]:
         """Return an iteration over the examples in rows (n,), which are all."""
-        (rows,) = batches
         return [partial(self._make, rows)]
 
     def _make(self, rows: Rows) -> None:

@@ -6,6 +6,7 @@ import pytest
 from backprop_cli.errors import DivergedError
 from backprop_cli.optim.optimizers import Momentum, Nesterov
 from backprop_cli.optim.stopping import EarlyStopping
+from backprop_cli.training.batch import Batches
 from backprop_cli.training.loop import EpochResult, Progress, Stopped, batches_of_epoch, train
 from backprop_cli.training.plan import Plan
 from backprop_cli.training.state import TrainingState
@@ -35,6 +36,14 @@ class After:
 def copy(state):
     arrays = {name: array.copy() for name, array in state.arrays.items()}
     return TrainingState(state.theta.copy(), arrays, replace(state.status))
+
+
+@pytest.mark.parametrize(("first", "last", "rows"), [(0, 1, 10), (1, 3, 20), (2, 4, 10), (3, 4, 7), (1, 9, 20)])
+def test_steps_on_batches_of_one_size_are_fetched_together(first, last, rows):
+    batches = Batches(np.arange(37), 10)
+    found = batches.alike(first, last)
+    assert found.tolist() == list(range(10 * first, 10 * first + rows))
+    assert [len(batch) for batch in batches] == [10, 10, 10, 7]
 
 
 def test_an_epoch_uses_every_example_once_in_its_own_order():
