@@ -8,7 +8,7 @@ step while the gradient is being computed.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -20,12 +20,11 @@ from backprop_cli.threads import prefers_small_products
 
 NDArray = npt.NDArray[Any]
 
-
 _BLAS = part_of_scipy("scipy.linalg._fblas", public="scipy.linalg.blas")
 GEMM = {np.dtype(np.float32): _BLAS.sgemm, np.dtype(np.float64): _BLAS.dgemm}
+GEMV = {np.dtype(np.float32): _BLAS.sgemv, np.dtype(np.float64): _BLAS.dgemv}
 AXPY = {np.dtype(np.float32): _BLAS.saxpy, np.dtype(np.float64): _BLAS.daxpy}
 SCAL = {np.dtype(np.float32): _BLAS.sscal, np.dtype(np.float64): _BLAS.dscal}
-
 
 SMALL_PRODUCT, SMALL_RESULT = 1_000_000, 1_200
 """Up to so many multiplications, and numbers in the result if only the first factor lies across it in memory, OpenBLAS
@@ -42,6 +41,9 @@ LARGE_PRODUCT = 60_000_000
 
 QUICKER_WITH_NUMPY = 640
 """Whole products of two matrices by rows, the second of up to so many columns, take np.matmul 0.85 of the time."""
+
+FEW = 4_096
+"""Up to so many numbers, BLAS adds and scales in half of the time of NumPy."""
 
 LONGEST_SUM = 10_000
 """OpenBLAS adds longer vectors with all its threads, which takes milliseconds where other programs use the cores."""
@@ -72,7 +74,7 @@ def products(
         return [call] if call else []
     blocks = [(slice(None), slice(None))] if unlocked else _blocks(a, b, out, threads)
     if threads:
-        return [partial(np.matmul, a[rows], b[:, columns], out[rows, columns]) for rows, columns in blocks]
+        return _matmul(a, b, out, blocks)
     first: list[Callable[[], object]] = []
     if len(blocks) == 1 and out.size * a.shape[1] > SMALL_PRODUCT:
         by_rows, plain = a.flags.c_contiguous and b.flags.c_contiguous, alpha == 1 and isinstance(beta, float)
@@ -83,6 +85,16 @@ def products(
             return [partial(np.matmul, a, b, out)]
     calls = [gemm(a[rows], b[:, columns], out[rows, columns], alpha, beta, unlocked) for rows, columns in blocks]
     return first + [call for call in calls if call] if all(calls) else []
+
+
+def _matmul(a: NDArray, b: NDArray, out: NDArray, blocks: Sequence[tuple[slice, slice]]) -> list[Callable[[], object]]:
+    """Return calls of np.matmul for blocks of a result: one for all blocks of rows, during which other threads run."""
+    rows, columns = out[blocks[0]].shape
+    if columns < out.shape[1]:
+        return [partial(np.matmul, a[rows], b[:, columns], out[rows, columns]) for rows, columns in blocks]
+    whole = len(out) // rows * rows
+    stacked = a[:whole].reshape(-1, rows, a.shape[1]), out[:whole].reshape(-1, rows, columns)
+    return [partial(np.matmul, x, b, y) for x, y in (stacked, (a[whole:], out[whole:])) if y.size]
 
 
 def _blocks(a: NDArray, b: NDArray, out: NDArray, threads: bool) -> list[tuple[slice, slice]]:
@@ -140,6 +152,8 @@ def gemm(
         a, out = a[np.newaxis], out[np.newaxis]
     if function is None or not a.dtype == b.dtype == out.dtype or not a.ndim == b.ndim == out.ndim == 2:
         return None
+    if len(out) == 1 and not unlocked and (call := _gemv(a[0], b, out[0], alpha, beta)):
+        return call
     if _distance(out) is None:  # BLAS counts by columns, so it is asked for out^T = b^T a^T
         a, b, out = b.T, a.T, out.T
     left, right = _by_columns(a), _by_columns(b)
@@ -154,6 +168,14 @@ def gemm(
     alpha, beta = (np.asarray(number, out.dtype) for number in (alpha, beta))
     turned = (np.asarray(b"NT"[t : t + 1]) for t in (a_turned, b_turned))
     return _unlocked(function, *turned, m, n, k, alpha, a, apart[0], b, apart[1], beta, out, apart[2])
+
+
+def _gemv(a: NDArray, b: NDArray, out: NDArray, alpha: Any, beta: Any) -> Callable[[], object] | None:
+    """Return a call that does out <- beta out + alpha a b for a (k,), b (k, n) and out (n,), as `gemm` does."""
+    if not (a.flags.forc and b.flags.forc and out.flags.forc):
+        return None
+    turned = int(b.flags.f_contiguous)
+    return partial(GEMV[out.dtype], alpha, b if turned else b.T, a, beta, out, 0, 1, 0, 1, turned, 1)
 
 
 def axpy(x: NDArray, out: NDArray, c: Any, unlocked: bool = False) -> Callable[[], object] | None:
@@ -172,7 +194,29 @@ def axpy(x: NDArray, out: NDArray, c: Any, unlocked: bool = False) -> Callable[[
     return partial(function, x, out, out.size, c)
 
 
-def rows_multiplied(x: NDArray, factors: NDArray) -> Callable[[], object]:
+def by_blas(ufunc: np.ufunc, inputs: Sequence[Any], out: NDArray) -> Callable[[], object] | None:
+    """Return a call that does out <- ufunc(*inputs) to the bit, if there is one that takes less time than the ufunc.
+
+    It adds or scales a few numbers in place, adds a row to every row of a matrix, or multiplies the rows.
+    """
+    if ufunc not in (np.add, np.subtract, np.multiply) or out.dtype not in GEMM:
+        return None
+    x, y = inputs if inputs[0] is out or ufunc is np.subtract else inputs[::-1]
+    sign, few, shape = -1.0 if ufunc is np.subtract else 1.0, out.size <= FEW, np.shape(y)
+    if x is not out:
+        return None
+    if ufunc is np.multiply:
+        if few and shape == () and out.flags.forc:
+            return partial(SCAL[out.dtype], y, out.ravel(order="K"))
+        return _rows_multiplied(out, y) if not few and out.ndim == 2 and shape == (len(out), 1) else None
+    if few and shape == out.shape:
+        return axpy(y, out, sign)
+    if out.ndim == 2 and shape == (1, out.shape[1]):
+        return gemm(np.ones((len(out), 1), out.dtype), y, out, sign, beta=1.0)
+    return None
+
+
+def _rows_multiplied(x: NDArray, factors: NDArray) -> Callable[[], object]:
     """Return a call that multiplies the rows of x (n, k) by factors (n, 1), in place: only those that this changes.
 
     Of the factors of max-norm, most are 1.
@@ -190,11 +234,6 @@ def rows_multiplied(x: NDArray, factors: NDArray) -> Callable[[], object]:
             np.multiply(x, factors, x)
 
     return call
-
-
-def scalable(a: NDArray, b: NDArray, out: NDArray) -> bool:
-    """Whether a product, which `products` makes, takes no longer with another alpha."""
-    return gemm(a, b, out) is not None
 
 
 def _by_columns(array: NDArray) -> tuple[NDArray, int] | None:

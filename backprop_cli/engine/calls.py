@@ -10,14 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.blas import LONGEST_SUM, SCAL, SMALL_RESULT, axpy, gemm, products, rows_multiplied, scalable
+from backprop_cli.engine.blas import LONGEST_SUM, SMALL_RESULT, axpy, by_blas, gemm, products
 from backprop_cli.engine.memory import pieces
+from backprop_cli.threads import blas_info
 
 NDArray = npt.NDArray[Any]
 Replays = list[Callable[[], object]]
-
-FEW = 4_096
-"""Up to so many numbers, BLAS adds in half of the time of NumPy."""
 
 
 @dataclass(eq=False)
@@ -102,31 +100,12 @@ class Elementwise(Call):
         return (*super().form, self.ufunc)
 
     def replays(self) -> Replays:
-        """Return the ufunc, or BLAS where it adds a few numbers, or a row to every row of a matrix."""
-        if call := None if self.threads or self.lane is not None else self._by_blas():
+        """Return the ufunc, or BLAS where that takes less time."""
+        if call := None if self.threads or self.lane is not None else by_blas(self.ufunc, self.inputs, self.out):
             return [call]
-        if self.ufunc is np.multiply and self.inputs[0] is self.out and self._by_rows():
-            return [rows_multiplied(self.out, self.inputs[1])]
         if self.ufunc in (np.maximum, np.minimum):  # NumPy does not want these called with `out` by position
             return [partial(self.ufunc, *self.inputs, out=self.out)]
         return [partial(self.ufunc, *self.inputs, self.out)]  # positional arguments are faster
-
-    def _by_rows(self) -> bool:
-        """Whether the second factor has a single number for each row of a large matrix."""
-        shape = np.shape(self.inputs[1])
-        return self.out.ndim == 2 and shape == (len(self.out), 1) and self.out.size > FEW and self.out.dtype in SCAL
-
-    def _by_blas(self) -> Callable[[], object] | None:
-        """Return the call of BLAS that does the same to the bit, in less time, if there is one."""
-        if self.ufunc not in (np.add, np.subtract):
-            return None
-        out, sign = self.out, 1.0 if self.ufunc is np.add else -1.0
-        first, second = self.inputs[::-1] if self.ufunc is np.add and self.inputs[1] is out else self.inputs
-        if first is not out:
-            return None
-        if out.ndim == 2 and np.shape(second) == (1, *out.shape[1:]):
-            return gemm(np.ones((len(out), 1), out.dtype), second, out, sign, beta=1.0)
-        return axpy(second, out, sign) if out.size <= FEW and np.shape(second) == out.shape else None
 
 
 @dataclass(eq=False)
@@ -237,7 +216,7 @@ class Axpy(Call):
     def replays(self) -> Replays:
         """Return calls of BLAS, on parts that BLAS does not share among its threads, which take long to wake."""
         shared = self.lane is not None  # by the threads of the replay
-        length = self.out.size if shared else LONGEST_SUM
+        length = self.out.size if shared or blas_info().get("threads") == 1 else LONGEST_SUM
         parts = [slice(start, start + length) for start in range(0, self.out.size, length)]
         calls = [axpy(self.inputs[0][part], self.out[part], self.factor, shared) for part in parts]
         assert all(calls), "BLAS takes the vectors of a sum"
@@ -263,7 +242,7 @@ class Product(Call):
     @property
     def scalable(self) -> bool:
         """Whether another alpha costs nothing."""
-        return not self.threads and scalable(self.inputs[0], self.inputs[1], self.out)
+        return not self.threads and gemm(self.inputs[0], self.inputs[1], self.out) is not None
 
     @property
     def form(self) -> tuple[object, ...]:

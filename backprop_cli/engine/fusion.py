@@ -29,7 +29,14 @@ ones."""
 
 def before_reuse(calls: list[Call], kept: Kept) -> list[Call]:
     """Move factors into products, and to the end of quotients."""
-    for rule in (_factors_of_inputs, _factors_into_products, _signs_into_products, _sums_of_squares, _factors_last):
+    for rule in (
+        _factors_of_inputs,
+        _factors_into_products,
+        _factors_of_smaller_inputs,
+        _signs_into_products,
+        _sums_of_squares,
+        _factors_last,
+    ):
         calls = rule(calls, _Uses(calls, kept))
     return calls
 
@@ -125,6 +132,21 @@ def _factors_into_products(calls: list[Call], uses: _Uses) -> list[Call]:
                 product.alpha *= float(c) ** sum(owner(array) is call.out for array in product.arrays)
                 substitute(product, call.out, x)
             calls.remove(call)
+    return calls
+
+
+def _factors_of_smaller_inputs(calls: list[Call], uses: _Uses) -> list[Call]:
+    """Where (c x) w is all that c x is for, and w is smaller than x, compute x (c w)."""
+    for call in [call for call in calls if isinstance(call, Product) and not call.keeps]:
+        for place, other in ((0, 1), (1, 0)):
+            multiply, w = uses.source(call.inputs[place]), call.inputs[other]
+            scaled = _scaled(multiply)
+            if multiply is None or scaled is None or w.size >= scaled[0].size:
+                continue
+            if not any(_writes(early, *scaled) for early in calls[calls.index(multiply) : calls.index(call)]):
+                smaller = Elementwise([w, scaled[1]], np.empty_like(w), ufunc=np.multiply)
+                call.inputs[place], call.inputs[other] = scaled[0], smaller.out
+                calls = _replaced([early for early in calls if early is not multiply], call, smaller, call)
     return calls
 
 

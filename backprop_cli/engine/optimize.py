@@ -15,26 +15,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backprop_cli.engine.calls import Call, Copy, Elementwise, Fill, Product
+from backprop_cli.engine.calls import Call, Copy, Fill
 from backprop_cli.engine.fusion import after_reuse, before_reuse
 from backprop_cli.engine.memory import laid_out_alike, owner, substitute, touches
+from backprop_cli.engine.merging import merge_small
 
 NDArray = npt.NDArray[Any]
 
 LONG, SLICE = 80_000, 32_768
 """Vectors of more than LONG numbers are worked through in slices that stay in the processor's cache."""
 
-
 SHARED = 16_384
 """Calls on arrays of at least so many numbers are shared among the threads of a replay, if it has several."""
 
 
-def optimize(calls: list[Call], kept: Mapping[int, NDArray], lanes: int = 1) -> list[Call]:
+def optimize(calls: list[Call], kept: Mapping[int, NDArray], lanes: int = 1, stacked: bool = False) -> list[Call]:
     """Return calls that leave the same numbers in the arrays that are kept, for so many threads that share them."""
     calls = _without_constants(_without_unused(list(calls), kept))
     calls = before_reuse(calls, kept)
-    calls = _scale_smaller_factor(calls, kept)
     calls = _write_directly(calls, kept)
+    if lanes == 1 and not stacked:
+        calls = merge_small(calls, kept)
     calls = _reuse_buffers(calls, kept)
     calls = after_reuse(calls, kept)
     if lanes > 1:
@@ -56,32 +57,6 @@ def _without_constants(calls: list[Call]) -> list[Call]:
     """Drop the filling of arrays that nobody else writes: they hold the number already."""
     writers = Counter(id(owner(call.out)) for call in calls)
     return [call for call in calls if not isinstance(call, Fill) or writers[id(owner(call.out))] > 1]
-
-
-def _scale_smaller_factor(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:
-    """Where (c x) w is all that c x is for, and w is smaller than x, compute x (c w)."""
-    uses = Counter(id(owner(array)) for call in calls for array in call.arrays)
-    scaled = {
-        id(call.out): call
-        for call in calls
-        if isinstance(call, Elementwise) and call.ufunc is np.multiply and _whole(call.out) and call.out.ndim == 2
-        if uses[id(call.out)] == 1 and id(call.out) not in kept
-        if sorted(np.ndim(value) for value in call.inputs) == [0, 2] and call.inputs[0] is not call.out
-    }
-    found: list[Call] = []
-    for call in calls:
-        if isinstance(call, Product) and not call.keeps:
-            for place, other in ((0, 1), (1, 0)):
-                multiply = scaled.get(id(owner(call.inputs[place])))
-                if multiply is None or call.inputs[other].size >= multiply.out.size:
-                    continue
-                x, c = sorted(multiply.inputs, key=np.ndim, reverse=True)
-                w = call.inputs[other]
-                found[found.index(multiply)] = Copy([x], multiply.out)
-                call.inputs[other] = np.empty_like(w)
-                found.append(Elementwise([w, c], call.inputs[other], ufunc=np.multiply))
-        found.append(call)
-    return found
 
 
 def _write_directly(calls: list[Call], kept: Mapping[int, NDArray]) -> list[Call]:

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from backprop_cli.engine.blas import order_of
-from backprop_cli.engine.calls import FEW, Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take
+from backprop_cli.engine.blas import FEW, order_of
+from backprop_cli.engine.calls import Axpy, Call, Copy, Elementwise, Fill, Product, Reduce, Select, Take
 from backprop_cli.engine.memory import owner
 from backprop_cli.engine.optimize import optimize
 from backprop_cli.engine.replay import Replay
@@ -36,11 +36,11 @@ class Recording:
     """Notes the calls made on the arrays that it watches.
 
     With `threads`, several of its replays may run at once, each in a thread of its own; one with several `lanes` is
-    itself shared among so many threads.
+    itself shared among so many threads. The arrays of one that is `stacked` with others lie beside those of the others.
     """
 
-    def __init__(self, threads: bool = False, lanes: int = 1) -> None:
-        self._threads, self._lanes = threads, lanes
+    def __init__(self, threads: bool = False, lanes: int = 1, stacked: bool = False) -> None:
+        self._threads, self._lanes, self._stacked = threads, lanes, stacked
         self._calls: list[Call] = []
         self._watched: dict[int, NDArray] = {}
 
@@ -53,13 +53,15 @@ class Recording:
         """Return the replay of what has been recorded, as far as it changes watched arrays or the results."""
         arrays = tuple(result.array for result in results)
         kept = {**self._watched, **{id(owner(array)): owner(array) for array in arrays}}
-        return Replay(optimize(self._calls, kept, self._lanes), arrays, tuple(self._watched.values()))
+        return Replay(optimize(self._calls, kept, self._lanes, self._stacked), arrays, tuple(self._watched.values()))
 
     def product(self, a: Any, b: Any, out: Any, alpha: float = 1.0, beta: Any = 0.0) -> None:
         """Note out <- beta out + alpha a b, in one pass over out; beta may be a traced array without dimensions."""
+        one = isinstance(a, np.ndarray) and a.shape == (1,)  # so that it is the sum over one example
         a, b, out, beta = (self._plain(value) for value in (a, b, out, beta))
-        plain = alpha == 1 and isinstance(beta, float) and beta == 0
-        self._calls.append(Product([a, b, beta], out, alpha=alpha, threads=self._threads and plain))
+        number = beta if isinstance(beta, float) else None
+        call = Product([a, b, beta], out, alpha=alpha, threads=self._threads and alpha == 1 and number == 0)
+        self._calls.append(Axpy([b[0], np.asarray(alpha * a[0], out.dtype)], out) if one and number == 1 else call)
 
     def elementwise(self, ufunc: np.ufunc, inputs: Sequence[Any], out: Any = None) -> Traced:
         """Note out <- ufunc(*inputs), or a new buffer for it."""

@@ -57,13 +57,10 @@ class Stack:
     """K networks, given the recordings of each, whose arrays are from now on where `moved` says.
 
     `equal` are watched arrays of the first network that hold the same numbers for all of them: they, and what is
-    computed from them alone, are in memory once. `filled` are watched arrays of it that get new numbers before every
-    replay: a replay may write over them.
+    computed from them alone, are in memory once.
     """
 
-    def __init__(
-        self, networks: Sequence[Recordings], equal: Sequence[NDArray] = (), filled: Sequence[NDArray] = ()
-    ) -> None:
+    def __init__(self, networks: Sequence[Recordings], equal: Sequence[NDArray] = ()) -> None:
         self._k = len(networks)
         self._calls = {m: replay.recorded for m, replay in networks[0].items()}
         owners = [list(_owners(network)) for network in networks]
@@ -72,8 +69,6 @@ class Stack:
         watched = {id(array) for replay in networks[0].values() for array in replay.watched}
         self._once = self._computed_once(alike, watched, {id(array) for array in equal})
         self._blocks = {key: _Block(arrays) for key, arrays in alike.items() if key not in self._once}
-        for array, out in self._overwritten({id(array) for array in filled} - self._once):
-            self._blocks[id(array)] = self._blocks[id(out)]
 
     def moved(self, k: int, array: NDArray) -> NDArray:
         """Return where an array of network k is now, with its numbers; the recording that it is from still exists."""
@@ -147,20 +142,6 @@ class Stack:
             if not found:
                 return once
             once |= found
-
-    def _overwritten(self, filled: set[int]) -> Iterator[tuple[NDArray, NDArray]]:
-        """Yield the arrays that are read by one call alone, which may write there, and where it would write."""
-        calls = list(chain.from_iterable(self._calls.values()))
-        uses: dict[int, list[int]] = {}
-        for i, call in enumerate(calls):
-            for key in {id(owner(array)) for array in (*call.arrays, call.out)}:
-                uses.setdefault(key, []).append(i)
-        for i, call in enumerate(calls):
-            whole = [owner(array) for array in call.arrays if array.strides == call.out.strides and call.in_place]
-            for array in whole:
-                alike = array.nbytes == owner(call.out).nbytes and array.dtype == call.out.dtype
-                if alike and id(array) in filled and uses[id(array)] == [i] and uses[id(owner(call.out))][0] == i:
-                    yield array, owner(call.out)
 
 
 class _Made(Enum):

@@ -164,7 +164,7 @@ def _relu(z: Array) -> Array:
 
 
 def _relu_slope(z: Array, a: Array) -> Mask:
-    return z > 0  # the slope at 0 is taken as 0
+    return a > 0  # where z > 0; the slope at 0 is taken as 0
 
 
 LEAK = 0.01

@@ -227,7 +227,7 @@ class _Way:
 
     def __init__(self, estimator: GradientEstimator, theta: Array, part: Split, scale: Array, task: Task) -> None:
         recording = Recording(threads=True)
-        self.inputs = np.zeros_like(part.inputs)
+        self.inputs = np.zeros_like(part.inputs, scale.dtype)
         self.y = task.encode(part.targets, scale.dtype)
         x = recording.watch(self.inputs) * scale
         found = estimator.evaluate(recording.watch(theta), x, recording.watch(self.y))

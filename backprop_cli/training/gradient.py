@@ -39,7 +39,7 @@ class Recorded:
     """A recording of what a plan does to a state."""
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
-        self.recording = Recording(lanes=plan.lanes)
+        self.recording = Recording(lanes=plan.lanes, stacked=plan.stacked)
         self.rates = plan.layer_rates(state.status.epoch + 1)
         self._plan, self._state = plan, state
         estimator = fast(plan.objective.estimator).bound(self.group("estimator"))

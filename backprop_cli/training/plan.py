@@ -32,8 +32,9 @@ class Plan:
 
     `monitor` is the metric of the validation split by which the best epoch is chosen; metrics are computed after every
     `evaluate_every`th epoch and after the last. `workers` threads evaluate: their number changes no result. `lanes`
-    threads share each step. `rates` are the η of layers 1 … L in units of `eta`, all 1 if there are none. The epochs of
-    a run are counted through its phases: `offset` of them come before the first one of this plan.
+    threads share each step; where it is `stacked`, it is made together with those of other runs. `rates` are the η of
+    layers 1 … L in units of `eta`, all 1 if there are none. The epochs of a run are counted through its phases:
+    `offset` of them come before the first one of this plan.
     """
 
     objective: Objective
@@ -57,6 +58,7 @@ class Plan:
     diagnostics: bool = False
     workers: int = 1
     lanes: int = 1
+    stacked: bool = False
     rates: tuple[float, ...] = ()
     freeze: Freeze | None = None
     offset: int = 0

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -50,7 +51,7 @@ class StackedStepper(Stepper):
     found: Score
 
     def __init__(self, plan: Plan, state: TrainingState) -> None:
-        super().__init__(plan, state)
+        super().__init__(replace(plan, stacked=True), state)
         recorded = {m: step.recorded for m, step in self._steps.items()}
         self.batches: dict[int, Batch] = {m: found[0] for m, found in recorded.items() if found}
         self.recordings: Recordings = {m: found[1] for m, found in recorded.items() if found}
@@ -95,10 +96,13 @@ class StackedStepper(Stepper):
         yield Waiting(self._state.status.epoch + 1)
         return self.found
 
-    def begin_step(self, number: int) -> Rows:
-        """Set the η of a step, and return its examples."""
+    def begin_step(self, number: int) -> None:
+        """Set the η of a step."""
         if self._etas is not None:
             self._eta[...] = self._etas[number]
+
+    def rows(self, number: int) -> Rows:
+        """Return the rows of the examples of a step."""
         return self._batches[number]
 
 
@@ -112,7 +116,7 @@ class TrainingStack:
         self._steppers, batches = list(steppers), steppers[0].batches
         self._same = None not in (examples := {stepper.examples for stepper in steppers}) and len(examples) == 1
         buffers = [array for batch in batches.values() for array in batch.buffers]
-        self._stack = Stack([stepper.recordings for stepper in steppers], buffers if self._same else (), buffers)
+        self._stack = Stack([stepper.recordings for stepper in steppers], buffers if self._same else ())
         self._joined = {m: None if batch.is_random else batch.moved(self._stack.rows) for m, batch in batches.items()}
         for k, stepper in enumerate(steppers):
             stepper.move(partial(self._stack.moved, k))
@@ -135,8 +139,9 @@ class TrainingStack:
         calls = self._calls_of(tuple(self._steppers.index(stepper) for stepper in waiting))
         with np.errstate(all="ignore"), limit_in_lanes(first.lanes):  # as in Stepper.run
             for number in first.numbers:
-                m = self._fetch(waiting, [stepper.begin_step(number) for stepper in waiting])
-                for call in calls[m]:
+                for stepper in waiting:
+                    stepper.begin_step(number)
+                for call in calls[self._fetch(waiting, number)]:
                     call()
                 done += 1
                 if first.stop():
@@ -145,17 +150,17 @@ class TrainingStack:
         for stepper in waiting:
             stepper.done, stepper.seconds = done, seconds
 
-    def _fetch(self, waiting: Sequence[StackedStepper], examples: Sequence[Rows]) -> int:
+    def _fetch(self, waiting: Sequence[StackedStepper], number: int) -> int:
         """Fetch the examples of a step for some of the runs; return how many each of them gets."""
-        m = len(examples[0])
-        joined = self._joined[m]
+        rows = waiting[0].rows(number)
+        m = len(rows)
         if self._same:
-            waiting[0].batches[m].fill(examples[0])
-        elif joined and len(waiting) == len(self._steppers):  # takes half of the time
-            joined.fill(np.concatenate(examples))
+            waiting[0].batches[m].fill(rows)
+        elif (joined := self._joined[m]) and len(waiting) == len(self._steppers):  # takes half of the time
+            joined.fill(np.concatenate([stepper.rows(number) for stepper in waiting]))
         else:
-            for stepper, rows in zip(waiting, examples, strict=True):
-                stepper.batches[m].fill(rows)
+            for stepper in waiting:
+                stepper.batches[m].fill(stepper.rows(number))
         return m
 
     def _calls_of(self, networks: tuple[int, ...]) -> dict[int, Replays]:

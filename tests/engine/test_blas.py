@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import scipy.linalg.blas
 
-from backprop_cli.engine.blas import GEMM, gemm, products, rows_multiplied
+from backprop_cli.engine.blas import GEMM, by_blas, gemm, products
+from backprop_cli.engine.calls import Axpy
 from backprop_cli.engine.recording import Recording
+from backprop_cli.threads import blas_info, limit_threads
 
 
 def arrays(dtype="float32", m=50, k=300, n=7):
@@ -152,7 +154,7 @@ def test_rows_are_multiplied_to_the_bit(dtype, changed, factor):
     x, factors = rng.standard_normal((9, 700)).astype(dtype), np.ones((9, 1), dtype)
     factors[list(changed)] = factor
     x[4, 5:8] = np.inf, np.nan, -0.0
-    call = rows_multiplied(x, factors)
+    call = by_blas(np.multiply, [x, factors], x)
     with np.errstate(all="ignore"):
         expected = x * factors
         call()
@@ -186,3 +188,53 @@ def test_a_multiple_of_a_vector_is_added_in_parts(size):
     assert len(replay.calls) == 1 + -(-size // 10_000)  # -c, and the sums
     replay()
     np.testing.assert_allclose(y, expected, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("n", "order"), [(30, "C"), (784, "C"), (30, "F")])
+@pytest.mark.parametrize("beta", [0.0, 1.0, np.asarray(0.5)])
+def test_the_product_of_one_row_is_that_of_a_vector(dtype, n, order, beta):
+    rng = np.random.default_rng(0)
+    a, b, out = (rng.random(shape).astype(dtype) for shape in ((1, n), (n, 10), (1, 10)))
+    b = np.asarray(b, order=order)
+    expected = -2.0 * a @ b + beta * out
+    call = gemm(a, b, out, -2.0, beta if isinstance(beta, float) else beta.astype(dtype))
+    assert "gemv" in str(call.func)
+    call()
+    np.testing.assert_allclose(out, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_few_numbers_are_scaled_in_place_to_the_bit(dtype, order):
+    x, c = np.asarray(np.random.default_rng(0).standard_normal((9, 30)).astype(dtype), order=order), np.array(3, dtype)
+    call = by_blas(np.multiply, [c, x], x)
+    for c[...] in (0.3, -2.0, 0.0):  # it is read at every call
+        expected = x * c
+        call()
+        np.testing.assert_array_equal(x, expected)
+    assert by_blas(np.multiply, [c, x], x.copy()) is None
+    assert by_blas(np.multiply, [np.full(30, 2, dtype), x], x) is None
+
+
+def test_threads_make_all_blocks_of_rows_in_one_call_with_the_same_bits(small):
+    rng = np.random.default_rng(0)
+    a, b, out = (rng.random(shape).astype(np.float32) for shape in ((1010, 784), (784, 30), (1010, 30)))
+    calls = products(a, b, out, threads=True)
+    rows = calls[0].args[0].shape[1]
+    assert len(calls) == (2 if small else 1)  # the last rows are fewer
+    for call in calls:
+        call()
+    blocks = [np.matmul(a[i : i + rows], b) for i in range(0, len(a), rows)]
+    np.testing.assert_array_equal(out, np.concatenate(blocks))
+
+
+def test_a_long_vector_is_added_in_one_call_if_blas_has_one_thread():
+    x, out, c = np.ones(79_510, np.float32), np.zeros(79_510, np.float32), np.array(0.5, np.float32)
+    for threads in (1, 2):
+        with limit_threads(threads):
+            calls = Axpy([x, c], out).replays()
+            assert len(calls) == 1 if threads == 1 or blas_info()["threads"] == 1 else len(calls) > 1
+        for call in calls:
+            call()
+        np.testing.assert_array_equal(out, 0.5 * threads)

@@ -177,7 +177,7 @@ def test_an_assigned_expression_is_computed_in_place():
     watched = recording.watch(v)
     watched[...] = 0.5 * watched - 2 * recording.watch(g)
     replay = recording.finish()
-    assert names(replay)[:2] == ["multiply", "multiply"]
+    assert names(replay)[:2] == ["function dscal", "multiply"]
     assert sum(any(np.may_share_memory(arg, v) for arg in call.args) for call in replay.calls) == 2
     assert len(replay.calls) == 3
     replay()
@@ -260,8 +260,8 @@ def test_a_row_of_a_matrix_is_added_to_all_its_rows():
 
 
 def test_a_scale_in_a_product_is_applied_to_the_smaller_factor():
-    pixels, w = np.arange(12, dtype=np.uint8).reshape(4, 3), np.arange(6.0).reshape(2, 3)
-    recording = Recording()
+    pixels, w = np.arange(12.0).reshape(4, 3), np.arange(6.0).reshape(2, 3)
+    recording = Recording(threads=True)  # np.matmul has no place for a factor
     replay = recording.finish((recording.watch(pixels) * np.asarray(0.5)) @ recording.watch(w).mT)
     replay()
     np.testing.assert_allclose(replay.results[0], 0.5 * pixels @ w.T)

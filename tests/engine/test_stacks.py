@@ -68,33 +68,6 @@ def test_what_is_the_same_for_all_is_in_memory_and_computed_once():
         assert stack.moved(k, network.out).tobytes() == one.out.tobytes()
 
 
-@pytest.mark.parametrize("reads", [1, 2])
-def test_an_array_that_is_filled_before_every_replay_is_written_over_by_the_one_call_that_reads_it(reads):
-    rng = np.random.default_rng(0)
-    x, w = rng.normal(size=(4, 5, 3)), [rng.normal(size=(2, 3)) for _ in range(4)]
-
-    def record(x, w):
-        recording, out = Recording(), np.zeros((5, 2))
-        read, into = recording.watch(x), recording.watch(out)
-        into[...] = np.exp(read) @ recording.watch(w).T
-        if reads == 2:
-            into += np.sum(read, axis=-1, keepdims=True)
-        return {5: recording.finish()}, out
-
-    inputs = [np.zeros((5, 3)) for _ in w]
-    recordings, outs = zip(*map(record, inputs, w), strict=True)
-    stack = Stack(recordings, filled=inputs[:1])
-    for _ in range(2):
-        for k in range(4):
-            stack.moved(k, inputs[k])[...] = x[k]
-        replay(stack, range(4))
-        for k in range(4):
-            inputs[k][...] = x[k]
-            recordings[k][5]()
-            assert stack.moved(k, outs[k]).tobytes() == outs[k].tobytes()
-            assert np.array_equal(stack.moved(k, inputs[k]), np.exp(x[k]) if reads == 1 else x[k])
-
-
 def test_small_calls_are_made_once_for_all_networks():
     networks = [Network(seed) for seed in range(8)]
     calls = Stack([{5: network.replay} for network in networks]).calls(5, range(8))
