@@ -221,14 +221,15 @@ def _rows_multiplied(x: NDArray, factors: NDArray) -> Callable[[], object]:
 
     Of the factors of max-norm, most are 1.
     """
-    rows, scal, ones, few = list(x), SCAL[x.dtype], np.ones_like(factors).tobytes(), len(x) // 3
+    rows, scal, flat, ones = list(x), SCAL[x.dtype], factors[:, 0], np.ones_like(factors).tobytes()
 
     def call() -> None:
         if factors.tobytes() == ones:
             return
-        changed = np.flatnonzero(factors != 1)
-        if len(changed) <= few and np.min(factors) > 0:  # 0 times what is not finite has to be NaN
-            for row, factor in zip(changed.tolist(), factors[changed, 0].tolist(), strict=True):
+        (changed,) = (flat != 1).nonzero()  # methods: NumPy's functions take three times as long
+        values = flat[changed].tolist()
+        if 3 * len(values) <= len(x) and min(values) > 0:  # 0 times what is not finite has to be NaN
+            for row, factor in zip(changed.tolist(), values, strict=True):
                 scal(factor, rows[row])
         else:
             np.multiply(x, factors, x)
