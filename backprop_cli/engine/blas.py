@@ -150,10 +150,10 @@ def gemm(
     function = GEMM.get(out.dtype)
     if a.ndim == out.ndim == 1:
         a, out = a[np.newaxis], out[np.newaxis]
+    elif len(a) == 1 and not unlocked and (call := _gemv(a, b, out, alpha, beta)):
+        return call
     if function is None or not a.dtype == b.dtype == out.dtype or not a.ndim == b.ndim == out.ndim == 2:
         return None
-    if len(out) == 1 and not unlocked and (call := _gemv(a[0], b, out[0], alpha, beta)):
-        return call
     if _distance(out) is None:  # BLAS counts by columns, so it is asked for out^T = b^T a^T
         a, b, out = b.T, a.T, out.T
     left, right = _by_columns(a), _by_columns(b)
@@ -171,11 +171,11 @@ def gemm(
 
 
 def _gemv(a: NDArray, b: NDArray, out: NDArray, alpha: Any, beta: Any) -> Callable[[], object] | None:
-    """Return a call that does out <- beta out + alpha a b for a (k,), b (k, n) and out (n,), as `gemm` does."""
-    if not (a.flags.forc and b.flags.forc and out.flags.forc):
+    """Return a call that does what `gemm` does for one example: a (1, k), b (k, n) and out (1, n)."""
+    if not all(x.ndim == 2 and x.dtype == out.dtype in GEMV and x.flags.forc for x in (a, b, out)):
         return None
     turned = int(b.flags.f_contiguous)
-    return partial(GEMV[out.dtype], alpha, b if turned else b.T, a, beta, out, 0, 1, 0, 1, turned, 1)
+    return partial(GEMV[out.dtype], alpha, b if turned else b.T, a[0], beta, out[0], 0, 1, 0, 1, turned, 1)
 
 
 def axpy(x: NDArray, out: NDArray, c: Any, unlocked: bool = False) -> Callable[[], object] | None:
