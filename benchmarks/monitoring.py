@@ -1,4 +1,7 @@
-"""What an epoch of the reference network takes besides training: both splits scored, checkpoints, a line printed."""
+"""What an epoch of the reference network takes besides training: both splits scored, checkpoints, a line printed.
+
+The config is used as it is: one thread trains, and as many as there are cores evaluate.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ BAR = 0.22
 
 def measure_monitoring(epochs: int = 15) -> tuple[float, float]:
     """Return the median seconds of an epoch's training, and of everything else there is in it."""
-    experiment = load_experiment(ROOT / "configs" / "mnist.yaml", [f"epochs={epochs}", "threads=1"])
+    experiment = load_experiment(ROOT / "configs" / "mnist.yaml", [f"epochs={epochs}"])
     data = load_data(experiment, Cache(data_folder(), offline=True))
     training, rest, log = [], [], io.StringIO()
     with tempfile.TemporaryDirectory() as folder, new_session(experiment, data, Path(folder), "run") as session:
