@@ -61,6 +61,17 @@ def test_a_recorded_step_subtracts_eta_times_the_gradient(hidden, cost, output, 
         np.testing.assert_allclose(recorded(rows).theta, theta, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("rates", [(), (1.0, 0.5, 2.0)])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_step_on_a_single_example_equals_the_textbook_step(optimizer, rates):
+    p = plan(optimizer=OPTIMIZERS[optimizer](), strength=0.02, eta=0.5, dtype="float64", rates=rates)
+    recorded, state = Recorded(p, m=1), start(p)
+    for row in (3, 0, 11):
+        rows = np.array([row])
+        textbook_step(p, state, *examples(p, rows), np.asarray(p.eta))
+        np.testing.assert_allclose(recorded(rows).theta, state.theta, rtol=1e-12, atol=1e-15)
+
+
 def test_a_batch_stored_by_columns_makes_the_same_step():
     p = plan("relu", "softmax", "cross_entropy", strength=0.02, eta=0.5, dtype="float64", data=dataset(n=700))
     rows = np.arange(1, 651, dtype=np.intp)
