@@ -134,7 +134,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return outputs_of(self._fitted.network, self._fitted.theta.astype(np.float64), checked)
 
 
-class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
+class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]  # as above
     """A classifier.
 
     `hidden` are the units of the hidden layers, 30, (30, 30) or "30-30". `optimizer`, `schedule`, `average` and `cost`
@@ -151,7 +151,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
 
     _classes = True
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Train on X (n, n_0) and labels y (n,); X_val and y_val are used in place of `validation`.
 
         The cost of each example counts `sample_weight` (n,) times; λ is divided by the sum of the weights.
@@ -169,18 +169,18 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
         self._fit(X, labels, weights, len(self.classes_), held_out)
         return self
 
-    def predict_proba(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
+    def predict_proba(self, X: Any) -> npt.NDArray[Any]:
         """Return the probability of each class, (n, classes)."""
         return self._outputs(X)
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
+    def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the predicted class of each row of X (n, n_0)."""
         best = np.argmax(self._outputs(X), axis=1)
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
 
-class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]
+class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]  # as above
     """A regressor for one or several values; targets are standardized while training. See BackpropClassifier.
 
     >>> from sklearn.datasets import load_diabetes
@@ -191,7 +191,7 @@ class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]
 
     _classes = False
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Train on X (n, n_0) and values y (n,) or (n, k); X_val and y_val are used in place of `validation`.
 
         The cost of each example counts `sample_weight` (n,) times; λ is divided by the sum of the weights.
@@ -209,7 +209,7 @@ class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]
         self._fit(X, (y - self._center) / self._scale, weights, y.shape[1] if y.ndim == 2 else 1, held_out)
         return self
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
+    def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the predicted values, (n,) or (n, k) as in training."""
         outputs = self._outputs(X)
         found: npt.NDArray[Any] = outputs.reshape(len(outputs), *self._shape) * self._scale + self._center

@@ -31,7 +31,7 @@ def cli(context: click.Context) -> None:
 @cli.command()
 @click.option("--workload", "names", multiple=True, type=click.Choice(list(WORKLOADS)), help="Only these.")
 @click.option("--peer", "peers", multiple=True, type=click.Choice(PEERS), help="Only these, and ours.")
-@click.option("--rounds", default=5, show_default=True, help="Rounds of all peers in turn.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds of all peers in turn.")
 @click.option("--whole/--no-whole", "whole_commands", default=True, help="Whole commands and memory too.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write everything measured to a file.")
 @click.option("--chart", type=click.Path(path_type=Path), help="Draw the ratios as a PNG.")
@@ -115,7 +115,7 @@ def whole_table(rounds: int) -> dict[str, Any]:
 
 
 @cli.command("rules")
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 def update_rules(rounds: int) -> None:
     """Train the network of workload B with plain SGD, momentum, RMSprop, Adam, dropout, ema and max-norm in turn."""
     from benchmarks import rules
@@ -126,7 +126,7 @@ def update_rules(rounds: int) -> None:
 
 @cli.command("stacks")
 @click.option("--batches", type=click.Choice(("same", "different")), help="Only with the same batches, or others each.")
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 def network_stacks(batches: str | None, rounds: int) -> None:
     """Train 1 to 16 networks 784-30-10 together, and as many with JAX's vmap; print the time per network."""
     from benchmarks import stacks
@@ -142,7 +142,7 @@ def network_stacks(batches: str | None, rounds: int) -> None:
 @click.argument("before")
 @click.argument("after", default="HEAD")
 @click.option("--workload", "names", multiple=True, type=click.Choice([*WORKLOADS, START]), help="Only these.")
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 def compare_commits(before: str, after: str, names: tuple[str, ...], rounds: int) -> None:
     """Train the workloads with two commits in turn, and print the ratio of their times: below 1 is faster.
 
@@ -171,7 +171,9 @@ def epoch_or_start(name: str, tree: Path, folder: Path) -> float:
 def checked_out(commit: str, folder: Path) -> Path:
     """Write the tree of a commit into a folder."""
     folder.mkdir()
-    archive = subprocess.run(["git", "archive", commit, "backprop_cli"], cwd=ROOT, check=True, capture_output=True)
+    archive = subprocess.run(["git", "archive", commit, "backprop_cli"], cwd=ROOT, check=False, capture_output=True)
+    if archive.returncode:
+        raise click.ClickException(f"no commit {commit!r}: {archive.stderr.decode().strip()}")
     subprocess.run(["tar", "-x"], cwd=folder, input=archive.stdout, check=True)
     return folder
 
@@ -211,7 +213,7 @@ def tables(names: tuple[str, ...], splits: int) -> None:
 @cli.command("sweep")
 @click.option("--runs", default=100, show_default=True, help="Runs of a sweep, and as many commands.")
 @click.option("--torch-runs", default=10, show_default=True, help="Runs of PyTorch, which takes longer.")
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 def sweeps(runs: int, torch_runs: int, rounds: int) -> None:
     """Train the reference network with many seeds: one sweep, commands by xargs, and PyTorch, two at a time each."""
     from benchmarks import sweep

@@ -115,3 +115,20 @@ def test_an_epoch_is_as_fast_as_the_same_steps_in_numpy_by_hand(mnist_cache, mon
     monkeypatch.setenv("BACKPROP_DATA_DIR", str(mnist_cache))
     measured = compare(WORKLOADS["A"], ["ours", "numpy_floor"], rounds=3, tell=lambda line: None)
     assert ratio(measured["ours"].seconds, measured["numpy_floor"].seconds) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["compare", "nosuchcommit"], "no commit 'nosuchcommit'"),
+        (["rules", "--rounds", "0"], "'--rounds'"),
+        (["run", "--workload", "Z"], "'Z' is not one of"),
+    ],
+)
+def test_what_cannot_be_measured_is_an_error_in_words(words, told):
+    found = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode in (1, 2)
+    assert told in found.stderr
+    assert "Traceback" not in found.stderr

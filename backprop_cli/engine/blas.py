@@ -74,7 +74,7 @@ def products(
         return [call] if call else []
     blocks = [(slice(None), slice(None))] if unlocked else _blocks(a, b, out, threads)
     if threads:
-        return _matmul(a, b, out, blocks)
+        return _matmul(a, b, out, blocks) if blocks else []
     first: list[Callable[[], object]] = []
     if len(blocks) == 1 and out.size * a.shape[1] > SMALL_PRODUCT:
         by_rows, plain = a.flags.c_contiguous and b.flags.c_contiguous, alpha == 1 and isinstance(beta, float)

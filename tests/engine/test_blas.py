@@ -238,3 +238,9 @@ def test_a_long_vector_is_added_in_one_call_if_blas_has_one_thread():
         for call in calls:
             call()
         np.testing.assert_array_equal(out, 0.5 * threads)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_a_result_with_gaps_in_rows_and_columns_is_left_to_numpy(threads):
+    a, b, _ = arrays()
+    assert products(a, b, np.zeros((100, 14), np.float32)[::2, ::2], threads=threads) == []

@@ -24,11 +24,11 @@ def serve():
     for name in COMMANDS:
         cli.get_command(None, name)
     import filelock  # noqa: F401 - imported where they are used, which is here
-    import platformdirs  # noqa: F401
+    import platformdirs  # noqa: F401 - the same
 
     import backprop_cli.advice.separability
     import backprop_cli.results.continuing
-    import backprop_cli.runs.resuming  # noqa: F401
+    import backprop_cli.runs.resuming  # noqa: F401 - the same
 
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)

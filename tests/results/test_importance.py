@@ -76,6 +76,7 @@ def test_with_the_same_permutations_importance_is_that_of_scikit_learn(run):
     test = run.data.test
     x, y = np.array(test.inputs), test.targets
     theirs = inspection.permutation_importance(Wrapped(), x, y, n_repeats=4, random_state=7)
+    # scikit-learn uses NumPy's generator of old
     random = np.random.RandomState(np.random.RandomState(7).randint(np.iinfo(np.int32).max + 1))  # noqa: NPY002
     shuffled, orders = np.arange(len(x)), [np.arange(len(x))]
     for _ in range(4):  # it shuffles what it has shuffled before
